@@ -1,0 +1,104 @@
+# `make help` lists what there is. The same commands run on a laptop and in CI.
+
+PYTHON ?= python3
+DEV := .venvs/dev
+SAM := .venvs/sam
+ENGINE := .venvs/ministack
+SCAN := .venvs/checkov
+
+# What `make run` and `make drop` take, passed on as environment, so that neither a shell nor make reads what is in a prompt.
+VARIABLES := IMAGE PROMPT MODE NEGATIVE_PROMPT ASPECT_RATIO DURATION CFG_SCALE SOUND STACK
+$(foreach name,$(VARIABLES),$(eval override export $(name) := $$(value $(name))))
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Nothing that is packaged or hashed gets compiled files in it.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
+# The environments are installed side by side.
+MAKEFLAGS += --jobs=3
+unexport PYTHONPATH
+
+INSTALLED := $(DEV)/installed $(SAM)/installed $(ENGINE)/installed
+SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc') template.yaml samconfig.toml
+BUILT := .aws-sam/build/template.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-e2e lint scan format lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install everything into .venvs/ (once)
+
+build: $(BUILT) ## build the functions and layers with the SAM CLI
+
+run: $(INSTALLED) $(BUILT) ## drop a photograph into a local cloud, get its video in output/ (IMAGE=my.jpg PROMPT="..." DURATION=10 ...)
+	@$(DEV)/bin/python -m local.run
+
+up: $(INSTALLED) $(BUILT) ## keep the local cloud running until Ctrl-C, and print what to paste
+	@$(DEV)/bin/python -m local.up
+
+drop: $(DEV)/installed ## drop IMAGE=my.jpg into your own AWS stack and wait for its video (PROMPT="..." ...)
+	@$(DEV)/bin/python -m cli drop
+
+deploy: $(DEV)/installed $(SAM)/installed $(BUILT) ## deploy into your own AWS account (asks the first time; GUIDED=1 asks again)
+	@$(DEV)/bin/python -m cli deploy $(if $(GUIDED),--guided)
+
+remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS account, and say what is kept and why
+	@$(DEV)/bin/python -m cli remove
+
+test: $(INSTALLED) $(BUILT) ## all tests: unit, integration (moto), end to end (the local cloud)
+	$(DEV)/bin/python -m pytest
+
+test-unit: $(DEV)/installed ## the unit tests: seconds
+	$(DEV)/bin/python -m pytest tests/unit
+
+test-integration: $(DEV)/installed ## the tests against moto: seconds
+	$(DEV)/bin/python -m pytest tests/integration
+
+test-e2e: $(INSTALLED) $(BUILT) ## the tests against the local cloud: minutes
+	$(DEV)/bin/python -m pytest tests/e2e
+
+lint: $(DEV)/installed $(SAM)/installed ## ruff, mypy --strict, cfn-lint (as written and as SAM translates it), statelint
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/mypy
+	$(DEV)/bin/cfn-lint template.yaml
+	$(SAM)/bin/python -m tests.lint.translated_template | $(DEV)/bin/cfn-lint -
+	$(DEV)/bin/python -m tests.lint.rendered_state_machine | xargs -0 $(DEV)/bin/statelint
+
+scan: $(SCAN)/installed ## checkov over the template
+	$(SCAN)/bin/checkov --quiet --compact --skip-download --config-file .checkov.yaml
+
+format: $(DEV)/installed ## let ruff put the code into shape
+	$(DEV)/bin/ruff check --fix
+	$(DEV)/bin/ruff format
+
+lock: $(DEV)/installed ## renew the lock files from the *.in files
+	for name in dev sam ministack checkov; do \
+		$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+			--no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	done
+	$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
+		--no-emit-index-url layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
+
+clean: ## remove everything that was installed or built
+	rm -rf .venvs .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache output
+
+.venvs/%/installed: requirements/%.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dropreel needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	@echo 'installing $* (once) ...' >&2
+	@rm -rf .venvs/$*
+	@$(PYTHON) -m venv .venvs/$*
+	@.venvs/$*/bin/python -m pip install --quiet --quiet --no-compile --no-deps --require-hashes --requirement $<
+	@.venvs/$*/bin/python -c 'import pathlib, sysconfig; \
+		pathlib.Path(sysconfig.get_path("purelib"), "dropreel-checkout.pth").write_text( \
+		"\n".join([str(pathlib.Path.cwd()), str(pathlib.Path("layers/dropreel").resolve())]) if "$*" == "dev" else "")'
+	@touch $@
+	@echo 'installed $*' >&2
+
+$(BUILT): $(SAM)/installed $(SOURCES)
+	@echo 'building with sam build ...' >&2
+	@mkdir -p .local/logs
+	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build --config-env local >.local/logs/sam-build.log 2>&1 \
+		|| { cat .local/logs/sam-build.log >&2; echo "sam build failed; its log is .local/logs/sam-build.log" >&2; exit 1; }
+	@touch $@

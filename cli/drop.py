@@ -1,0 +1,84 @@
+"""Drop an image into the bucket and follow its job to the end."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.header import Header
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boto3.dynamodb.conditions import Attr
+
+from cli.stack import Stack
+from dropreel.adapters.job_table import JobTable
+from dropreel.jobs import ImageRef, Job, job_id_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_s3 import S3Client
+
+LOOK_SECONDS = 0.5
+"""Seconds between two looks at the job table."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An uploaded image."""
+
+    bucket: str
+    key: str
+    version_id: str
+
+
+def drop(stack: Stack, image: Path, options: dict[str, str], key: str | None = None) -> Dropped:
+    """Upload the image with its options as S3 user metadata, which is ASCII: other text goes as RFC 2047 words."""
+    client: S3Client = stack.session.client("s3", endpoint_url=stack.endpoint_url)
+    metadata = {name.replace("_", "-"): ascii_text(value) for name, value in options.items()}
+    bucket, key = stack.outputs["UploadsBucketName"], key or image.name
+    answer = client.put_object(Bucket=bucket, Key=key, Body=image.read_bytes(), Metadata=metadata)
+    return Dropped(bucket, key, answer["VersionId"])
+
+
+def ascii_text(text: str) -> str:
+    """Return text as S3 metadata can carry it."""
+    return text if text.isascii() else Header(text, "utf-8", maxlinelen=10_000).encode()
+
+
+def follow(stack: Stack, dropped: Dropped, seconds: float, waiting: Callable[[], None] = lambda: None) -> Iterator[Job]:
+    """Yield the job each time that it has changed, until it has ended. Raises TimeoutError after `seconds`."""
+    client = stack.session.client("dynamodb", endpoint_url=stack.endpoint_url)
+    table = JobTable(client, stack.outputs["JobsTableName"])
+    job_id, seen = job_id_of(ImageRef(dropped.bucket, dropped.key, dropped.version_id)), None
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        job = table.get(job_id)
+        if job is None:
+            job_id = _id_by_version(stack, dropped) or job_id
+        elif job != seen:
+            seen = job
+            yield job
+            if job.is_terminal and not job.pending_events:
+                return
+        waiting()
+        time.sleep(LOOK_SECONDS)
+    raise TimeoutError(f"the job of {dropped.key} has not ended within {seconds:.0f} seconds")
+
+
+def _id_by_version(stack: Stack, dropped: Dropped) -> str | None:
+    """Find a job whose event carried no version id (the local engine's do not), so that its id cannot be reckoned."""
+    resource: DynamoDBServiceResource = stack.session.resource("dynamodb", endpoint_url=stack.endpoint_url)
+    ours = Attr("image.key").eq(dropped.key) & Attr("image.version_id").eq(dropped.version_id)
+    found = resource.Table(stack.outputs["JobsTableName"]).scan(FilterExpression=ours, ProjectionExpression="job_id")
+    return str(found["Items"][0]["job_id"]) if found["Items"] else None
+
+
+def fetch(stack: Stack, job: Job, folder: Path) -> Path:
+    """Download the job's video into the folder and return its path."""
+    if job.video is None:
+        raise ValueError(f"job {job.job_id} has no video")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / Path(job.video.key).name
+    stack.session.client("s3", endpoint_url=stack.endpoint_url).download_file(
+        job.video.bucket, job.video.key, str(path)
+    )
+    return path

@@ -1,0 +1,88 @@
+"""What people see while a job is on its way, and at its end."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+import av
+from rich.console import Console
+from rich.markup import escape
+
+from dropreel.jobs import Job, JobStatus
+from dropreel.prices import usd
+
+_MEANING = {
+    JobStatus.SUBMITTING: "checked, being submitted",
+    JobStatus.GENERATING: "accepted by the provider",
+    JobStatus.DEFERRED: "waiting to be submitted again",
+    JobStatus.HELD: "held by the spend cap",
+    JobStatus.COMPLETED: "the video is in the videos bucket",
+    JobStatus.FAILED: "failed",
+    JobStatus.REJECTED: "rejected, nothing was spent",
+    JobStatus.UNKNOWN: "it may have been paid and cannot be told",
+}
+
+
+class JobProgress:
+    """A line for each change and, on a terminal, a live line with seconds and polls in between."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._started = time.monotonic()
+        self._status = console.status("waiting for the upload's event")
+        self._said: tuple[str, str | None] | None = None
+        self._polls = 0
+
+    def __enter__(self) -> "JobProgress":
+        self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._status.stop()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the drop."""
+        return time.monotonic() - self._started
+
+    def waiting(self) -> None:
+        """Keep the live line alive."""
+        self._status.update(f"{self.seconds:.0f} s, {self._polls} polls")
+
+    def saw(self, job: Job) -> None:
+        """Show a change of the job."""
+        self._polls = job.polls
+        state = (job.status.value, job.provider_status)
+        if state != self._said:
+            self._said = state
+            provider = f" (provider: {job.provider_status})" if job.status is JobStatus.GENERATING else ""
+            self.console.print(
+                f"  {self.seconds:5.1f} s  {job.polls:3d} polls  [bold]{job.status.value}[/]  "
+                f"{_MEANING[job.status]}{escape(provider)}",
+                highlight=False,
+            )
+
+
+def describe_video(path: Path) -> str:
+    """Return a video file's duration, shape, sound and size in words."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        seconds = float((container.duration or 0) / 1_000_000)
+        sound = "with sound" if container.streams.audio else "without sound"
+        return f"{seconds:.2f} s, {stream.width} x {stream.height}, {sound}, {path.stat().st_size:,} bytes"
+
+
+def explain_end(job: Job) -> str:
+    """Say what happened, to which image, what it cost and what to do next, of a job that brought no video."""
+    cost = {"none": "Nothing was spent.", "spent": f"It cost ${usd(job.cost_cents)}."}.get(
+        job.money.value, f"It may have cost ${usd(job.cost_cents)}."
+    )
+    reason = job.reason.message if job.reason else "No reason was given."
+    after = {
+        JobStatus.REJECTED: "Mend it and drop the image again.",
+        JobStatus.FAILED: "Drop the image again to try once more; that will be paid again.",
+        JobStatus.UNKNOWN: f"Look at the provider for a video of this image before you drop it again (job {job.job_id}).",
+    }.get(job.status, "")
+    return f"{job.image['key']}: {job.status.value}. {reason} {cost} {after}".strip()

@@ -1,0 +1,21 @@
+"""CheckStatus: one poll of one generation."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.messages import generation_of
+from dropreel.wiring import check_status
+
+logger = Logger(service="dropreel")
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take the state machine's state; return the outcome that it branches on."""
+    generation = generation_of(event)
+    logger.append_keys(job_id=generation.job_id, generation_id=generation.generation_id)
+    outcome = check_status().run(generation)
+    logger.info("done", **outcome)
+    return outcome

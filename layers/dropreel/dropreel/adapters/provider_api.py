@@ -1,0 +1,223 @@
+"""The provider's API over HTTPS. Source: the provider's document; every answer becomes one of `dropreel.answers`."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from dropreel.answers import (
+    Accepted,
+    Ambiguous,
+    Busy,
+    Finished,
+    GenerationFailed,
+    InProgress,
+    KeyRefused,
+    NotSent,
+    PollAnswer,
+    PollFault,
+    Refused,
+    SubmitAnswer,
+    words_of,
+)
+
+SUBMIT_TIMEOUT = (5, 30)
+"""Seconds to connect and to wait for the answer: together they end well before the function does."""
+POLL_TIMEOUT = (3, 10)
+MAX_ANSWER_BYTES = 1_000_000
+MAX_ID_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class ProviderApi:
+    """The two calls of the provider. `api_key` is asked at each call, so that a changed secret is picked up."""
+
+    base_url: str
+    api_key: Callable[[], str]
+
+    def prepare(self, body: dict[str, Any]) -> "PreparedSubmission":
+        """Do all that can fail on our side, such as reading the key, so that `send` holds nothing but the POST."""
+        return PreparedSubmission(f"{self.base_url}/v1/videos/generate", self._headers(), json.dumps(body).encode())
+
+    def poll(self, generation_id: str) -> PollAnswer:
+        """GET the state of one generation."""
+        try:
+            with _session() as session:
+                response = session.get(
+                    f"{self.base_url}/v1/videos/generations/{quote(generation_id, safe='')}",
+                    headers=self._headers(),
+                    timeout=POLL_TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                return _poll_answer(response)
+        except requests.RequestException as error:
+            return PollFault(_short(error))
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key()}", "Accept": "application/json"}
+
+
+@dataclass(frozen=True, repr=False)
+class PreparedSubmission:
+    """One submission, ready to be sent. It holds the key and the image's presigned address: never log it."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+    def send(self) -> SubmitAnswer:
+        """POST once: no retries, no redirects, no reused connection.
+
+        A reused connection could have been closed by the other side meanwhile, which would look like a lost answer.
+        """
+        headers = {**self.headers, "Content-Type": "application/json", "Connection": "close"}
+        try:
+            with _session() as session:
+                response = session.post(
+                    self.url,
+                    data=self.body,
+                    headers=headers,
+                    timeout=SUBMIT_TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                return _submit_answer(response)
+        except requests.RequestException as error:
+            if _never_sent(error):
+                return NotSent(_short(error))
+            return Ambiguous(_short(error))
+
+
+def _submit_answer(response: requests.Response) -> SubmitAnswer:
+    status = response.status_code
+    if status in (429, 503):
+        return Busy(status, _retry_after(response))
+    if 400 <= status < 500:
+        try:
+            message = _error_text(response)
+        except requests.RequestException as error:  # the status alone says that nothing was charged
+            message = _short(error)
+        return KeyRefused(status, message) if status in (401, 403) else Refused(status, message)
+    if not 200 <= status < 300:
+        return Ambiguous(f"the provider answered {status}")
+    body = _json_object(response)
+    generation_id = None if body is None else body.get("id")
+    if not isinstance(generation_id, str) or not _is_usable_id(generation_id):
+        return Ambiguous(f"the provider answered {status} without an id that can be used")
+    return Accepted(generation_id, str((body or {}).get("status") or "created"))
+
+
+def _poll_answer(response: requests.Response) -> PollAnswer:
+    if response.status_code != 200:
+        return PollFault(f"the provider answered {response.status_code}", response.status_code)
+    body = _json_object(response)
+    if body is None:
+        return PollFault("the provider's answer is not a JSON object", 200)
+    status = body.get("status")
+    if status in ("created", "processing"):
+        return InProgress(status)
+    if status == "failed":
+        return GenerationFailed(words_of(body.get("error")))
+    if status == "completed":
+        result = body.get("result")
+        url = result.get("url") if isinstance(result, dict) else None
+        if isinstance(url, str) and url:
+            return Finished(url)
+        return PollFault("the provider says completed and gives no result.url", 200)
+    return PollFault(f"the provider answered the unknown status {str(status)[:60]!r}", 200)
+
+
+def _is_usable_id(generation_id: str) -> bool:
+    return (
+        0 < len(generation_id) <= MAX_ID_CHARACTERS and generation_id.isprintable() and generation_id.strip(".") != ""
+    )
+
+
+def _json_object(response: requests.Response) -> dict[str, Any] | None:
+    response._content = _read(response)
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _error_text(response: requests.Response) -> str:
+    body = _json_object(response)
+    if body is not None:
+        return words_of(body.get("error") or body.get("detail") or body.get("message"))
+    return words_of(response.text)
+
+
+def _read(response: requests.Response) -> bytes:
+    found = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        found += chunk
+        if len(found) > MAX_ANSWER_BYTES:
+            break
+    return bytes(found)
+
+
+def _retry_after(response: requests.Response) -> int | None:
+    value = response.headers.get("Retry-After", "").strip()
+    return int(value) if value.isdecimal() and len(value) < 7 else None
+
+
+def _short(error: Exception) -> str:
+    """Name the fault without the request's address."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return f"{type(error).__name__}: {type(reason or error).__name__}"
+
+
+# --- telling "never sent" from "perhaps sent" ---------------------------------------------------------------------
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
+
+
+def _failed_to_connect(connection: HTTPConnection, error: Exception) -> NoReturn:
+    raise NewConnectionError(connection, f"the connection could not be made: {type(error).__name__}") from error
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            _failed_to_connect(self, error)
+
+
+class _TlsConnection(HTTPSConnection):
+    """Whatever fails before the handshake is done was never sent, whatever name the fault has."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            _failed_to_connect(self, error)
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        plain = type("_Pool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": _Connection})
+        tls = type("_TlsPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": _TlsConnection})
+        self.poolmanager.pool_classes_by_scheme = {"http": plain, "https": tls}
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # no proxy and no .netrc of the machine may see or change the key
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(max_retries=0))
+    return session

@@ -1,0 +1,29 @@
+"""The state machine that watches a generation until it ends."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dropreel.jobs import Job, execution_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+@dataclass(frozen=True)
+class StateMachine:
+    """Starts executions. Starting the same attempt twice is the same as starting it once."""
+
+    client: "SFNClient"
+    arn: str
+
+    def start(self, job: Job) -> None:
+        """Start watching a job's attempt, or do nothing if that was started before (AWS remembers names for 90 days)."""
+        try:
+            self.client.start_execution(
+                stateMachineArn=self.arn,
+                name=execution_name(job.job_id, job.attempt),
+                input=json.dumps({"job_id": job.job_id, "attempt": job.attempt, "generation_id": job.generation_id}),
+            )
+        except self.client.exceptions.ExecutionAlreadyExists:
+            return

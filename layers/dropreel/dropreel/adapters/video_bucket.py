@@ -1,0 +1,34 @@
+"""Where videos go: a stream into S3 in bounded memory."""
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from boto3.s3.transfer import TransferConfig
+
+from dropreel.adapters.video_source import VideoStream
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART_BYTES = 8 * 1024 * 1024
+"""Bytes held at a time, and the size of an upload's parts."""
+
+
+@dataclass(frozen=True)
+class VideoBucket:
+    """Puts videos into the bucket. A stream that raises leaves no object behind: the upload is aborted."""
+
+    client: "S3Client"
+    bucket: str
+
+    def put(self, key: str, video: VideoStream, metadata: dict[str, str]) -> None:
+        """Copy the stream to `key`. `metadata` must be ASCII."""
+        self.client.upload_fileobj(
+            cast("IO[Any]", video),
+            self.bucket,
+            key,
+            ExtraArgs={"ContentType": "video/mp4", "Metadata": metadata},
+            Config=TransferConfig(
+                multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=2, use_threads=False
+            ),
+        )

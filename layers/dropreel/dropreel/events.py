@@ -1,0 +1,52 @@
+"""The events that Dropreel publishes on the bus: `source` is `dropreel`, `detail-type` one of `EventType`."""
+
+import hashlib
+from enum import StrEnum
+from typing import Any
+
+from dropreel.jobs import Job
+from dropreel.prices import usd
+
+SOURCE = "dropreel"
+VERSION = "1"
+
+
+class EventType(StrEnum):
+    """The `detail-type` of each event, in the past tense."""
+
+    SUBMITTED = "Video Generation Submitted"
+    COMPLETED = "Video Generation Completed"
+    FAILED = "Video Generation Failed"
+    REJECTED = "Video Generation Rejected"
+    HELD = "Video Generation Held"
+    UNKNOWN = "Video Generation Unknown"
+
+
+def event_id(job_id: str, event_type: str, attempt: int) -> str:
+    """Return `metadata.id`: 32 hex digits, the same each time the same event is sent again."""
+    return hashlib.sha256(f"{job_id}/{attempt}/{event_type}".encode()).hexdigest()[:32]
+
+
+def detail_of(job: Job, event_type: str) -> dict[str, Any]:
+    """Return the event's `detail` for a job as it stands. It never holds an address with a signature."""
+    data: dict[str, Any] = {
+        "job_id": job.job_id,
+        "status": job.status.value,
+        "image": job.image,
+        "options": job.options,
+        "generation_id": job.generation_id,
+        "attempt": job.attempt,
+        "cost_usd": float(usd(job.cost_cents)),
+        "money": job.money.value,
+        "warnings": list(job.warnings),
+        "reason": None if job.reason is None else {"code": job.reason.code, "message": job.reason.message},
+        "video": None,
+    }
+    if job.video is not None:
+        data["video"] = {
+            "bucket": job.video.bucket,
+            "key": job.video.key,
+            "size": job.video.size,
+            "sha256": job.video.sha256,
+        }
+    return {"metadata": {"version": VERSION, "id": event_id(job.job_id, event_type, job.attempt)}, "data": data}

@@ -1,0 +1,123 @@
+"""The job: one image's way from the drop to its one outcome."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class JobStatus(StrEnum):
+    """Every status a job can have. Each job ends in exactly one of `TERMINAL`."""
+
+    SUBMITTING = "submitting"
+    GENERATING = "generating"
+    HELD = "held"
+    DEFERRED = "deferred"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN})
+
+
+class Money(StrEnum):
+    """Whether the provider charged for the job: surely not, surely (or counted as such), or nobody can tell."""
+
+    NONE = "none"
+    SPENT = "spent"
+    PERHAPS = "perhaps"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a job ended as it did: a code for machines, a plain message for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """One object version in a bucket.
+
+    `version_id` is None where the event carried none (an unversioned bucket); `etag` then tells whether the object is
+    still the one that the event spoke of. `sequencer` is S3's own and may only be compared for equality.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    sequencer: str | None = None
+
+
+@dataclass(frozen=True)
+class VideoObject:
+    """The delivered video: where it is, its size in bytes and the SHA-256 of its bytes in hex."""
+
+    bucket: str
+    key: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the job table.
+
+    `image` and `options` are JSON objects as they appear in events; times are aware UTC datetimes; `cost_cents` is the
+    price of one attempt in US cents. `pending_events` names the events that have still to reach the bus.
+    """
+
+    job_id: str
+    status: JobStatus
+    attempt: int
+    image: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    options: dict[str, Any] = field(default_factory=dict)
+    option_sources: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    cost_cents: int = 0
+    money: Money = Money.NONE
+    lease_until: datetime | None = None
+    submitted_at: datetime | None = None
+    generation_id: str | None = None
+    provider_status: str | None = None
+    polls: int = 0
+    reason: Reason | None = None
+    video: VideoObject | None = None
+    pending_events: frozenset[str] = frozenset()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job has reached its one outcome."""
+        return self.status in TERMINAL
+
+
+def job_id_of(image: ImageRef, request_id: str | None = None) -> str:
+    """Return the id under which every delivery of the same upload meets the same job.
+
+    24 hex digits of SHA-256 over bucket, key and version id (or the event's sequencer where there is no version), and
+    for a request event its request id.
+    """
+    parts = [image.bucket, image.key, image.version_id or image.sequencer or image.etag or ""]
+    if request_id is not None:
+        parts.append(request_id)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def execution_name(job_id: str, attempt: int) -> str:
+    """Return the state machine's execution name for one attempt: the same for every start of it."""
+    return f"{job_id}-{attempt}"
+
+
+def is_image_key(key: str, size: int | None = None) -> bool:
+    """Tell images from what lies beside them: sidecars and folder defaults end in `.json`, folder markers are empty and end in `/`."""
+    if key.endswith(".json"):
+        return False
+    return not (key.endswith("/") and not size)

@@ -1,0 +1,81 @@
+"""The functions' settings: the only place that reads the environment. Each function sees only what its part needs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from dropreel.errors import SettingsError
+from dropreel.options import OPTION_NAMES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the template sets. A value that a function does not get raises SettingsError when it is read."""
+
+    environment: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Return the settings of this process."""
+        return cls(os.environ)
+
+    @property
+    def jobs_table(self) -> str:
+        """The job table's name."""
+        return self._text("JOBS_TABLE_NAME")
+
+    @property
+    def videos_bucket(self) -> str:
+        """The bucket that videos go to."""
+        return self._text("VIDEOS_BUCKET_NAME")
+
+    @property
+    def event_bus(self) -> str:
+        """The event bus's name."""
+        return self._text("EVENT_BUS_NAME")
+
+    @property
+    def state_machine_arn(self) -> str:
+        """The ARN of the state machine that watches a generation."""
+        return self._text("STATE_MACHINE_ARN")
+
+    @property
+    def api_key_secret_arn(self) -> str:
+        """The ARN of the secret that holds the provider's API key."""
+        return self._text("API_KEY_SECRET_ARN")
+
+    @property
+    def api_base_url(self) -> str:
+        """The provider's base address, without a slash at its end."""
+        value = self._text("API_BASE_URL").rstrip("/")
+        if not urlsplit(value).hostname:
+            raise SettingsError(f"API_BASE_URL is {value!r}, not an address")
+        return value
+
+    @property
+    def generation_timeout_seconds(self) -> int:
+        """How long a generation may take, counted from its submission."""
+        return 60 * self._number("GENERATION_TIMEOUT_MINUTES")
+
+    @property
+    def max_video_bytes(self) -> int:
+        """The largest video that is taken over, in bytes."""
+        return self._number("MAX_VIDEO_BYTES")
+
+    @property
+    def default_options(self) -> dict[str, str]:
+        """The stack's parameters for the options, as text."""
+        return {name: self._text(f"DEFAULT_{name.upper()}", may_be_empty=True) for name in OPTION_NAMES}
+
+    def _text(self, name: str, may_be_empty: bool = False) -> str:
+        value = self.environment.get(name)
+        if value is None or not (value or may_be_empty):
+            raise SettingsError(f"the environment variable {name} is not set")
+        return value
+
+    def _number(self, name: str) -> int:
+        value = self._text(name)
+        if not value.isdecimal():
+            raise SettingsError(f"the environment variable {name} is {value!r}, not a whole number")
+        return int(value)

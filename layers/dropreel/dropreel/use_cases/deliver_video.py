@@ -1,0 +1,63 @@
+"""Copy the finished video to the videos bucket and tell everybody."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.provider_api import ProviderApi
+from dropreel.adapters.video_bucket import VideoBucket
+from dropreel.adapters.video_source import VideoSource
+from dropreel.answers import Finished
+from dropreel.errors import TryAgain
+from dropreel.events import EventType
+from dropreel.jobs import Job, JobStatus, VideoObject
+from dropreel.messages import Generation
+from dropreel.use_cases.announce import Announcer
+from dropreel.videos import video_key
+
+
+@dataclass(frozen=True)
+class DeliverVideo:
+    """The step after the money. It may run any number of times: the video is in the bucket before the job says so."""
+
+    jobs: JobTable
+    provider: ProviderApi
+    source: VideoSource
+    videos: VideoBucket
+    announcer: Announcer
+    now: Callable[[], datetime]
+
+    def run(self, generation: Generation) -> dict[str, Any]:
+        """Return `{"outcome": "delivered" | "ended"}`. Raises TryAgain, VideoFault or PublishFault where it must run again."""
+        job = self.jobs.get(generation.job_id)
+        if job is None:
+            raise TryAgain(f"job {generation.job_id} is not in the job table")
+        if job.status is JobStatus.GENERATING and job.attempt == generation.attempt:
+            job = self._copied(job)
+        self.announcer.announce(job)
+        return {"outcome": "delivered" if job.status is JobStatus.COMPLETED else "ended"}
+
+    def _copied(self, job: Job) -> Job:
+        answer = self.provider.poll(job.generation_id or "")
+        if not isinstance(answer, Finished):
+            raise TryAgain(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
+        key = video_key(job)
+        with self.source.open(answer.result_url) as stream:
+            self.videos.put(key, stream, _metadata(job))
+            video = VideoObject(self.videos.bucket, key, stream.size, stream.sha256)
+        completed = self.jobs.finish(job, JobStatus.COMPLETED, self.now(), EventType.COMPLETED, video=video)
+        if completed is None:
+            raise TryAgain(f"job {job.job_id} was changed while its video was copied")
+        return completed
+
+
+def _metadata(job: Job) -> dict[str, str]:
+    """S3 user metadata is ASCII, so the image's key is percent-encoded."""
+    return {
+        "source": quote(f"s3://{job.image['bucket']}/{job.image['key']}", safe=":/"),
+        "job-id": job.job_id,
+        "generation-id": job.generation_id or "",
+    }

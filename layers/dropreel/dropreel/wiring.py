@@ -1,0 +1,108 @@
+"""Puts the use cases together, once a process and only when asked. Each imports no more than its own function needs."""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from dropreel.adapters.api_key import ApiKey
+from dropreel.adapters.event_bus import EventBus
+from dropreel.adapters.job_table import JobTable
+from dropreel.settings import Settings
+from dropreel.use_cases.announce import Announcer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from dropreel.adapters.provider_api import ProviderApi
+    from dropreel.use_cases.check_status import CheckStatus
+    from dropreel.use_cases.deliver_video import DeliverVideo
+    from dropreel.use_cases.report_failure import ReportFailure
+    from dropreel.use_cases.submit_generation import SubmitGeneration
+
+_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=3, read_timeout=10)
+# SigV4 and the regional endpoint: boto3's defaults in us-east-1 still sign addresses the old way, for the global endpoint.
+_S3 = _RETRIES.merge(Config(signature_version="s3v4", s3={"us_east_1_regional_endpoint": "regional"}))
+
+
+@cache
+def submit_generation() -> "SubmitGeneration":
+    """Return the use case of SubmitGenerationFunction."""
+    from dropreel.adapters.image_bucket import ImageBucket
+    from dropreel.adapters.state_machine import StateMachine
+    from dropreel.use_cases.submit_generation import SubmitGeneration
+
+    settings = Settings.from_environment()
+    return SubmitGeneration(
+        jobs=_jobs(),
+        images=ImageBucket(_s3()),
+        provider=_provider(),
+        state_machine=StateMachine(boto3.client("stepfunctions", config=_RETRIES), settings.state_machine_arn),
+        announcer=_announcer(),
+        default_options=settings.default_options,
+        now=_now,
+    )
+
+
+@cache
+def check_status() -> "CheckStatus":
+    """Return the use case of CheckStatusFunction."""
+    from dropreel.use_cases.check_status import CheckStatus
+
+    settings = Settings.from_environment()
+    return CheckStatus(
+        jobs=_jobs(), provider=_provider(), timeout_seconds=settings.generation_timeout_seconds, now=_now
+    )
+
+
+@cache
+def deliver_video() -> "DeliverVideo":
+    """Return the use case of DeliverVideoFunction."""
+    from dropreel.adapters.video_bucket import VideoBucket
+    from dropreel.adapters.video_source import VideoSource
+    from dropreel.use_cases.deliver_video import DeliverVideo
+
+    settings = Settings.from_environment()
+    return DeliverVideo(
+        jobs=_jobs(),
+        provider=_provider(),
+        source=VideoSource(settings.api_base_url, settings.max_video_bytes),
+        videos=VideoBucket(_s3(), settings.videos_bucket),
+        announcer=_announcer(),
+        now=_now,
+    )
+
+
+@cache
+def report_failure() -> "ReportFailure":
+    """Return the use case of ReportFailureFunction."""
+    from dropreel.use_cases.report_failure import ReportFailure
+
+    return ReportFailure(jobs=_jobs(), announcer=_announcer(), now=_now)
+
+
+def _jobs() -> JobTable:
+    return JobTable(boto3.client("dynamodb", config=_RETRIES), Settings.from_environment().jobs_table)
+
+
+def _announcer() -> Announcer:
+    bus = EventBus(boto3.client("events", config=_RETRIES), Settings.from_environment().event_bus)
+    return Announcer(_jobs(), bus)
+
+
+def _provider() -> "ProviderApi":
+    from dropreel.adapters.provider_api import ProviderApi
+
+    settings = Settings.from_environment()
+    key = ApiKey(boto3.client("secretsmanager", config=_RETRIES), settings.api_key_secret_arn)
+    return ProviderApi(settings.api_base_url, key)
+
+
+def _s3() -> "S3Client":
+    return boto3.client("s3", config=_S3)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

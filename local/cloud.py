@@ -1,0 +1,192 @@
+"""The local cloud: ministack with IAM enforced, the provider simulator, and the real template deployed by the real SAM CLI."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import requests
+
+from cli.stack import Stack
+from local.provider_simulator.process import RunningSimulator, running_simulator
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGS = ROOT / ".local" / "logs"
+STACK_NAME = "dropreel-local"
+REGION = "us-east-1"
+API_KEY = "local-key"
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+_START_SECONDS = 40
+
+
+class LocalCloudFault(Exception):
+    """The local cloud could not be started or deployed to; the message says where to look."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running ministack."""
+
+    endpoint_url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the stock clients need to talk to it."""
+        return {**ACCOUNT, "AWS_ENDPOINT_URL": self.endpoint_url}
+
+    def session(self) -> "Session":
+        """Return a boto3 session with the local account's credentials; pass `endpoint_url` to its clients."""
+        return boto3.Session(
+            aws_access_key_id=ACCOUNT["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ACCOUNT["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """Everything that a local run has."""
+
+    engine: Engine
+    simulator: RunningSimulator
+    stack: Stack
+
+
+@contextmanager
+def running_cloud(
+    say: Callable[[str], None],
+    parameters: Mapping[str, str] | None = None,
+    created_seconds: float = 1.0,
+    processing_seconds: float = 6.0,
+) -> Iterator[LocalCloud]:
+    """Start the engine and the simulator, deploy, and stop both at the end whatever happens. Raises LocalCloudFault."""
+    say("starting the local cloud")
+    with (
+        running_engine() as engine,
+        running_simulator(API_KEY, created_seconds=created_seconds, processing_seconds=processing_seconds) as simulator,
+    ):
+        say("deploying template.yaml with sam deploy")
+        deploy(engine, {**_local_parameters(simulator.base_url), **(parameters or {})})
+        stack = Stack.find(STACK_NAME, engine.session(), engine.endpoint_url)
+        yield LocalCloud(engine, simulator, stack)
+
+
+@contextmanager
+def running_engine(environment: Mapping[str, str] | None = None) -> Iterator[Engine]:
+    """Run ministack on a free port of 127.0.0.1 with a folder of its own for all that it writes."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    place = Path(tempfile.mkdtemp(prefix="dropreel-engine-"))
+    log = LOGS / "engine.log"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    settings = {
+        **inherited,
+        **ACCOUNT,
+        "AUTH": "true",
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "STATE_DIR": str(place / "state"),
+        "S3_DATA_DIR": str(place / "s3"),
+        "TMPDIR": str(place),
+        **(environment or {}),
+    }
+    python = ROOT / ".venvs" / "ministack" / "bin" / "python"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [str(python), str(ROOT / "local" / "engine.py")],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=settings,
+            start_new_session=True,
+        )
+    engine = Engine(f"http://127.0.0.1:{port}", process)
+    try:
+        _wait_until_healthy(engine, log)
+        yield engine
+    finally:
+        _stop(process)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STACK_NAME) -> None:
+    """Run `sam deploy --config-env local` on what `sam build` made. Raises LocalCloudFault with the place of its log."""
+    log = LOGS / "sam-deploy.log"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    overrides = [f'{name}="{value}"' for name, value in parameters.items()]
+    with log.open("wb") as out:
+        done = subprocess.run(
+            [
+                str(ROOT / ".venvs" / "sam" / "bin" / "sam"),
+                "deploy",
+                "--config-env",
+                "local",
+                "--stack-name",
+                stack_name,
+                "--parameter-overrides",
+                *overrides,
+            ],
+            cwd=ROOT,
+            env={**inherited, **engine.environment, "SAM_CLI_TELEMETRY": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        raise LocalCloudFault(f"sam deploy failed:\n{_end_of(log)}\nIts whole log is {log}")
+
+
+def _local_parameters(base_url: str) -> dict[str, str]:
+    return {"NohumanApiKey": API_KEY, "NohumanApiBaseUrl": base_url}
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_until_healthy(engine: Engine, log: Path) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        if engine.process.poll() is not None:
+            break
+        try:
+            if requests.get(f"{engine.endpoint_url}/_ministack/health", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    raise LocalCloudFault(f"the local cloud did not start:\n{_end_of(log)}\nIts whole log is {log}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the engine and the functions' processes that it started: they are one process group of ours."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _end_of(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,23 @@
+"""Starts ministack inside its own environment, and ends it when whoever started it is gone.
+
+Run by ministack's interpreter, not by ours: `python engine.py`. Standard input is the life line.
+"""
+
+import os
+import runpy
+import signal
+import sys
+import threading
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(5)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.argv = ["ministack"]
+    runpy.run_module("ministack", run_name="__main__")

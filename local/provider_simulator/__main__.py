@@ -1,0 +1,49 @@
+"""Starts the simulator from the command line."""
+
+import argparse
+
+from .generations import Pace
+from .server import loopback_socket, serve
+from .simulator import Simulator
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.provider_simulator",
+        description="Simulates the nohuman image-to-video provider over HTTP, with real videos.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free port (default %(default)s)")
+    parser.add_argument("--api-key", required=True, metavar="KEY", help="the key that callers must send")
+    parser.add_argument("--created-seconds", type=_seconds, default=1.0, help="time in `created` (default %(default)s)")
+    parser.add_argument(
+        "--processing-seconds", type=_seconds, default=6.0, help="least time in `processing` (default %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, help="makes the draws of fault rules repeat")
+    parser.add_argument(
+        "--stop-with-parent", action="store_true", help="stop when the parent process or standard input ends"
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
+
+
+def main() -> None:
+    """Runs until stopped; exits with 0 then, with 2 for a wrong option or an address that cannot be had."""
+    parser = _parser()
+    options = parser.parse_args()
+    try:
+        listener = loopback_socket(options.host, options.port)
+    except (ValueError, OverflowError, OSError) as error:
+        parser.error(f"cannot listen on {options.host}:{options.port}: {error}")
+    pace = Pace(options.created_seconds, options.processing_seconds)
+    serve(Simulator(options.api_key, pace, options.seed), listener, options.stop_with_parent)
+
+
+if __name__ == "__main__":
+    main()

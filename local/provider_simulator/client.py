@@ -1,0 +1,50 @@
+"""A client of the simulator's control endpoints, for tests and local runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+
+_SECONDS = 10.0
+
+
+class SimulatorClient:
+    """Asks and steers a running simulator. Every call raises requests.HTTPError if the simulator refuses it."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+
+    def submissions(self) -> list[dict[str, Any]]:
+        """Every submission that arrived, in order; see `Submission` for its fields."""
+        submissions: list[dict[str, Any]] = self._call("GET", "submissions")
+        return submissions
+
+    def summary(self) -> dict[str, Any]:
+        """Counts; see `Ledger.summary` for their names."""
+        summary: dict[str, Any] = self._call("GET", "summary")
+        return summary
+
+    def set_faults(self, rules: Sequence[dict[str, Any]]) -> None:
+        """Puts these rules in force in place of all before; see `FaultRule`."""
+        self._call("PUT", "faults", list(rules))
+
+    def clear_faults(self) -> None:
+        """Takes all rules out of force."""
+        self._call("DELETE", "faults")
+
+    def set_pace(self, **seconds: float) -> None:
+        """Changes `created_seconds`, `processing_seconds` or `result_url_seconds` of what is accepted from now on."""
+        self._call("PUT", "pace", seconds)
+
+    def reset(self) -> None:
+        """Forgets submissions, generations and faults."""
+        self._call("POST", "reset")
+
+    def _call(self, method: str, name: str, document: Any = None) -> Any:
+        with requests.Session() as session:
+            # The simulator is on loopback: no proxy is to stand between.
+            session.trust_env = False
+            answer = session.request(method, f"{self.base_url}/simulator/{name}", json=document, timeout=_SECONDS)
+        if not answer.ok:
+            raise requests.HTTPError(f"{answer.status_code} from the simulator: {answer.text}", response=answer)
+        return answer.json()

@@ -1,0 +1,63 @@
+"""The simulator's own endpoints, which the provider does not have: what happened, and what shall go wrong."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from .faults import FaultRule
+from .simulator import CurrentSimulator
+
+
+class PaceChange(BaseModel):
+    """Seconds of each stage for the generations accepted from now on; what is left out stays as it was."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    created_seconds: float = Field(1.0, ge=0, allow_inf_nan=False)
+    processing_seconds: float = Field(6.0, ge=0, allow_inf_nan=False)
+    result_url_seconds: float = Field(3600.0, ge=0, allow_inf_nan=False, description="Life of a result address.")
+
+
+router = APIRouter(prefix="/simulator", tags=["simulator"])
+"""The control endpoints. They need no key: the simulator listens on loopback only."""
+
+
+@router.get("/submissions")
+async def submissions(simulator: CurrentSimulator) -> list[dict[str, Any]]:
+    """Every POST that reached the provider's endpoint, in order."""
+    return simulator.ledger.submissions()
+
+
+@router.get("/summary")
+async def summary(simulator: CurrentSimulator) -> dict[str, Any]:
+    """What was paid, how often each generation was polled and downloaded, and the most submissions at once."""
+    return simulator.ledger.summary()
+
+
+@router.put("/faults")
+async def replace_faults(rules: list[FaultRule], simulator: CurrentSimulator) -> dict[str, int]:
+    """Puts these rules in force in place of all before; the first that matches a call and has times left acts."""
+    simulator.faults.replace(rules)
+    return {"rules": len(rules)}
+
+
+@router.delete("/faults")
+async def clear_faults(simulator: CurrentSimulator) -> dict[str, int]:
+    """Takes all rules out of force."""
+    simulator.faults.replace([])
+    return {"rules": 0}
+
+
+@router.put("/pace")
+async def change_pace(pace: PaceChange, simulator: CurrentSimulator) -> dict[str, float]:
+    """Changes how fast generations go."""
+    named = {name: float(getattr(pace, name)) for name in pace.model_fields_set}
+    return vars(simulator.ledger.change_pace(**named))
+
+
+@router.post("/reset")
+async def reset(simulator: CurrentSimulator) -> dict[str, int]:
+    """Forgets submissions, generations and faults."""
+    simulator.reset()
+    return {"submissions": 0, "rules": 0}

@@ -1,0 +1,105 @@
+"""Turns a scripted fault into what goes over the wire."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from .connection import CutConnection, RawAnswer, wait_unless_gone
+from .faults import (
+    AnswerFault,
+    BodyFault,
+    CutFault,
+    DripFault,
+    EmptyFault,
+    ExtendFault,
+    Fault,
+    GzipFault,
+    RedirectFault,
+    ResetFault,
+    SilenceFault,
+    StallFault,
+    StatusFault,
+    TruncateFault,
+)
+
+VIDEO_TYPE = "video/mp4"
+
+_DRIPS_PER_SECOND = 10
+
+
+def error_answer(status: int, code: str, message: str) -> JSONResponse:
+    """An error in the one shape that all errors of the simulator have."""
+    return JSONResponse({"error": {"code": code, "message": message}}, status)
+
+
+async def scripted_answer(fault: Fault, request: Request) -> Response | None:
+    """What a fault that any call can meet answers with; None if the call goes on as usual."""
+    match fault:
+        case StatusFault(body=None):
+            answer: Response = error_answer(fault.status, "scripted", f"A fault rule asks for {fault.status}.")
+            answer.headers.update(fault.headers)
+            return answer
+        case StatusFault():
+            answer = _text_or_json(fault.body, fault.status, None)
+            answer.headers.update(fault.headers)
+            return answer
+        case AnswerFault():
+            return _text_or_json(fault.body, 200, fault.content_type)
+        case CutFault():
+            return CutConnection()
+        case SilenceFault():
+            await wait_unless_gone(request.receive, fault.seconds)
+            return CutConnection()
+    return None
+
+
+def _text_or_json(body: Any, status: int, content_type: str | None) -> Response:
+    if isinstance(body, str):
+        return Response(body, status, media_type=content_type or "text/plain")
+    return Response(json.dumps(body), status, media_type=content_type or "application/json")
+
+
+def scripted_download(fault: Fault, video: Path) -> Response | None:
+    """What a fault of a download sends in place of the video; None if the video is sent as usual."""
+    match fault:
+        case BodyFault():
+            return Response(fault.body, media_type=fault.content_type)
+        case EmptyFault():
+            return Response(b"", media_type=VIDEO_TYPE)
+        case RedirectFault():
+            return RedirectResponse(fault.location, fault.status)
+        case GzipFault():
+            packed = gzip.compress(video.read_bytes(), compresslevel=1)
+            return Response(packed, media_type=VIDEO_TYPE, headers={"Content-Encoding": "gzip"})
+    content = video.read_bytes()
+    whole = {"Content-Type": VIDEO_TYPE, "Content-Length": str(len(content))}
+    unmeasured = {"Content-Type": VIDEO_TYPE}
+    match fault:
+        case TruncateFault(content_length="chunked"):
+            part = content[: fault.bytes]
+            # A chunk of no bytes would end the body properly, so nothing at all stands for it.
+            chunk = b"%x\r\n%b\r\n" % (len(part), part) if part else b""
+            return RawAnswer({**unmeasured, "Transfer-Encoding": "chunked"}, [chunk])
+        case TruncateFault():
+            return RawAnswer(whole if fault.content_length else unmeasured, [content[: fault.bytes]])
+        case ExtendFault():
+            return RawAnswer(unmeasured, [content, b"\x00junk" * (fault.bytes // 5) + b"\x00" * (fault.bytes % 5)])
+        case DripFault():
+            return RawAnswer(whole, _drips(content, fault.bytes_per_second))
+        case StallFault():
+            return RawAnswer(whole, [content[: fault.after_bytes], fault.seconds, content[fault.after_bytes :]])
+        case ResetFault():
+            return RawAnswer(whole, [content[: fault.after_bytes]], "reset")
+    return None
+
+
+def _drips(content: bytes, bytes_per_second: int) -> Iterator[bytes | float]:
+    size = max(1, bytes_per_second // _DRIPS_PER_SECOND)
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+        yield size / bytes_per_second

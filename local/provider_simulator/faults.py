@@ -1,0 +1,266 @@
+"""Scripted faults: rules that say which call goes wrong, how often, and in what way."""
+
+import random
+import threading
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Call = Literal["submit", "poll", "download"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Payable(_Strict):
+    paid: bool = Field(False, description="On submit only: whether a generation is created and charged anyway.")
+
+
+class StatusFault(_Payable):
+    """Answers with a status. The default body is an error in the provider's shape."""
+
+    kind: Literal["status"]
+    status: int = Field(ge=200, le=599)
+    headers: dict[str, str] = {}
+    body: Any = None
+
+
+class CutFault(_Payable):
+    """Closes the connection without an answer."""
+
+    kind: Literal["cut"]
+
+
+class SilenceFault(_Payable):
+    """Never answers, and closes the connection after so many seconds."""
+
+    kind: Literal["silence"]
+    seconds: float = Field(gt=0)
+
+
+class AnswerFault(_Payable):
+    """Answers 200 with this body instead: JSON, or a string sent as it is. A submission so answered is paid."""
+
+    kind: Literal["answer"]
+    body: Any
+    content_type: str = "application/json"
+    paid: bool = Field(True, description="On submit only: whether a generation is created and charged.")
+
+
+class DelayFault(_Strict):
+    """Waits, then goes on as usual."""
+
+    kind: Literal["delay"]
+    seconds: float = Field(gt=0)
+
+
+class FailFault(_Strict):
+    """The generation ends as `failed`, with this error."""
+
+    kind: Literal["fail"]
+    error: Any
+
+
+class StuckFault(_Strict):
+    """The generation stays `processing` for ever."""
+
+    kind: Literal["stuck"]
+
+
+class ResultUrlFault(_Strict):
+    """Hands out exactly this address. Acts only on polls that find the generation completed."""
+
+    kind: Literal["result_url"]
+    url: str
+
+
+class ExpiredUrlFault(_Strict):
+    """Hands out an address that has expired already. Acts only on polls that find the generation completed."""
+
+    kind: Literal["expired_url"]
+
+
+class TruncateFault(_Strict):
+    """Sends the first bytes only: under the full Content-Length, under none, or in chunks that never end."""
+
+    kind: Literal["truncate"]
+    bytes: int = Field(ge=0)
+    content_length: bool | Literal["chunked"] = True
+
+
+class ExtendFault(_Strict):
+    """Sends so many junk bytes after the video, without a Content-Length."""
+
+    kind: Literal["extend"]
+    bytes: int = Field(gt=0)
+
+
+class BodyFault(_Strict):
+    """Sends something else with status 200."""
+
+    kind: Literal["body"]
+    body: str
+    content_type: str = "text/html"
+
+
+class EmptyFault(_Strict):
+    """Sends a video of no bytes."""
+
+    kind: Literal["empty"]
+
+
+class DripFault(_Strict):
+    """Sends the whole video, slowly."""
+
+    kind: Literal["drip"]
+    bytes_per_second: int = Field(gt=0)
+
+
+class StallFault(_Strict):
+    """Sends so many bytes, then nothing for a while, then the rest."""
+
+    kind: Literal["stall"]
+    after_bytes: int = Field(ge=0)
+    seconds: float = Field(gt=0)
+
+
+class ResetFault(_Strict):
+    """Sends so many bytes, then resets the connection (TCP RST)."""
+
+    kind: Literal["reset"]
+    after_bytes: int = Field(ge=0)
+
+
+class GzipFault(_Strict):
+    """Sends the video compressed, with Content-Encoding: gzip."""
+
+    kind: Literal["gzip"]
+
+
+class RedirectFault(_Strict):
+    """Redirects to another address."""
+
+    kind: Literal["redirect"]
+    location: str
+    status: Literal[301, 302, 303, 307, 308] = 302
+
+
+Fault = (
+    StatusFault
+    | CutFault
+    | SilenceFault
+    | AnswerFault
+    | DelayFault
+    | FailFault
+    | StuckFault
+    | ResultUrlFault
+    | ExpiredUrlFault
+    | TruncateFault
+    | ExtendFault
+    | BodyFault
+    | EmptyFault
+    | DripFault
+    | StallFault
+    | ResetFault
+    | GzipFault
+    | RedirectFault
+)
+
+_ON_ANY_CALL = (StatusFault, CutFault, SilenceFault, DelayFault)
+_ONLY_WHEN_COMPLETED = (ResultUrlFault, ExpiredUrlFault)
+_ALLOWED: dict[Call, tuple[type[BaseModel], ...]] = {
+    "submit": (*_ON_ANY_CALL, AnswerFault, FailFault, StuckFault),
+    "poll": (*_ON_ANY_CALL, AnswerFault, *_ONLY_WHEN_COMPLETED),
+    "download": (
+        *_ON_ANY_CALL,
+        TruncateFault,
+        ExtendFault,
+        BodyFault,
+        EmptyFault,
+        DripFault,
+        StallFault,
+        ResetFault,
+        GzipFault,
+        RedirectFault,
+    ),
+}
+
+
+class When(_Strict):
+    """Narrows a rule down; what is left out matches everything."""
+
+    prompt_contains: str | None = None
+    generation_id: str | None = None
+
+
+class FaultRule(_Strict):
+    """One rule: the first `skip` matching calls go by, then the next `times` (None: all) meet the fault."""
+
+    on: Call
+    when: When = When()
+    skip: int = Field(0, ge=0)
+    times: int | None = Field(None, ge=1)
+    probability: float = Field(1.0, ge=0, le=1)
+    do: Annotated[Fault, Field(discriminator="kind")]
+
+    @model_validator(mode="after")
+    def _fits_its_call(self) -> "FaultRule":
+        if not isinstance(self.do, _ALLOWED[self.on]):
+            raise ValueError(f"do.kind {self.do.kind!r} does not work on {self.on!r}")
+        if self.on != "submit" and isinstance(self.do, _Payable) and "paid" in self.do.model_fields_set:
+            raise ValueError(f"do.paid has no meaning on {self.on!r}")
+        if self.on == "submit" and self.when.generation_id is not None:
+            raise ValueError("when.generation_id cannot be known on 'submit'")
+        return self
+
+    def matches(self, on: Call, prompt: str | None, generation_id: str | None, completed: bool) -> bool:
+        """Whether this rule speaks of such a call, however often it has acted."""
+        if self.on != on or (isinstance(self.do, _ONLY_WHEN_COMPLETED) and not completed):
+            return False
+        if self.when.prompt_contains is not None and self.when.prompt_contains not in (prompt or ""):
+            return False
+        return self.when.generation_id in (None, generation_id)
+
+
+class _Progress:
+    """A rule and how often it may still let calls go by, or act."""
+
+    def __init__(self, rule: FaultRule) -> None:
+        self.rule = rule
+        self.to_skip = rule.skip
+        self.left = rule.times
+
+
+class FaultScript:
+    """The rules in force. Chance is drawn from a generator that starts anew from the seed with each script."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._seed = seed
+        self._rules: list[_Progress] = []
+        self._random = random.Random(seed)
+
+    def replace(self, rules: list[FaultRule]) -> None:
+        """Puts these rules in force, in this order, in place of those before."""
+        with self._lock:
+            self._rules = [_Progress(rule) for rule in rules]
+            self._random = random.Random(self._seed)
+
+    def choose(
+        self, on: Call, prompt: str | None, generation_id: str | None = None, completed: bool = False
+    ) -> Fault | None:
+        """The fault of the first rule that matches this call, has times left and wins its draw; None for none."""
+        with self._lock:
+            for progress in self._rules:
+                if progress.left == 0 or not progress.rule.matches(on, prompt, generation_id, completed):
+                    continue
+                if progress.to_skip > 0:
+                    progress.to_skip -= 1
+                    continue
+                if self._random.random() >= progress.rule.probability:
+                    continue
+                if progress.left is not None:
+                    progress.left -= 1
+                return progress.rule.do
+        return None

@@ -1,0 +1,209 @@
+"""The provider's endpoints: submit, poll, and the download that a finished video's address leads to."""
+
+import asyncio
+import hmac
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Security
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from .connection import CutConnection
+from .contract import MODEL, GenerationRequest, Refusal, check_request, read_json, without_query
+from .fault_answers import VIDEO_TYPE, error_answer, scripted_answer, scripted_download
+from .faults import DelayFault, ExpiredUrlFault, FailFault, Fault, ResultUrlFault, StuckFault
+from .generations import Generation, ScriptedEnd, Submission
+from .rendering import VideoPlan
+from .simulator import CurrentSimulator, Simulator
+
+
+class Accepted(BaseModel):
+    """A submission was accepted, and is paid."""
+
+    id: str = Field(examples=["gen_img2v_x7y8z9a1b2"])
+    model: Literal["nohuman-x33"]
+    status: Literal["created"]
+    poll_url: str = Field(examples=["/v1/videos/generations/gen_img2v_x7y8z9a1b2"])
+
+
+class Result(BaseModel):
+    """Where a finished video is."""
+
+    url: str = Field(description="Signed and short-lived; new with each poll; needs no key.")
+
+
+class Progress(BaseModel):
+    """How far a generation is. `result` comes with `completed` only, `error` with `failed` only."""
+
+    id: str
+    model: Literal["nohuman-x33"]
+    status: Literal["created", "processing", "completed", "failed"]
+    result: Result | None = None
+    error: Any = None
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong: a code for programs, a message for people."""
+
+    code: str
+    message: str
+
+
+class ErrorAnswer(BaseModel):
+    """The shape of every error."""
+
+    error: ErrorDetail
+
+
+Credentials = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(HTTPBearer(auto_error=False, description="The provider's key, as `Authorization: Bearer <key>`.")),
+]
+
+_REQUEST_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": GenerationRequest.model_json_schema()}},
+    }
+}
+
+
+router = APIRouter(tags=["provider"])
+"""The endpoints of the provider's document."""
+
+
+@router.post(
+    "/v1/videos/generate",
+    summary="Submit an image-to-video generation",
+    response_model=Accepted,
+    responses={400: {"model": ErrorAnswer}, 401: {"model": ErrorAnswer}},
+    openapi_extra=_REQUEST_BODY,
+)
+async def submit(request: Request, credentials: Credentials, simulator: CurrentSimulator) -> Response:
+    """Checks the request, fetches its image, and starts a generation, which is paid from that moment."""
+    body = await request.body()
+    with simulator.ledger.submission(_as_recorded(body)) as submission:
+        try:
+            _authorise(simulator, credentials)
+            _json_only(request)
+            answer = await _take(simulator, submission, check_request(read_json(body)), request)
+        except Refusal as refusal:
+            answer = error_answer(refusal.status, refusal.code, refusal.message)
+        if not isinstance(answer, CutConnection):
+            submission.status_code = answer.status_code
+        return answer
+
+
+async def _take(simulator: Simulator, submission: Submission, wanted: GenerationRequest, request: Request) -> Response:
+    # The request has been judged before any fault acts, so that a scripted run also catches what was sent wrongly.
+    fault = simulator.faults.choose("submit", wanted.prompt)
+    if isinstance(fault, DelayFault):
+        await asyncio.sleep(fault.seconds)
+    generation = await _accept(simulator, submission, wanted, fault) if getattr(fault, "paid", True) else None
+    if fault is not None and (answer := await scripted_answer(fault, request)) is not None:
+        return answer
+    assert generation is not None, "a fault that is not paid always answers"
+    return JSONResponse(
+        {
+            "id": generation.id,
+            "model": MODEL,
+            "status": "created",
+            "poll_url": f"/v1/videos/generations/{generation.id}",
+        }
+    )
+
+
+async def _accept(
+    simulator: Simulator, submission: Submission, wanted: GenerationRequest, fault: Fault | None
+) -> Generation:
+    image = await run_in_threadpool(simulator.images.fetch, wanted.image_url)
+    submission.image = image.facts
+    match fault:
+        case FailFault():
+            return simulator.ledger.accept(submission, wanted, None, ScriptedEnd(error=fault.error))
+        case StuckFault():
+            return simulator.ledger.accept(submission, wanted, None, ScriptedEnd(stuck=True))
+    video = simulator.videos.video(image.content, image.facts.sha256, VideoPlan.of(wanted))
+    return simulator.ledger.accept(submission, wanted, video)
+
+
+@router.get(
+    "/v1/videos/generations/{generation_id}",
+    summary="Ask how far a generation is",
+    response_model=Progress,
+    responses={401: {"model": ErrorAnswer}, 404: {"model": ErrorAnswer}},
+)
+async def poll(generation_id: str, request: Request, credentials: Credentials, simulator: CurrentSimulator) -> Response:
+    """Answers with the status; once completed, with a fresh address of the video."""
+    _authorise(simulator, credentials)
+    simulator.ledger.count_poll(generation_id)
+    generation = simulator.ledger.find(generation_id)
+    completed = generation is not None and generation.status(time.monotonic()) == "completed"
+    prompt = generation.request.prompt if generation else None
+    fault = simulator.faults.choose("poll", prompt, generation_id, completed)
+    if isinstance(fault, DelayFault):
+        await asyncio.sleep(fault.seconds)
+    if fault is not None and (answer := await scripted_answer(fault, request)) is not None:
+        return answer
+    if generation is None:
+        raise Refusal(404, "not_found", "There is no generation of this id.")
+    return JSONResponse(_progress(simulator, generation, fault, str(request.base_url)))
+
+
+def _progress(simulator: Simulator, generation: Generation, fault: Fault | None, base_url: str) -> dict[str, Any]:
+    status = generation.status(time.monotonic())
+    progress: dict[str, Any] = {"id": generation.id, "model": MODEL, "status": status}
+    if status == "completed":
+        seconds = -1.0 if isinstance(fault, ExpiredUrlFault) else generation.pace.result_url_seconds
+        url = simulator.links.link(base_url, generation.id, seconds)
+        progress["result"] = {"url": fault.url if isinstance(fault, ResultUrlFault) else url}
+    elif status == "failed":
+        progress["error"] = generation.error()
+    return progress
+
+
+@router.get(
+    "/results/{generation_id}.mp4",
+    summary="Download a finished video",
+    response_class=FileResponse,
+    responses={200: {"content": {VIDEO_TYPE: {}}}, 403: {"model": ErrorAnswer}, 404: {"model": ErrorAnswer}},
+)
+async def download(
+    generation_id: str, request: Request, simulator: CurrentSimulator, expires: str = "", signature: str = ""
+) -> Response:
+    """Sends the video to whoever has a signed address that has not expired."""
+    simulator.links.check(generation_id, expires, signature)
+    simulator.ledger.count_download(generation_id)
+    generation = simulator.ledger.find(generation_id)
+    if generation is None or generation.video is None:
+        raise Refusal(404, "not_found", "There is no video of this id.")
+    # An address is only ever signed once the video is there, so this does not wait.
+    video = generation.video.result(timeout=0)
+    fault = simulator.faults.choose("download", generation.request.prompt, generation_id, completed=True)
+    if isinstance(fault, DelayFault):
+        await asyncio.sleep(fault.seconds)
+    scripted = None
+    if fault is not None:
+        scripted = await scripted_answer(fault, request) or scripted_download(fault, video)
+    return scripted or FileResponse(video, media_type=VIDEO_TYPE)
+
+
+def _authorise(simulator: Simulator, credentials: HTTPAuthorizationCredentials | None) -> None:
+    given = credentials.credentials if credentials else ""
+    if not hmac.compare_digest(given.encode(), simulator.api_key.encode()):
+        raise Refusal(401, "unauthorized", "The call needs the header `Authorization: Bearer <key>`.")
+
+
+def _json_only(request: Request) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(400, "not_json", "The body must be sent with `Content-Type: application/json`.")
+
+
+def _as_recorded(body: bytes) -> Any:
+    try:
+        return without_query(read_json(body))
+    except Refusal:
+        return None

@@ -1,0 +1,33 @@
+"""Addresses of finished videos: signed, short-lived, and usable without the key."""
+
+import hashlib
+import hmac
+import secrets
+import time
+
+from .contract import Refusal
+
+
+class ResultLinks:
+    """Signs and checks addresses. The secret is this run's own, so no address outlives the simulator."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(32)
+
+    def link(self, base_url: str, identity: str, seconds: float) -> str:
+        """A new address of a video under a base address, good for so many seconds from now."""
+        expires = str(int(time.time() + seconds))
+        return (
+            f"{base_url.rstrip('/')}/results/{identity}.mp4"
+            f"?expires={expires}&signature={self._signature(identity, expires)}"
+        )
+
+    def check(self, identity: str, expires: str, signature: str) -> None:
+        """Raises Refusal (403) for an address that was not signed here, was changed, or has expired."""
+        if not hmac.compare_digest(signature.encode(), self._signature(identity, expires).encode()):
+            raise Refusal(403, "bad_signature", "The signature of this address is wrong.")
+        if int(expires) <= time.time():
+            raise Refusal(403, "expired", "This address has expired.")
+
+    def _signature(self, identity: str, expires: str) -> str:
+        return hmac.new(self._secret, f"{identity} {expires}".encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,82 @@
+"""`make run`: one photograph's whole way through the local cloud, with its video in output/ at the end."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+
+from cli.drop import drop, fetch, follow
+from cli.options import options_from
+from cli.progress import JobProgress, describe_video, explain_end
+from dropreel.events import EventType
+from dropreel.jobs import Job, JobStatus
+from dropreel.prices import usd
+from local.cloud import LOGS, ROOT, LocalCloud, LocalCloudFault, running_cloud
+from local.event_tail import event_tail
+
+SAMPLE = ROOT / "local" / "sample.jpg"
+OUTPUT = ROOT / "output"
+WAIT_SECONDS = 180
+
+
+def main() -> int:
+    """Return 0 once the video is there, 1 where anything failed, 2 where there is no such image."""
+    console = Console()
+    image = Path(os.environ.get("IMAGE") or SAMPLE)
+    if not image.is_file():
+        console.print(f"There is no image {escape(str(image))}.", style="red")
+        return 2
+    started = time.monotonic()
+
+    def say(step: str) -> None:
+        console.print(f"  {time.monotonic() - started:5.1f} s  {step}", highlight=False)
+
+    try:
+        with running_cloud(say) as cloud:
+            return _drop_and_show(cloud, image, console)
+    except (LocalCloudFault, TimeoutError, BotoCoreError, ClientError, OSError, requests.RequestException) as fault:
+        console.print(f"The run failed: {escape(str(fault))}\nLook into {LOGS.relative_to(ROOT)}/.", style="red")
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+
+
+def _drop_and_show(cloud: LocalCloud, image: Path, console: Console) -> int:
+    console.print(
+        f"Dropping {escape(image.name)} into s3://{cloud.stack.outputs['UploadsBucketName']}/", highlight=False
+    )
+    with event_tail(cloud.stack) as tail:
+        with JobProgress(console) as progress:
+            dropped = drop(cloud.stack, image, options_from(os.environ))
+            for job in follow(cloud.stack, dropped, WAIT_SECONDS, progress.waiting):
+                progress.saw(job)
+        if job.status is not JobStatus.COMPLETED:
+            console.print(f"{escape(explain_end(job))}\nLook into {LOGS.relative_to(ROOT)}/.", style="red")
+            return 1
+        event = tail.wait_for(dropped.key, EventType.COMPLETED)
+    _show(console, fetch(cloud.stack, job, OUTPUT), job, event)
+    return 0
+
+
+def _show(console: Console, video: Path, job: Job, event: dict[str, object]) -> None:
+    console.print(f"\n[bold]Video[/]  {escape(str(video.relative_to(ROOT)))}", highlight=False)
+    console.print(f"       {describe_video(video)}", highlight=False)
+    console.print(f"[bold]Event[/]  {event['detail-type']} from {event['source']}", highlight=False)
+    console.print_json(json.dumps(event["detail"]), indent=2)
+    console.print(
+        f"[bold]Price[/]  ${usd(job.cost_cents)} at the provider; this run was simulated and cost nothing.",
+        highlight=False,
+    )
+    for warning in job.warnings:
+        console.print(f"[bold]Note[/]   {escape(warning)}", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""The MP4: codecs, duration, shape, sound, movement and quality, as a decoder sees them."""
+
+import threading
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from local.provider_simulator.camera import Movement
+from local.provider_simulator.contract import AspectRatio, Mode
+from local.provider_simulator.rendering import RenderingStopped, VideoPlan, render_video, widest_view
+
+from .decoded_video import DecodedVideo, decode, movement_seen, signal_to_noise, widest_crop
+from .pictures import encoded, textured_picture
+
+SOURCE = textured_picture()
+FRAME_SECONDS = 1 / 24
+
+
+def rendered(picture: Image.Image, plan: VideoPlan, directory: Path) -> bytes:
+    destination = directory / "video.mp4"
+    render_video(encoded(picture, quality=95), plan, destination, threading.Event())
+    return destination.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("movement", "aspect_ratio", "size", "sound", "cfg_scale", "zoom"),
+    [
+        (Movement.ZOOM_IN, "16:9", (640, 360), True, 0.5, 1.35),
+        (Movement.ZOOM_OUT, "9:16", (360, 640), False, 0.0, 1.25),
+        (Movement.PAN_LEFT, "1:1", (480, 480), True, 1.0, 1.45),
+        (Movement.PAN_RIGHT, "16:9", (640, 360), False, 0.5, 1.35),
+        (Movement.PAN_UP, "9:16", (360, 640), True, 0.5, 1.35),
+        (Movement.PAN_DOWN, "1:1", (480, 480), False, 0.0, 1.25),
+    ],
+)
+def test_a_video_has_the_movement_shape_sound_and_duration_asked_for(
+    tmp_path: Path,
+    movement: Movement,
+    aspect_ratio: AspectRatio,
+    size: tuple[int, int],
+    sound: bool,
+    cfg_scale: float,
+    zoom: float,
+) -> None:
+    video = decode(rendered(SOURCE, VideoPlan("fast", aspect_ratio, 5, sound, movement, cfg_scale), tmp_path))
+
+    assert video.codecs == (["h264", "aac"] if sound else ["h264"])
+    assert (video.loudest > 0.02) == sound
+    assert (video.pixel_format, video.size, video.frame_count) == ("yuv420p", size, 120)
+    assert video.durations == pytest.approx([5.0] * len(video.durations), abs=FRAME_SECONDS)
+    assert movement_seen(video, SOURCE) == (movement, zoom)
+
+
+def test_ten_seconds_are_ten_seconds_of_picture_and_sound(tmp_path: Path) -> None:
+    video = decode(rendered(SOURCE, VideoPlan("fast", "1:1", 10, True, Movement.ZOOM_IN, 0.5), tmp_path))
+
+    assert video.frame_count == 240
+    assert video.durations == pytest.approx([10.0] * 3, abs=FRAME_SECONDS)
+
+
+def test_hq_has_more_pixels_and_is_nearer_to_the_source_than_fast(tmp_path: Path) -> None:
+    videos: dict[Mode, DecodedVideo] = {}
+    modes: tuple[Mode, Mode] = ("fast", "hq")
+    for mode in modes:
+        plan = VideoPlan(mode, "16:9", 5, False, Movement.PAN_RIGHT, 0.0)
+        videos[mode] = decode(rendered(SOURCE, plan, tmp_path))
+
+    assert (videos["fast"].size, videos["hq"].size) == ((640, 360), (1280, 720))
+    assert _fidelity(videos["hq"]) > _fidelity(videos["fast"]) + 2
+
+
+def _fidelity(video: DecodedVideo) -> float:
+    """How near the last frame comes to the source, both shown at the larger size."""
+    width, height = 1600 / 1.25, 900 / 1.25
+    box = (1600 - width, 600 - height / 2, 1600, 600 + height / 2)
+    expected = SOURCE.resize((1280, 720), Image.Resampling.LANCZOS, box=box)
+    return signal_to_noise(video.last.resize((1280, 720), Image.Resampling.BICUBIC), expected)
+
+
+def test_a_player_can_begin_before_the_whole_file_is_there(tmp_path: Path) -> None:
+    content = rendered(SOURCE, VideoPlan("fast", "1:1", 5, True, Movement.ZOOM_IN, 0.5), tmp_path)
+
+    assert content[4:8] == b"ftyp"
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+def test_rendering_stops_at_once_when_told_to(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(RenderingStopped):
+        plan = VideoPlan("hq", "16:9", 10, True, Movement.ZOOM_IN, 0.5)
+        render_video(encoded(SOURCE), plan, tmp_path / "video.mp4", stop)
+
+
+@pytest.mark.parametrize("size", [(640, 360), (360, 640), (480, 480)])
+def test_the_picture_fills_the_shape_from_its_middle(size: tuple[int, int]) -> None:
+    seen = widest_view(encoded(SOURCE, "PNG"), size)
+
+    assert seen.size == size
+    assert signal_to_noise(seen, widest_crop(SOURCE, size)) > 35
+
+
+def test_the_picture_is_turned_as_its_exif_says() -> None:
+    stored = Image.new("RGB", (400, 400), "blue")
+    stored.paste("red", (0, 0, 200, 400))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+
+    seen = numpy.asarray(widest_view(encoded(stored, quality=95, exif=turned), (100, 100)))
+
+    # Orientation 6: what is stored on the left is shown at the top.
+    assert seen[10, :, 0].min() > 200
+    assert seen[90, :, 2].min() > 200
+
+
+@pytest.mark.parametrize("mode", ["P", "LA", "L", "1", "RGBA", "I;16"])
+def test_a_png_of_any_mode_is_shown_in_its_own_tones(mode: str) -> None:
+    ramp = Image.linear_gradient("L")
+    if mode == "I;16":
+        odd = Image.fromarray(numpy.asarray(ramp).astype(numpy.uint16) * 257)
+    else:
+        odd = ramp.convert(mode)
+
+    seen = numpy.asarray(widest_view(encoded(odd, "PNG"), (256, 256)), numpy.float64)
+
+    assert seen.shape == (256, 256, 3)
+    assert seen[:32].mean() < 40
+    assert 100 < seen[112:144].mean() < 155
+    assert seen[-32:].mean() > 215
+
+
+def test_a_cmyk_jpeg_keeps_its_colours() -> None:
+    seen = widest_view(encoded(Image.new("RGB", (64, 64), (250, 10, 10)).convert("CMYK")), (64, 64))
+
+    red, green, blue = numpy.asarray(seen, numpy.float64).mean(axis=(0, 1))
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_what_is_transparent_is_shown_white() -> None:
+    see_through = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+
+    assert numpy.asarray(widest_view(encoded(see_through, "PNG"), (64, 64))).min() == 255
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_of_an_animation_the_first_picture_is_taken(kind: str) -> None:
+    first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
+
+    seen = widest_view(encoded(first, kind, save_all=True, append_images=[second]), (64, 64))
+
+    assert numpy.asarray(seen)[:, :, 0].min() > 200
+
+
+def test_a_picture_of_one_pixel_still_makes_a_video(tmp_path: Path) -> None:
+    content = rendered(
+        Image.new("RGB", (1, 1), "green"), VideoPlan("fast", "1:1", 5, False, Movement.PAN_UP, 0.5), tmp_path
+    )
+
+    assert decode(content).frame_count == 120

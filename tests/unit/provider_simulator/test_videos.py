@@ -1,0 +1,108 @@
+"""The cache of videos: one render for the same video, and no render that nobody waits for."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from local.provider_simulator.camera import Movement
+from local.provider_simulator.rendering import RenderingStopped, VideoPlan
+from local.provider_simulator.videos import VideoFile, Videos
+
+PLAN = VideoPlan("fast", "16:9", 5, True, Movement.ZOOM_IN, 0.5)
+
+
+class SlowRenderer:
+    """Writes a few bytes in place of a video, once it may, and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, VideoPlan]] = []
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+
+    def __call__(self, image: bytes, plan: VideoPlan, destination: Path, stop: threading.Event) -> None:
+        self.asked.append((image, plan))
+        self.began.set()
+        while not self.may_end.wait(0.01):
+            if stop.is_set():
+                raise RenderingStopped
+        destination.write_bytes(b"video of " + image)
+
+
+@pytest.fixture
+def renderer() -> SlowRenderer:
+    return SlowRenderer()
+
+
+@pytest.fixture
+def videos(renderer: SlowRenderer) -> Iterator[Videos]:
+    videos = Videos(renderer)
+    yield videos
+    videos.close()
+
+
+def order(videos: Videos, image: bytes, plan: VideoPlan = PLAN) -> VideoFile:
+    return videos.video(image, hashlib.sha256(image).hexdigest(), plan)
+
+
+def test_the_same_video_is_rendered_once_however_often_it_is_asked_for(videos: Videos, renderer: SlowRenderer) -> None:
+    renderer.may_end.set()
+
+    paths = {order(videos, b"cat").result(5) for _ in range(500)}
+
+    assert len(renderer.asked) == len(paths) == 1
+    assert paths.pop().read_bytes() == b"video of cat"
+
+
+def test_another_image_or_another_plan_is_another_video(videos: Videos, renderer: SlowRenderer) -> None:
+    renderer.may_end.set()
+    changes = [{"mode": "hq"}, {"aspect_ratio": "1:1"}, {"seconds": 10}, {"sound": False}, {"cfg_scale": 0.6}]
+    plans = [PLAN, replace(PLAN, movement=Movement.PAN_UP), *(replace(PLAN, **change) for change in changes)]
+
+    paths = {order(videos, image, plan).result(5) for image in (b"cat", b"dog") for plan in plans}
+
+    assert len(paths) == 2 * len(plans)
+
+
+def test_only_finished_videos_stay_on_disk(videos: Videos, renderer: SlowRenderer) -> None:
+    renderer.may_end.set()
+
+    finished = order(videos, b"cat").result(5)
+
+    assert list(finished.parent.iterdir()) == [finished]
+
+
+def test_forgetting_drops_waiting_and_running_renders_but_no_finished_video(
+    videos: Videos, renderer: SlowRenderer
+) -> None:
+    renderer.may_end.set()
+    finished = order(videos, b"cat")
+    finished.result(5)
+    renderer.may_end.clear()
+    renderer.began.clear()
+    running, waiting = order(videos, b"dog"), order(videos, b"eel")
+    assert renderer.began.wait(5)
+
+    videos.forget_unfinished()
+
+    assert isinstance(running.exception(5), RenderingStopped)
+    assert waiting.cancelled()
+    assert order(videos, b"cat") is finished
+    renderer.may_end.set()
+    assert order(videos, b"dog").result(5).read_bytes() == b"video of dog"
+
+
+def test_closing_does_not_wait_for_a_render_and_removes_all_files(renderer: SlowRenderer) -> None:
+    videos = Videos(renderer)
+    renderer.may_end.set()
+    finished = order(videos, b"cat").result(5)
+    renderer.may_end.clear()
+    running = order(videos, b"dog")
+
+    videos.close()
+
+    assert running.done()
+    assert not finished.parent.exists()
