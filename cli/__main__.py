@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--guided", action="store_true", help="deploy: ask for every parameter again")
     parser.add_argument("--stack", default=os.environ.get("STACK") or DEFAULT_STACK)
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(soft_wrap=True)
     try:
         if arguments.command == "deploy":
             return deploy(arguments.stack, guided=arguments.guided, console=console)

@@ -47,7 +47,9 @@ def remove(stack_name: str, *, console: Console) -> int:
     for output, (kind, why) in _KEPT.items():
         name = stack.outputs[output]
         delete = (
-            f"aws s3 rb --force s3://{name}" if kind == "bucket" else f"aws dynamodb delete-table --table-name {name}"
+            f"empty it in the S3 console (all versions), then aws s3 rb s3://{name}"
+            if kind == "bucket"
+            else f"aws dynamodb delete-table --table-name {name}"
         )
         console.print(f"  {name}: {why}. To delete it: {delete}", highlight=False, soft_wrap=True)
     return 0

@@ -27,7 +27,7 @@ WAIT_SECONDS = 180
 
 def main() -> int:
     """Return 0 once the video is there, 1 where anything failed, 2 where there is no such image."""
-    console = Console()
+    console = Console(soft_wrap=True)
     image = Path(os.environ.get("IMAGE") or SAMPLE)
     if not image.is_file():
         console.print(f"There is no image {escape(str(image))}.", style="red")

@@ -29,7 +29,7 @@ Ctrl-C stops it; everything in it is then gone.
 
 def main() -> int:
     """Return 0 after Ctrl-C, 1 where the local cloud could not be started."""
-    console = Console()
+    console = Console(soft_wrap=True)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -19,6 +19,7 @@ from .faults import (
     ExtendFault,
     Fault,
     GzipFault,
+    PadFault,
     RedirectFault,
     ResetFault,
     SilenceFault,
@@ -93,9 +94,23 @@ def scripted_download(fault: Fault, video: Path) -> Response | None:
             return RawAnswer(whole, _drips(content, fault.bytes_per_second))
         case StallFault():
             return RawAnswer(whole, [content[: fault.after_bytes], fault.seconds, content[fault.after_bytes :]])
+        case PadFault():
+            longer = {"Content-Type": VIDEO_TYPE, "Content-Length": str(len(content) + fault.bytes)}
+            return RawAnswer(longer, _padded(content, fault), "" if fault.reset_after is None else "reset")
         case ResetFault():
             return RawAnswer(whole, [content[: fault.after_bytes]], "reset")
     return None
+
+
+def _padded(content: bytes, fault: PadFault) -> Iterator[bytes | float]:
+    left = len(content) + fault.bytes if fault.reset_after is None else fault.reset_after
+    head = content + fault.bytes.to_bytes(4, "big") + b"free"
+    yield head[:left]
+    left -= len(head)
+    piece = bytes(1024 * 1024)
+    while left > 0:
+        yield piece[:left]
+        left -= len(piece)
 
 
 def _drips(content: bytes, bytes_per_second: int) -> Iterator[bytes | float]:

@@ -132,6 +132,14 @@ class ResetFault(_Strict):
     after_bytes: int = Field(ge=0)
 
 
+class PadFault(_Strict):
+    """Sends the video made longer by a `free` box of so many bytes: still one whole video, unless it is reset on the way."""
+
+    kind: Literal["pad"]
+    bytes: int = Field(ge=8, lt=2**32)
+    reset_after: int | None = Field(None, ge=0)
+
+
 class GzipFault(_Strict):
     """Sends the video compressed, with Content-Encoding: gzip."""
 
@@ -163,6 +171,7 @@ Fault = (
     | DripFault
     | StallFault
     | ResetFault
+    | PadFault
     | GzipFault
     | RedirectFault
 )
@@ -181,6 +190,7 @@ _ALLOWED: dict[Call, tuple[type[BaseModel], ...]] = {
         DripFault,
         StallFault,
         ResetFault,
+        PadFault,
         GzipFault,
         RedirectFault,
     ),

@@ -1,6 +1,6 @@
 """Renders videos in the background and keeps them on disk: submissions that ask for the same video share one render."""
 
-import hashlib
+import itertools
 import logging
 import tempfile
 import threading
@@ -30,17 +30,18 @@ class Videos:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._files: dict[str, VideoFile] = {}
+        self._numbers = itertools.count(1)
+        self._files: dict[tuple[str, VideoPlan], VideoFile] = {}
 
     def video(self, image: bytes, image_sha256: str, plan: VideoPlan) -> VideoFile:
         """The video of an image: the one that exists, the one on its way, or a new one."""
-        name = hashlib.sha256(f"{image_sha256} {plan}".encode()).hexdigest()
         with self._lock:
-            known = self._files.get(name)
+            known = self._files.get((image_sha256, plan))
             if known is None:
-                source = Path(self._directory.name, f"{name}.image")
+                # Each render has files of its own: one that was given up may still be tidying when the next begins.
+                source = Path(self._directory.name, f"{next(self._numbers)}.image")
                 source.write_bytes(image)
-                known = self._files[name] = self._pool.submit(self._make, source, plan, self._stop)
+                known = self._files[image_sha256, plan] = self._pool.submit(self._make, source, plan, self._stop)
         return known
 
     def _make(self, source: Path, plan: VideoPlan, stop: threading.Event) -> Path:
@@ -62,9 +63,8 @@ class Videos:
         with self._lock:
             self._stop.set()
             self._stop = threading.Event()
-            unfinished = {name for name, file in self._files.items() if not file.done()}
-            for name in unfinished:
-                self._files.pop(name).cancel()
+            for key in [key for key, file in self._files.items() if not file.done()]:
+                self._files.pop(key).cancel()
 
     def close(self) -> None:
         """Stops rendering within a frame's time and removes all files."""

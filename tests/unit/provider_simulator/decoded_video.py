@@ -1,6 +1,7 @@
 """Reads an MP4 back with a decoder, and tells by comparison with the source which movement it shows."""
 
 import io
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -31,7 +32,7 @@ class DecodedVideo:
 
 def decode(content: bytes) -> DecodedVideo:
     """Decodes every frame and every sample."""
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         video = container.streams.video[0]
         tracks = [stream for stream in container.streams if stream.type in ("video", "audio")]
         durations = [float((container.duration or 0) / av.time_base)]
@@ -54,10 +55,14 @@ def decode(content: bytes) -> DecodedVideo:
             size=(video.width, video.height),
             durations=durations,
             frame_count=frames,
-            first=first.to_image(),
-            last=last.to_image(),
+            first=_picture(first),
+            last=_picture(last),
             loudest=loudest,
         )
+
+
+def _picture(frame: av.VideoFrame) -> Image.Image:
+    return Image.fromarray(frame.to_ndarray(format="rgb24"))
 
 
 def movement_seen(video: DecodedVideo, source: Image.Image) -> tuple[str, float]:
@@ -79,7 +84,8 @@ def widest_crop(source: Image.Image, size: tuple[int, int]) -> Image.Image:
 def signal_to_noise(shown: Image.Image, expected: Image.Image) -> float:
     """PSNR in decibels."""
     difference = numpy.asarray(shown, numpy.float64) - numpy.asarray(expected, numpy.float64)
-    return float(10 * numpy.log10(255**2 / (difference**2).mean()))
+    mean_square = float((difference**2).mean())
+    return math.inf if mean_square == 0 else 10 * math.log10(255**2 / mean_square)
 
 
 def _crops(source: Image.Image, size: tuple[int, int], movement: str, zoom: float) -> tuple[Pixels, Pixels]:

@@ -90,8 +90,9 @@ def test_rendering_stops_at_once_when_told_to(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
 
+    plan = VideoPlan("hq", "16:9", 10, True, Movement.ZOOM_IN, 0.5)
+
     with pytest.raises(RenderingStopped):
-        plan = VideoPlan("hq", "16:9", 10, True, Movement.ZOOM_IN, 0.5)
         render_video(encoded(SOURCE), plan, tmp_path / "video.mp4", stop)
 
 
@@ -119,10 +120,8 @@ def test_the_picture_is_turned_as_its_exif_says() -> None:
 @pytest.mark.parametrize("mode", ["P", "LA", "L", "1", "RGBA", "I;16"])
 def test_a_png_of_any_mode_is_shown_in_its_own_tones(mode: str) -> None:
     ramp = Image.linear_gradient("L")
-    if mode == "I;16":
-        odd = Image.fromarray(numpy.asarray(ramp).astype(numpy.uint16) * 257)
-    else:
-        odd = ramp.convert(mode)
+    sixteen_bits = Image.fromarray(numpy.asarray(ramp).astype(numpy.uint16) * 257)
+    odd = sixteen_bits if mode == "I;16" else ramp.convert(mode)
 
     seen = numpy.asarray(widest_view(encoded(odd, "PNG"), (256, 256)), numpy.float64)
 

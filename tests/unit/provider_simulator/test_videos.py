@@ -59,8 +59,15 @@ def test_the_same_video_is_rendered_once_however_often_it_is_asked_for(videos: V
 
 def test_another_image_or_another_plan_is_another_video(videos: Videos, renderer: SlowRenderer) -> None:
     renderer.may_end.set()
-    changes = [{"mode": "hq"}, {"aspect_ratio": "1:1"}, {"seconds": 10}, {"sound": False}, {"cfg_scale": 0.6}]
-    plans = [PLAN, replace(PLAN, movement=Movement.PAN_UP), *(replace(PLAN, **change) for change in changes)]
+    plans = [
+        PLAN,
+        replace(PLAN, mode="hq"),
+        replace(PLAN, aspect_ratio="1:1"),
+        replace(PLAN, seconds=10),
+        replace(PLAN, sound=False),
+        replace(PLAN, movement=Movement.PAN_UP),
+        replace(PLAN, cfg_scale=0.6),
+    ]
 
     paths = {order(videos, image, plan).result(5) for image in (b"cat", b"dog") for plan in plans}
 

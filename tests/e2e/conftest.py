@@ -1,0 +1,142 @@
+"""The local cloud, deployed once for all end-to-end tests by the real SAM CLI from the unchanged template."""
+
+import itertools
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cli.stack import Stack
+from dropreel.adapters.job_table import JobTable
+from dropreel.jobs import Job
+from local.cloud import ROOT, LocalCloud, running_cloud
+from local.event_tail import EventTail, event_tail
+from local.provider_simulator.client import SimulatorClient
+
+SAMPLE = ROOT / "local" / "sample.jpg"
+_numbers = itertools.count()
+
+
+@dataclass
+class Account:
+    """The local account as a user has it: stock clients, the stack's names, what the bus and the provider saw."""
+
+    cloud: LocalCloud
+    tail: EventTail
+    resources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stack(self) -> Stack:
+        return self.cloud.stack
+
+    @property
+    def simulator(self) -> SimulatorClient:
+        return self.cloud.simulator.client
+
+    @property
+    def uploads(self) -> str:
+        return self.stack.outputs["UploadsBucketName"]
+
+    @property
+    def videos(self) -> str:
+        return self.stack.outputs["VideosBucketName"]
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the account's owner."""
+        return self.stack.session.client(service, endpoint_url=self.stack.endpoint_url)  # type: ignore[call-overload]
+
+    def aws(self, *arguments: str) -> Any:
+        """Run the stock `aws` client; return what it prints, decoded where it is JSON."""
+        done = self.run("aws", *arguments)
+        assert done.returncode == 0, done.stderr
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout
+
+    def run(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run `aws` or `sam` from its environment against the local cloud."""
+        place = ROOT / ".venvs" / ("dev" if command == "aws" else "sam") / "bin" / command
+        environment = {**os.environ, **self.cloud.engine.environment, "SAM_CLI_TELEMETRY": "0", "AWS_PAGER": ""}
+        return subprocess.run(
+            [str(place), *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def new_key(self, name: str = "image.jpg") -> str:
+        """Return a key that no other test uses."""
+        return f"test-{next(_numbers)}/{name}"
+
+    def put(self, key: str, body: bytes | None = None, metadata: dict[str, str] | None = None) -> dict[str, Any]:
+        """Upload an object; the sample photograph where no body is given."""
+        content = SAMPLE.read_bytes() if body is None else body
+        answer: dict[str, Any] = self.client("s3").put_object(
+            Bucket=self.uploads, Key=key, Body=content, Metadata=metadata or {}
+        )
+        return answer
+
+    def jobs_of(self, key: str) -> list[Job]:
+        """Return the jobs of the image with this key."""
+        table = JobTable(self.client("dynamodb"), self.stack.outputs["JobsTableName"])
+        ids = self.client("dynamodb").scan(TableName=table.table, ProjectionExpression="job_id, image")["Items"]
+        mine = [item["job_id"]["S"] for item in ids if item["image"]["M"]["key"]["S"] == key]
+        return [job for job in map(table.get, mine) if job is not None]
+
+    def job_when(self, key: str, is_so: Callable[[Job], bool], seconds: float = 60) -> Job:
+        """Return the image's job once it is so. Raises AssertionError if that does not come."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for job in self.jobs_of(key):
+                if is_so(job):
+                    return job
+            time.sleep(0.2)
+        raise AssertionError(f"the job of {key} did not come so far: {self.jobs_of(key)}")
+
+    def ended(self, key: str, seconds: float = 60) -> Job:
+        """Return the image's job once it has ended and told so."""
+        return self.job_when(key, lambda job: job.is_terminal and not job.pending_events, seconds)
+
+    def physical(self, logical_id: str) -> str:
+        """Return the physical name of a resource of the stack."""
+        if not self.resources:
+            listed = self.client("cloudformation").describe_stack_resources(StackName=self.stack.name)
+            self.resources.update(
+                {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed["StackResources"]}
+            )
+        return self.resources[logical_id]
+
+    def submitted(self, key: str) -> list[dict[str, Any]]:
+        """Return what the provider was sent about the image with this key."""
+        found = []
+        for submission in self.simulator.submissions():
+            path = submission["request"].get("image_url", "")
+            if path.endswith(f"/{key}"):
+                found.append(submission)
+        return found
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    subprocess.run(["make", "build"], cwd=ROOT, check=True, capture_output=True)
+    with (
+        running_cloud(lambda _: None, {"PollIntervalSeconds": "1"}, created_seconds=0, processing_seconds=0) as cloud,
+        event_tail(cloud.stack) as tail,
+    ):
+        yield Account(cloud, tail)
+
+
+@pytest.fixture(autouse=True)
+def calm_provider(account: Account) -> Iterator[None]:
+    yield
+    account.simulator.clear_faults()
+    account.simulator.set_pace(created_seconds=0, processing_seconds=0)

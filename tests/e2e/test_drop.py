@@ -1,0 +1,131 @@
+"""A drop and what comes of it, through the whole local cloud."""
+
+from pathlib import Path
+
+import av
+import pytest
+
+from dropreel.jobs import JobStatus
+from tests.e2e.conftest import SAMPLE, Account
+
+AWKWARD_KEYS = [
+    "with space.jpg",
+    "plus+and%percent.jpg",
+    "100%25.jpg",
+    "quotes'\"“”.jpg",
+    "emoji-😀.jpg",
+    "日本語/фото/صورة.jpeg",
+    "a/very/deep/folder/of/folders/image.jpg",
+    "UPPER.JPG",
+    "no-ending",
+    "dots.in.name.v2.jpg",
+    "tilde~!*()&$@=;:,?.jpg",
+]
+
+
+def test_images_with_awkward_names_all_become_videos_beside_their_names(account: Account) -> None:
+    for key in AWKWARD_KEYS:
+        account.put(key)
+
+    for key in AWKWARD_KEYS:
+        job = account.ended(key)
+        assert job.status is JobStatus.COMPLETED, job
+        assert job.video is not None
+        folder, _, name = key.rpartition("/")
+        stem = name.rpartition(".")[0] or name
+        assert job.video.key == (f"{folder}/" if folder else "") + f"{stem}-{job.generation_id}.mp4"
+        stored = account.client("s3").get_object(Bucket=account.videos, Key=job.video.key)
+        assert stored["ContentLength"] == job.video.size
+        assert account.tail.wait_for(key, "Video Generation Completed")["detail"]["data"]["job_id"] == job.job_id
+
+
+@pytest.mark.parametrize(
+    ("metadata", "seconds", "shape", "sound"),
+    [
+        ({}, 5, (640, 360), True),
+        ({"duration": "10", "aspect-ratio": "9:16", "mode": "hq", "sound": "false"}, 10, (720, 1280), False),
+    ],
+)
+def test_the_video_is_what_was_asked_for(
+    account: Account, tmp_path: Path, metadata: dict[str, str], seconds: int, shape: tuple[int, int], sound: bool
+) -> None:
+    key = account.new_key()
+    account.put(key, metadata=metadata)
+    job = account.ended(key)
+
+    assert job.video is not None
+    path = tmp_path / "video.mp4"
+    account.aws("s3", "cp", "--quiet", f"s3://{account.videos}/{job.video.key}", str(path))
+    with av.open(str(path)) as video:
+        assert abs(float(video.duration or 0) / 1_000_000 - seconds) < 0.1
+        assert (video.streams.video[0].width, video.streams.video[0].height) == shape
+        assert bool(video.streams.audio) is sound
+
+
+def test_each_option_reaches_the_provider(account: Account) -> None:
+    key = account.new_key()
+    options = (
+        "prompt=pan left and wait,negative-prompt=blur,mode=hq,aspect-ratio=1:1,duration=10,cfg-scale=0.25,sound=false"
+    )
+
+    account.aws("s3", "cp", "--quiet", str(SAMPLE), f"s3://{account.uploads}/{key}", "--metadata", options)
+    account.ended(key)
+
+    (submission,) = account.submitted(key)
+    sent = {name: value for name, value in submission["request"].items() if name != "image_url"}
+    assert sent == {
+        "prompt": "pan left and wait",
+        "negative_prompt": "blur",
+        "mode": "hq",
+        "aspect_ratio": "1:1",
+        "duration": 10,
+        "cfg_scale": 0.25,
+        "sound": False,
+    }
+
+
+def test_the_provider_fetches_the_very_image_that_was_dropped(account: Account) -> None:
+    key = account.new_key()
+    account.put(key)
+    account.ended(key)
+
+    (submission,) = account.submitted(key)
+    assert submission["image"]["bytes"] == SAMPLE.stat().st_size
+    assert submission["paid"] is True
+
+
+def test_a_text_file_named_jpg_is_rejected_and_told(account: Account) -> None:
+    key = account.new_key("notes.jpg")
+    account.put(key, b"milk, bread, eggs\n")
+
+    event = account.tail.wait_for(key, "Video Generation Rejected")
+
+    data = event["detail"]["data"]
+    assert (data["status"], data["money"], data["reason"]["code"]) == ("rejected", "none", "image_format")
+    assert "text" in data["reason"]["message"]
+    assert account.submitted(key) == []
+
+
+def test_sidecars_and_folder_markers_are_left_alone(account: Account) -> None:
+    folder = account.new_key("").rstrip("/")
+    account.put(f"{folder}/", b"")
+    account.put(f"{folder}/a.jpg.json", b'{"prompt": "zoom out"}')
+    account.put(f"{folder}/dropreel.json", b"{}")
+    account.put(f"{folder}/last.jpg")
+
+    account.ended(f"{folder}/last.jpg")
+
+    for name in ("", "a.jpg.json", "dropreel.json"):
+        assert account.jobs_of(f"{folder}/{name}") == []
+
+
+def test_a_failed_generation_is_told_with_the_providers_words(account: Account) -> None:
+    account.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": "the picture is too dark"}}])
+    key = account.new_key()
+    account.put(key)
+
+    event = account.tail.wait_for(key, "Video Generation Failed")
+
+    data = event["detail"]["data"]
+    assert (data["status"], data["money"], data["reason"]["code"]) == ("failed", "spent", "generation_failed")
+    assert "the picture is too dark" in data["reason"]["message"]

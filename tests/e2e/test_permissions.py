@@ -1,0 +1,185 @@
+"""Each permission of each role is needed and none is broader than needed: take one away, and something stops working.
+
+The roles of the deployed stack are changed in place and put back.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import SAMPLE, Account
+from tests.sample_events import from_queue, object_created
+
+ROLES = {
+    "SubmitGeneration": {
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "secretsmanager:GetSecretValue",
+        "states:StartExecution",
+    },
+    "CheckStatus": {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},
+    "DeliverVideo": {
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "s3:AbortMultipartUpload",
+        "s3:PutObject",
+        "secretsmanager:GetSecretValue",
+    },
+    "ReportFailure": {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents"},
+}
+LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+# What AWS checks and the local engine does not, so that only its presence can be seen here: what the services do in a
+# role's name, and that a missing object is "not found" only for who may list the bucket.
+NOT_CHECKED_HERE = {
+    "SubmitGeneration": LOGS
+    | {"s3:ListBucket"}
+    | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    "CheckStatus": LOGS,
+    "DeliverVideo": LOGS,
+    "ReportFailure": LOGS,
+    "GenerateVideo": {"lambda:InvokeFunction"},
+}
+
+
+def statements(account: Account, role: str) -> tuple[str, str, dict[str, Any]]:
+    """Return the physical role, its only policy's name and the policy."""
+    iam, name = account.client("iam"), account.physical(f"{role}Role")
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    return name, policy, iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+
+
+def actions_of(document: dict[str, Any]) -> list[str]:
+    """Return every action that a policy allows."""
+    found: list[str] = []
+    for statement in document["Statement"]:
+        action = statement["Action"]
+        found += [action] if isinstance(action, str) else action
+    return found
+
+
+@contextmanager
+def without(account: Account, role: str, action: str) -> Iterator[None]:
+    """Take one permission out of a role for as long as the block lasts."""
+    iam = account.client("iam")
+    name, policy, document = statements(account, role)
+    changed = json.loads(json.dumps(document))
+    for statement in changed["Statement"]:
+        kept = [one for one in actions_of({"Statement": [statement]}) if one != action]
+        statement["Action"] = kept or "sts:GetCallerIdentity"
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(changed))
+    _start_afresh(account, role)
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+
+def _start_afresh(account: Account, role: str) -> None:
+    """Let go of the function's warm processes: they may remember what they may no longer read."""
+    name = account.physical(f"{role}Function")
+    account.client("lambda").update_function_configuration(
+        FunctionName=name, Description=f"afresh at {time.monotonic()}"
+    )
+
+
+@pytest.mark.parametrize("role", [*ROLES, "GenerateVideo"])
+def test_a_role_has_exactly_the_permissions_that_are_tried_here_and_no_star(account: Account, role: str) -> None:
+    _, _, document = statements(account, role)
+
+    assert sorted(actions_of(document)) == sorted(ROLES.get(role, set()) | NOT_CHECKED_HERE[role])
+    resources = [statement["Resource"] for statement in document["Statement"]]
+    assert "*" not in resources
+    assert all(statement["Effect"] == "Allow" for statement in document["Statement"])
+
+
+def _invoke(account: Account, role: str, event: dict[str, Any]) -> str:
+    """Call a function; return what went wrong, or nothing."""
+    answer = account.client("lambda").invoke(
+        FunctionName=account.physical(f"{role}Function"), Payload=json.dumps(event).encode()
+    )
+    payload: str = answer["Payload"].read().decode()
+    return payload if "FunctionError" in answer else ""
+
+
+def _upload_event(account: Account, key: str, put: dict[str, Any], *, by_version: bool) -> dict[str, Any]:
+    version = put["VersionId"] if by_version else None
+    event = object_created(account.uploads, key, SAMPLE.stat().st_size, put["ETag"], version, f"seq-{key}")
+    return from_queue(event)
+
+
+def _submit(account: Account) -> str:
+    """Submit an image by hand, under a job id of its own: once by version, once without, once one that is gone."""
+    key = account.new_key()
+    put = account.put(key)
+    wrong = _invoke(account, "SubmitGeneration", _upload_event(account, key, put, by_version=True))
+    wrong += _invoke(account, "SubmitGeneration", _upload_event(account, key, put, by_version=False))
+    gone = object_created(account.uploads, account.new_key("gone.jpg"), 1, "etag", None, "seq")
+    return wrong + _invoke(account, "SubmitGeneration", from_queue(gone))
+
+
+def _generating(account: Account) -> dict[str, Any]:
+    """Bring a job to `generating` and stop its execution, so that the steps can be called by hand on a finished video."""
+    account.simulator.set_pace(created_seconds=0, processing_seconds=1.5)
+    key = account.new_key()
+    account.put(key)
+    job = account.job_when(key, lambda one: one.generation_id is not None and not one.pending_events)
+    machine = account.stack.outputs["StateMachineArn"]
+    arn = machine.replace(":stateMachine:", ":execution:") + f":{job.job_id}-{job.attempt}"
+    account.client("stepfunctions").stop_execution(executionArn=arn)
+    time.sleep(1.6)
+    return {"job_id": job.job_id, "attempt": job.attempt, "generation_id": job.generation_id}
+
+
+def _check(account: Account) -> str:
+    return _invoke(account, "CheckStatus", _generating(account))
+
+
+def _deliver(account: Account) -> str:
+    """Deliver one video whole, and one that breaks off in its second part and must leave nothing behind."""
+    wrong = _invoke(account, "DeliverVideo", _generating(account))
+    broken = {"on": "download", "times": 1, "do": {"kind": "pad", "bytes": 20_000_000, "reset_after": 18_000_000}}
+    account.simulator.set_faults([broken])
+    _invoke(account, "DeliverVideo", _generating(account))
+    left = account.client("s3").list_multipart_uploads(Bucket=account.videos).get("Uploads", [])
+    for upload in left:
+        account.client("s3").abort_multipart_upload(
+            Bucket=account.videos, Key=upload["Key"], UploadId=upload["UploadId"]
+        )
+    return wrong + (f"parts were left behind: {left}" if left else "")
+
+
+def _report(account: Account) -> str:
+    state = {
+        **_generating(account),
+        "check": {"outcome": "failed", "reason": {"code": "generation_failed", "message": "x"}},
+    }
+    return _invoke(account, "ReportFailure", state)
+
+
+USE: dict[str, Callable[[Account], str]] = {
+    "SubmitGeneration": _submit,
+    "CheckStatus": _check,
+    "DeliverVideo": _deliver,
+    "ReportFailure": _report,
+}
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_with_all_its_permissions_a_step_works(account: Account, role: str) -> None:
+    assert USE[role](account) == ""
+
+
+@pytest.mark.parametrize(("role", "action"), [(role, action) for role in ROLES for action in sorted(ROLES[role])])
+def test_without_one_permission_a_step_fails(account: Account, role: str, action: str) -> None:
+    with without(account, role, action):
+        wrong = USE[role](account)
+
+    assert "AccessDenied" in wrong or "403" in wrong or "left behind" in wrong, wrong

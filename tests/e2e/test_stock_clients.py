@@ -1,0 +1,157 @@
+"""The stock `aws` and `sam` clients against the local cloud, and the commands that the README names."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from cli.stack import Stack
+from local.cloud import ROOT, deploy
+from tests.e2e.conftest import SAMPLE, Account
+from tests.sample_events import load_event, object_created
+
+
+def test_the_aws_client_drops_watches_and_reads(account: Account) -> None:
+    key = account.new_key()
+
+    account.aws("s3", "cp", "--quiet", str(SAMPLE), f"s3://{account.uploads}/{key}")
+    job = account.ended(key)
+
+    item = account.aws("dynamodb", "get-item", "--table-name", account.stack.outputs["JobsTableName"],
+                       "--key", json.dumps({"job_id": {"S": job.job_id}}))  # fmt: skip
+    assert item["Item"]["status"]["S"] == "completed"
+    machine = account.stack.outputs["StateMachineArn"]
+    execution = machine.replace(":stateMachine:", ":execution:") + f":{job.job_id}-1"
+    described = account.aws("stepfunctions", "describe-execution", "--execution-arn", execution)
+    assert described["status"] == "SUCCEEDED"
+    assert json.loads(described["input"]) == {
+        "job_id": job.job_id,
+        "attempt": 1,
+        "generation_id": job.generation_id,
+    }
+    rules = account.aws("events", "list-rules")["Rules"]
+    assert any(account.uploads in rule.get("EventPattern", "") for rule in rules)
+    assert job.video is not None
+    assert job.video.key in account.aws("s3", "ls", "--recursive", f"s3://{account.videos}/")
+
+
+def _invoke(account: Account, function: str, event: object) -> "subprocess.CompletedProcess[str]":
+    return account.run(
+        "sam", "remote", "invoke", function, "--stack-name", account.stack.name, "--region", "us-east-1",
+        "--event", json.dumps(event),
+    )  # fmt: skip
+
+
+def test_sam_remote_invoke_takes_the_sample_events(account: Account) -> None:
+    key = account.new_key()
+    put = account.put(key)
+    job = account.ended(key)
+    ids = {"job_id": job.job_id, "attempt": 1, "generation_id": job.generation_id}
+    size = SAMPLE.stat().st_size
+    upload = object_created(account.uploads, key, size, put["ETag"], put["VersionId"], "0055AED6DCD90281E5")
+    message = load_event("submit_generation")
+    message["Records"][0]["body"] = json.dumps(upload)
+
+    submitted = _invoke(account, "SubmitGenerationFunction", message)
+    checked = _invoke(account, "CheckStatusFunction", {**load_event("check_status"), **ids})
+    delivered = _invoke(account, "DeliverVideoFunction", {**load_event("deliver_video"), **ids})
+    reported = _invoke(account, "ReportFailureFunction", {**load_event("report_failure"), **ids})
+
+    assert '"outcome": "generating"' in submitted.stdout, submitted.stderr
+    assert '"outcome": "ended"' in checked.stdout, checked.stderr
+    assert '"outcome": "delivered"' in delivered.stdout, delivered.stderr
+    assert '"outcome": "completed"' in reported.stdout, reported.stderr
+
+
+def _make_run(**variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "local.run"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+
+def test_make_run_brings_the_video_and_says_what_it_would_have_cost() -> None:
+    done = _make_run(PROMPT='pan "right" über $5', DURATION="10", SOUND="false")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10.00 s, 640 x 360, without sound" in done.stdout
+    assert "Video Generation Completed" in done.stdout
+    assert "$0.94" in done.stdout
+    line = next(line for line in done.stdout.splitlines() if line.startswith("Video"))
+    assert (ROOT / line.split()[1]).is_file()
+
+
+def test_make_run_fails_plainly_for_what_is_no_image() -> None:
+    done = _make_run(IMAGE=str(ROOT / "Makefile"))
+
+    assert done.returncode == 1
+    assert "not a JPG, PNG or WebP image" in " ".join(done.stdout.split())
+    assert "Nothing was spent." in done.stdout
+
+
+def test_make_up_says_what_to_paste_and_stops_on_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local.up"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "Ctrl-C" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert "aws s3 cp local/sample.jpg s3://" in said
+    assert "AWS_ENDPOINT_URL=http://127.0.0.1:" in said
+    assert "Stopping." in rest
+
+
+def _cli(account: Account, answers: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **account.cloud.engine.environment,
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}",
+            "SAM_CLI_TELEMETRY": "0",
+        },
+        input=answers,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_removing_a_stack_keeps_pictures_videos_and_the_record_and_says_why(account: Account) -> None:
+    deploy(account.cloud.engine, {"NohumanApiKey": "key"}, stack_name="passing")
+    outputs = Stack.find("passing", account.stack.session, account.stack.endpoint_url).outputs
+
+    removed = _cli(account, "y\ny\n", "remove", "--stack", "passing")
+    again = _cli(account, "", "remove", "--stack", "passing")
+
+    assert removed.returncode == 0, removed.stderr
+    buckets = {bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]}
+    for name, why in [
+        ("UploadsBucketName", "your pictures"),
+        ("VideosBucketName", "the videos that you paid for"),
+        ("JobsTableName", "the record of what was paid"),
+    ]:
+        assert f"{outputs[name]}: {why}." in removed.stdout
+    assert {outputs["UploadsBucketName"], outputs["VideosBucketName"]} <= buckets
+    assert outputs["JobsTableName"] in account.client("dynamodb").list_tables()["TableNames"]
+    assert again.returncode == 1
+    assert "there is no stack passing" in again.stdout

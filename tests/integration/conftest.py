@@ -1,0 +1,204 @@
+"""moto as a server on loopback, our real wiring and handlers against it, and the provider simulator beside it."""
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.config import default_user_config
+from moto.server import ThreadedMotoServer
+
+import dropreel.wiring
+from local.provider_simulator.client import SimulatorClient
+from local.provider_simulator.process import running_simulator
+from tests.lint.rendered_state_machine import rendered
+from tests.sample_events import from_queue, object_created
+
+SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample.jpg"
+STEPS = {"CheckStatus": "check_status", "DeliverVideo": "deliver_video", "ReportFailure": "report_failure"}
+WIRED = ("submit_generation", "check_status", "deliver_video", "report_failure")
+
+
+@dataclass
+class Context:
+    """What Lambda hands to a handler."""
+
+    function_name: str = "function"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
+    aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+
+
+def call(step: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Call a step's handler as Lambda does."""
+    answer: dict[str, Any] = importlib.import_module(f"functions.{step}.handler").handler(event, Context())
+    return answer
+
+
+@dataclass
+class World:
+    """The account as a test sees it."""
+
+    simulator: SimulatorClient
+    uploads: str = "uploads"
+    videos: str = "videos"
+    table: str = "jobs"
+    queue_url: str = ""
+    state_machine_arn: str = ""
+
+    def upload(self, key: str, body: bytes = b"", metadata: dict[str, str] | None = None) -> dict[str, Any]:
+        """Put an object into the uploads bucket; return the queue's event about it."""
+        put = boto3.client("s3").put_object(
+            Bucket=self.uploads, Key=key, Body=body or SAMPLE.read_bytes(), Metadata=metadata or {}
+        )
+        size = len(body or SAMPLE.read_bytes())
+        return from_queue(object_created(self.uploads, key, size, put["ETag"], put["VersionId"], "0055AED6DCD90281E5"))
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return every item of the job table."""
+        return boto3.resource("dynamodb").Table(self.table).scan()["Items"]
+
+    def job(self) -> dict[str, Any]:
+        """Return the only job."""
+        (job,) = self.jobs()
+        return job
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events that reached the bus since the last call."""
+        found = []
+        while (
+            messages := boto3.client("sqs")
+            .receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+            .get("Messages")
+        ):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                boto3.client("sqs").delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Return the state machine's executions."""
+        return boto3.client("stepfunctions").list_executions(stateMachineArn=self.state_machine_arn)["executions"]
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    default_user_config["lambda"] = {"use_docker": False}
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ["MOTO_PORT"] = str(port)  # where moto's state machine looks for moto's Lambda
+    yield f"http://{host}:{port}"
+    server.stop()
+    del os.environ["MOTO_PORT"]
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator("key", created_seconds=0, processing_seconds=0) as running:
+        yield running.client
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set environment variables and forget what was wired with the ones before."""
+
+    def apply(**values: str) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        for name in WIRED:
+            getattr(dropreel.wiring, name).cache_clear()
+
+    return apply
+
+
+@pytest.fixture
+def world(
+    moto_endpoint: str,
+    simulator: SimulatorClient,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Callable[..., None],
+) -> Iterator[World]:
+    import requests
+
+    requests.post(f"{moto_endpoint}/moto-api/reset", timeout=10)
+    simulator.reset()
+    simulator.set_pace(created_seconds=0, processing_seconds=0)
+    for name, value in {
+        "AWS_ENDPOINT_URL": moto_endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    world = World(simulator)
+    _make_buckets_and_table(world)
+    secret = boto3.client("secretsmanager").create_secret(Name="key", SecretString="key")
+    world.queue_url = _listen_to_the_bus()
+    world.state_machine_arn = _state_machine(monkeypatch)
+    settings(
+        JOBS_TABLE_NAME=world.table,
+        VIDEOS_BUCKET_NAME=world.videos,
+        EVENT_BUS_NAME="default",
+        STATE_MACHINE_ARN=world.state_machine_arn,
+        API_KEY_SECRET_ARN=secret["ARN"],
+        API_BASE_URL=simulator.base_url,
+        GENERATION_TIMEOUT_MINUTES="1",
+        MAX_VIDEO_BYTES="2147483648",
+        DEFAULT_PROMPT="zoom in",
+        DEFAULT_NEGATIVE_PROMPT="",
+        DEFAULT_MODE="fast",
+        DEFAULT_DURATION="5",
+        DEFAULT_ASPECT_RATIO="auto",
+        DEFAULT_CFG_SCALE="0.5",
+        DEFAULT_SOUND="true",
+    )
+    yield world
+    for name in WIRED:
+        getattr(dropreel.wiring, name).cache_clear()
+
+
+def _make_buckets_and_table(world: World) -> None:
+    s3 = boto3.client("s3")
+    for bucket in (world.uploads, world.videos):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    boto3.client("dynamodb").create_table(
+        TableName=world.table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "job_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
+    )
+
+
+def _listen_to_the_bus() -> str:
+    sqs, events = boto3.client("sqs"), boto3.client("events")
+    url = sqs.create_queue(QueueName="tail")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="tail", EventPattern=json.dumps({"source": ["dropreel"]}))
+    events.put_targets(Rule="tail", Targets=[{"Id": "tail", "Arn": arn}])
+    return url
+
+
+def _state_machine(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Create the real state machine in moto, with its tasks calling our handlers."""
+
+    def invoke(self: LambdaSimpleBackend, function_name: str, qualifier: Any, body: Any, *_: Any, **__: Any) -> bytes:
+        name = function_name.rpartition(":")[2].removesuffix("FunctionArn")
+        return json.dumps(call(STEPS[name], json.loads(body))).encode()
+
+    monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
+    made = boto3.client("stepfunctions").create_state_machine(
+        name="generate-video",
+        definition=rendered({"PollIntervalSeconds": "1"}),
+        roleArn="arn:aws:iam::123456789012:role/states",
+    )
+    return made["stateMachineArn"]

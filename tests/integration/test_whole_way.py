@@ -1,0 +1,202 @@
+"""One image's whole way: our handlers, the real state machine in moto, the provider simulator."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from dropreel.errors import TryAgain
+from tests.integration.conftest import World, call
+
+
+def wait_for_end(world: World, seconds: float = 60) -> dict[str, Any]:
+    """Return the only execution once it has ended."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        (execution,) = world.executions()
+        if execution["status"] != "RUNNING":
+            return execution
+        time.sleep(0.1)
+    raise AssertionError("the execution did not end")
+
+
+def test_an_uploaded_image_becomes_a_video_and_an_event(world: World) -> None:
+    outcome = call("submit_generation", world.upload("holiday/on the beach+1.JPG"))
+    execution = wait_for_end(world)
+
+    assert outcome == {"outcome": "generating"}
+    assert execution["status"] == "SUCCEEDED"
+    job = world.job()
+    assert job["status"] == "completed"
+    assert job["video"]["key"] == f"holiday/on the beach+1-{job['generation_id']}.mp4"
+    stored = boto3.client("s3").get_object(Bucket=world.videos, Key=job["video"]["key"])
+    assert len(stored["Body"].read()) == job["video"]["size"]
+    assert stored["Metadata"]["job-id"] == job["job_id"]
+    assert [event["detail-type"] for event in world.events()] == [
+        "Video Generation Submitted",
+        "Video Generation Completed",
+    ]
+
+
+def test_the_state_machine_gets_ids_and_never_an_address(world: World) -> None:
+    call("submit_generation", world.upload("a.jpg"))
+    execution = wait_for_end(world)
+
+    client = boto3.client("stepfunctions")
+    described = client.describe_execution(executionArn=execution["executionArn"])
+    job = world.job()
+    assert described["name"] == f"{job['job_id']}-1"
+    assert described["input"] == (
+        f'{{"job_id": "{job["job_id"]}", "attempt": 1, "generation_id": "{job["generation_id"]}"}}'
+    )
+    history = str(client.get_execution_history(executionArn=execution["executionArn"])["events"])
+    assert "http" not in history.replace("https://states.amazonaws.com", "")
+
+
+def test_a_generation_that_the_provider_fails_is_reported_with_its_words(world: World) -> None:
+    world.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": {"message": "no faces, please"}}}])
+
+    call("submit_generation", world.upload("a.jpg"))
+    wait_for_end(world)
+
+    job = world.job()
+    assert (job["status"], job["reason"]["code"]) == ("failed", "generation_failed")
+    assert "no faces, please" in job["reason"]["message"]
+    failed = world.events()[-1]
+    assert failed["detail-type"] == "Video Generation Failed"
+    assert failed["detail"]["data"]["money"] == "spent"
+
+
+def test_a_generation_past_the_deadline_is_failed_by_the_loop(world: World, settings: Callable[..., None]) -> None:
+    world.simulator.set_faults([{"on": "submit", "do": {"kind": "stuck"}}])
+    settings(GENERATION_TIMEOUT_MINUTES="0")
+
+    call("submit_generation", world.upload("a.jpg"))
+    execution = wait_for_end(world)
+
+    assert execution["status"] == "SUCCEEDED"
+    assert (world.job()["status"], world.job()["reason"]["code"]) == ("failed", "timed_out")
+
+
+def test_polls_that_fail_do_not_fail_the_job(world: World) -> None:
+    world.simulator.set_faults([{"on": "poll", "times": 2, "do": {"kind": "status", "status": 500}}])
+
+    call("submit_generation", world.upload("a.jpg"))
+    wait_for_end(world)
+
+    assert world.job()["status"] == "completed"
+
+
+def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(world: World) -> None:
+    cut = {"kind": "truncate", "bytes": 5000, "content_length": False}
+    world.simulator.set_faults([{"on": "download", "times": 1, "do": cut}])
+
+    call("submit_generation", world.upload("a.jpg"))
+    wait_for_end(world)
+
+    job = world.job()
+    assert job["status"] == "completed"
+    versions = boto3.client("s3").list_object_versions(Bucket=world.videos).get("Versions", [])
+    assert [(one["Key"], one["Size"]) for one in versions] == [(job["video"]["key"], int(job["video"]["size"]))]
+
+
+def test_a_message_that_comes_twice_is_one_paid_submission(world: World) -> None:
+    message = world.upload("a.jpg")
+
+    call("submit_generation", message)
+    call("submit_generation", message)
+    wait_for_end(world)
+    again = call("submit_generation", message)
+
+    assert again == {"outcome": "completed"}
+    assert world.simulator.summary()["paid"] == 1
+    assert len(world.executions()) == 1
+
+
+def test_a_new_upload_to_the_same_key_is_a_new_job(world: World) -> None:
+    call("submit_generation", world.upload("a.jpg"))
+    call("submit_generation", world.upload("a.jpg"))
+
+    assert len({job["job_id"] for job in world.jobs()}) == 2
+    assert world.simulator.summary()["paid"] == 2
+
+
+def test_what_is_no_image_is_rejected_without_a_cent(world: World) -> None:
+    outcome = call("submit_generation", world.upload("fake.jpg", b"this is a text file\n"))
+
+    assert outcome == {"outcome": "rejected"}
+    assert world.simulator.submissions() == []
+    (event,) = world.events()
+    assert event["detail-type"] == "Video Generation Rejected"
+    assert event["detail"]["data"]["money"] == "none"
+    assert event["detail"]["data"]["reason"] == {
+        "code": "image_format",
+        "message": "The file is text, not a JPG, PNG or WebP image.",
+    }
+
+
+@pytest.mark.parametrize("key", ["a.jpg.json", "folder/dropreel.json"])
+def test_sidecars_and_folder_defaults_are_left_alone(world: World, key: str) -> None:
+    assert call("submit_generation", world.upload(key, b"{}")) == {"outcome": "ignored"}
+    assert world.jobs() == []
+
+
+def test_a_submission_whose_answer_is_lost_is_parked_and_never_sent_again(world: World) -> None:
+    world.simulator.set_faults([{"on": "submit", "do": {"kind": "cut", "paid": True}}])
+    message = world.upload("a.jpg")
+
+    first = call("submit_generation", message)
+    again = call("submit_generation", message)
+
+    assert (first, again) == ({"outcome": "unknown"}, {"outcome": "unknown"})
+    assert len(world.simulator.submissions()) == 1
+    assert world.job()["money"] == "perhaps"
+    assert [event["detail-type"] for event in world.events()] == ["Video Generation Unknown"]
+
+
+def test_a_busy_provider_costs_nothing_and_the_message_comes_again(world: World) -> None:
+    world.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429}}])
+    message = world.upload("a.jpg")
+
+    with pytest.raises(TryAgain):
+        call("submit_generation", message)
+    assert world.job()["status"] == "deferred"
+    assert call("submit_generation", message) == {"outcome": "generating"}
+    assert world.simulator.summary()["paid"] == 1
+
+
+def test_every_parameter_of_the_provider_can_be_set_by_metadata(world: World) -> None:
+    metadata = {
+        "prompt": "=?utf-8?b?UGFuIGxlZnQsIGJpdHRlIPCfmIA=?=",
+        "negative-prompt": "blur",
+        "mode": "hq",
+        "aspect-ratio": "9:16",
+        "duration": "10",
+        "cfg-scale": "0.8",
+        "sound": "false",
+    }
+
+    call("submit_generation", world.upload("a.jpg", metadata=metadata))
+
+    (submission,) = world.simulator.submissions()
+    sent = {name: value for name, value in submission["request"].items() if name != "image_url"}
+    assert sent == {
+        "prompt": "Pan left, bitte 😀",
+        "negative_prompt": "blur",
+        "mode": "hq",
+        "aspect_ratio": "9:16",
+        "duration": 10,
+        "cfg_scale": 0.8,
+        "sound": False,
+    }
+
+
+def test_an_image_deleted_before_its_turn_is_rejected(world: World) -> None:
+    message = world.upload("a.jpg")
+    version = boto3.client("s3").head_object(Bucket=world.uploads, Key="a.jpg")["VersionId"]
+    boto3.client("s3").delete_object(Bucket=world.uploads, Key="a.jpg", VersionId=version)
+
+    assert call("submit_generation", message) == {"outcome": "rejected"}
+    assert world.job()["reason"]["code"] == "image_missing"

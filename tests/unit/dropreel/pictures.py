@@ -1,0 +1,105 @@
+"""Picture files made by Pillow, and the odd ones that Pillow does not make."""
+
+import io
+import struct
+import zlib
+from functools import cache
+from typing import Any
+
+from PIL import Image, ImageOps
+
+ORIENTATION = 0x0112
+
+
+def picture(width: int = 60, height: int = 40, mode: str = "RGB") -> Image.Image:
+    """A picture that is not the same everywhere, so that its file is not trivially short."""
+    across = Image.linear_gradient("L").resize((width, height))
+    down = Image.linear_gradient("L").rotate(90).resize((width, height))
+    return Image.merge("RGB", (across, down, across.transpose(Image.Transpose.FLIP_TOP_BOTTOM))).convert(mode)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def exif(orientation: int, byte_order: str = "<") -> bytes:
+    """An Exif block with a camera's name before the orientation, as cameras write it."""
+    data = Image.Exif()
+    data.endian = byte_order
+    data[0x010F] = "A camera's maker"
+    data[ORIENTATION] = orientation
+    return data.tobytes()
+
+
+def displayed_size(content: bytes) -> tuple[int, int]:
+    """The size that Pillow shows the picture in."""
+    with Image.open(io.BytesIO(content)) as opened:
+        return ImageOps.exif_transpose(opened).size
+
+
+@cache
+def jpeg(orientation: int = 0, **options: Any) -> bytes:
+    extra = {"exif": exif(orientation)} if orientation else {}
+    return encoded(picture(), "JPEG", **extra, **options)
+
+
+@cache
+def png(mode: str = "RGB", **options: Any) -> bytes:
+    return encoded(picture(mode=mode), "PNG", **options)
+
+
+@cache
+def webp(**options: Any) -> bytes:
+    return encoded(picture(), "WEBP", **options)
+
+
+@cache
+def animated(kind: str, **options: Any) -> bytes:
+    frames = [picture(mode="RGB").rotate(angle) for angle in (0, 90, 180)]
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **options)
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    """One JPEG segment."""
+    return bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload
+
+
+def with_segments(content: bytes, *segments: bytes) -> bytes:
+    """The JPEG with these segments right behind its start."""
+    return content[:2] + b"".join(segments) + content[2:]
+
+
+def chunk(kind: bytes, payload: bytes) -> bytes:
+    """One PNG chunk."""
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def with_chunks(content: bytes, *chunks: bytes) -> bytes:
+    """The PNG with these chunks right behind its header."""
+    return content[:33] + b"".join(chunks) + content[33:]
+
+
+def png_header(width: int, height: int, depth: int = 8, colour: int = 2, rest: bytes = b"\0\0\0") -> bytes:
+    """A PNG that says it has this size, with no real picture in it."""
+    header = chunk(b"IHDR", struct.pack(">IIBB", width, height, depth, colour) + rest)
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def riff_chunk(kind: bytes, payload: bytes) -> bytes:
+    """One WebP chunk, padded to an even length."""
+    return kind + struct.pack("<I", len(payload)) + payload + b"\0" * (len(payload) & 1)
+
+
+def riff(*chunks: bytes) -> bytes:
+    """A WebP of these chunks."""
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def vp8x(flags: int, width: int, height: int) -> bytes:
+    """The chunk that starts an extended WebP."""
+    return riff_chunk(
+        b"VP8X", bytes([flags, 0, 0, 0]) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    )

@@ -1,0 +1,120 @@
+"""A server on loopback that plays one raw answer, byte for byte, and keeps every request it got."""
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Script:
+    """What happens once a request is read: these bytes, then perhaps nothing for ever, then a close or a reset."""
+
+    sends: bytes = b""
+    hangs: bool = False
+    resets: bool = False
+
+
+@dataclass
+class ScriptedServer:
+    """Plays `script` to every connection, until the test ends."""
+
+    port: int
+    script: Script = field(default_factory=Script)
+    connections: int = 0
+    requests: list[Request] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def answers(self, status: int, body: object = b"", **headers: str) -> None:
+        """Answer with this status and body (bytes, or anything else as JSON)."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(content)}", "Connection: close"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self.script = Script("\r\n".join([*lines, "", ""]).encode() + content)
+
+    def plays(self, sends: bytes = b"", hangs: bool = False, resets: bool = False) -> None:
+        """Send these bytes as they are."""
+        self.script = Script(sends, hangs, resets)
+
+    def serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            self.connections += 1
+            connection.settimeout(5)
+            request = _request_on(connection)
+            if request is None:  # no HTTP: a TLS greeting, for one
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                return
+            self.requests.append(request)
+            connection.sendall(self.script.sends)
+            if self.script.hangs:
+                self.over.wait(5)
+            if self.script.resets:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _request_on(connection: socket.socket) -> Request | None:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65_536)
+        if not piece or (received + piece)[0] == 0x16:
+            return None
+        received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, _version = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    while len(body) < int(headers.get("content-length", 0)):
+        body += connection.recv(65_536)
+    return Request(method, target, headers, body)
+
+
+@contextmanager
+def scripted_server() -> Iterator[ScriptedServer]:
+    """Run a server for as long as the block lasts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = ScriptedServer(listener.getsockname()[1])
+        listener.settimeout(0.02)
+
+        def accept() -> None:
+            while not server.over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection, _address = listener.accept()
+                    threads.append(threading.Thread(target=server.serve, args=(connection,), daemon=True))
+                    threads[-1].start()
+
+        threads = [threading.Thread(target=accept, daemon=True)]
+        threads[0].start()
+        try:
+            yield server
+        finally:
+            server.over.set()
+            for thread in threads:
+                thread.join(timeout=6)
+
+
+def closed_port() -> int:
+    """A port on loopback at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

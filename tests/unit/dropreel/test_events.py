@@ -1,0 +1,98 @@
+import json
+import re
+from itertools import product
+
+import pytest
+
+from dropreel.events import EventType, detail_of, event_id
+from dropreel.jobs import JobStatus, Money, Reason, VideoObject
+from tests.unit.dropreel.sample_jobs import OPTIONS, job_with
+
+VIDEO = VideoObject("videos", "holiday/beach-gen_1.mp4", 99, "ab" * 32)
+
+
+def test_a_repeated_event_has_the_same_id():
+    job = job_with()
+
+    assert detail_of(job, EventType.SUBMITTED)["metadata"] == detail_of(job, EventType.SUBMITTED)["metadata"]
+
+
+def test_an_events_id_survives_what_happens_to_the_job_meanwhile():
+    before = job_with(polls=1)
+    after = job_with(polls=30, status=JobStatus.COMPLETED, video=VIDEO)
+
+    assert detail_of(before, EventType.SUBMITTED)["metadata"] == detail_of(after, EventType.SUBMITTED)["metadata"]
+
+
+def test_every_job_event_and_attempt_has_its_own_id():
+    jobs, attempts = ["0" * 24, "1" * 24], [1, 2, 11]
+
+    ids = {event_id(job, event, attempt) for job, event, attempt in product(jobs, EventType, attempts)}
+
+    assert len(ids) == len(jobs) * len(EventType) * len(attempts)
+
+
+def test_an_id_does_not_depend_on_how_the_type_is_held():
+    assert event_id("0" * 24, "Video Generation Held", 1) == event_id("0" * 24, EventType.HELD, 1)
+
+
+def test_an_id_is_32_hex_digits():
+    assert re.fullmatch("[0-9a-f]{32}", event_id("0" * 24, EventType.HELD, 1))
+
+
+def test_the_types_are_the_public_ones():
+    assert sorted(EventType) == [
+        f"Video Generation {what}" for what in ("Completed", "Failed", "Held", "Rejected", "Submitted", "Unknown")
+    ]
+
+
+def test_a_detail_has_metadata_and_the_promised_data():
+    detail = detail_of(job_with(), EventType.SUBMITTED)
+
+    assert set(detail) == {"metadata", "data"}
+    assert set(detail["metadata"]) >= {"version", "id"}
+    assert set(detail["data"]) >= {
+        *("job_id", "status", "image", "options", "generation_id", "attempt", "cost_usd", "money", "reason", "video"),
+    }
+
+
+def test_a_detail_says_what_the_job_is():
+    data = detail_of(job_with(attempt=2, warnings=("small",), money=Money.SPENT), EventType.SUBMITTED)["data"]
+
+    assert data["status"] == "generating"
+    assert data["attempt"] == 2
+    assert data["money"] == "spent"
+    assert data["options"] == OPTIONS
+    assert data["image"]["key"] == "holiday/beach.jpg"
+    assert data["warnings"] == ["small"]
+    assert (data["reason"], data["video"]) == (None, None)
+
+
+@pytest.mark.parametrize(("cents", "dollars"), [(0, 0.0), (47, 0.47), (187, 1.87)])
+def test_the_cost_is_told_in_dollars(cents, dollars):
+    assert detail_of(job_with(cost_cents=cents), EventType.SUBMITTED)["data"]["cost_usd"] == dollars
+
+
+def test_a_failed_job_says_why():
+    job = job_with(status=JobStatus.FAILED, reason=Reason("timed_out", "too late"))
+
+    assert detail_of(job, EventType.FAILED)["data"]["reason"] == {"code": "timed_out", "message": "too late"}
+
+
+def test_a_completed_job_says_where_its_video_is():
+    data = detail_of(job_with(status=JobStatus.COMPLETED, video=VIDEO), EventType.COMPLETED)["data"]
+
+    assert data["video"] == {"bucket": "videos", "key": "holiday/beach-gen_1.mp4", "size": 99, "sha256": "ab" * 32}
+
+
+def test_a_detail_is_json():
+    detail = detail_of(job_with(status=JobStatus.COMPLETED, video=VIDEO, warnings=("small",)), EventType.COMPLETED)
+
+    assert json.loads(json.dumps(detail)) == detail
+
+
+def test_no_address_is_in_a_detail():
+    text = json.dumps(detail_of(job_with(status=JobStatus.COMPLETED, video=VIDEO), EventType.COMPLETED))
+
+    assert "://" not in text
+    assert "Signature" not in text

@@ -1,0 +1,537 @@
+import io
+import zipfile
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from dropreel.images import MAX_BYTES_READ, MAX_IMAGE_BYTES, MAX_PIXELS, MAX_READS, ImageFacts, inspect_image
+from dropreel.jobs import Reason
+from tests.unit.dropreel.byte_sources import CountingBytes
+from tests.unit.dropreel.pictures import (
+    animated,
+    chunk,
+    displayed_size,
+    encoded,
+    exif,
+    jpeg,
+    picture,
+    png,
+    png_header,
+    riff,
+    riff_chunk,
+    segment,
+    vp8x,
+    webp,
+    with_chunks,
+    with_segments,
+)
+
+
+def inspected(content: bytes) -> ImageFacts | Reason:
+    """What comes out, after a check that no more was read than promised."""
+    source = CountingBytes(content)
+    found = inspect_image(source)
+    assert source.bytes_read <= MAX_BYTES_READ
+    assert source.reads <= MAX_READS
+    return found
+
+
+def facts_of(content: bytes) -> ImageFacts:
+    facts = inspected(content)
+    assert isinstance(facts, ImageFacts), facts
+    return facts
+
+
+def reason_for(content: bytes) -> Reason:
+    reason = inspected(content)
+    assert isinstance(reason, Reason), reason
+    return reason
+
+
+def assert_as_pillow_shows_it(content: bytes, kind: str) -> None:
+    facts = facts_of(content)
+    assert (facts.format, facts.size) == (kind, len(content))
+    assert (facts.width, facts.height) == displayed_size(content)
+
+
+# --- JPEG ------------------------------------------------------------------------------------------------------------
+
+JPEGS = {
+    "baseline": jpeg(),
+    "progressive": jpeg(progressive=True),
+    "grey": encoded(picture(mode="L"), "JPEG"),
+    "CMYK": encoded(picture(mode="CMYK"), "JPEG"),
+    "restart markers": jpeg(restart_marker_blocks=1),
+    "progressive with restart markers": jpeg(progressive=True, restart_marker_rows=1),
+    "4:4:4": jpeg(subsampling=0),
+    "optimized": jpeg(optimize=True),
+    "ICC profile": jpeg(icc_profile=bytes(200_000)),
+    "comment": jpeg(comment=b"a comment with \xff\xd9 in it"),
+    "one pixel": encoded(picture(1, 1), "JPEG"),
+    "wide": encoded(picture(3000, 7), "JPEG"),
+    "many segments": with_segments(jpeg(), *[segment(0xE5, b"x" * 100)] * 500),
+    "large segments": with_segments(jpeg(), *[segment(0xE2, bytes(65_533))] * 20),
+    "fill bytes": jpeg()[:2] + b"\xff" * 9 + jpeg()[2:],
+    "an Adobe segment with a thumbnail": with_segments(jpeg(), segment(0xED, b"Photoshop 3.0\0" + jpeg())),
+    "two pictures (MPO)": encoded(picture(), "MPO", save_all=True, append_images=[picture(30, 20)]),
+    "zeros behind its end": jpeg() + bytes(5000),
+    "a video behind its end": jpeg() + b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20,
+}
+
+
+@pytest.mark.parametrize("name", JPEGS)
+def test_a_jpeg_has_the_size_that_pillow_shows(name):
+    assert_as_pillow_shows_it(JPEGS[name], "JPEG")
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpegs_orientation_is_counted(orientation, byte_order):
+    content = jpeg(exif=exif(orientation, byte_order))
+
+    assert_as_pillow_shows_it(content, "JPEG")
+    assert facts_of(content).orientation == orientation
+
+
+def test_orientation_is_found_behind_a_large_profile():
+    content = with_segments(jpeg(orientation=6), *[segment(0xE2, bytes(65_533))] * 3)
+
+    assert_as_pillow_shows_it(content, "JPEG")
+
+
+def test_only_exif_tells_the_orientation():
+    content = with_segments(jpeg(orientation=8), segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>"))
+
+    assert facts_of(content).orientation == 8
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"",
+        b"II*\0",
+        b"XX*\0\x08\0\0\0",
+        b"II*\0\xff\xff\xff\xff",
+        b"II*\0\x08\0\0\0\xff\xff",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\0\0\0\0",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x07\0\x01\0\0\0\x06\0\0\0",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0",
+    ],
+)
+def test_an_exif_block_that_cannot_be_read_is_no_reason_to_refuse(block):
+    facts = facts_of(with_segments(jpeg(), segment(0xE1, b"Exif\0\0" + block)))
+
+    assert (facts.width, facts.height, facts.orientation) == (60, 40, 1)
+
+
+@pytest.mark.parametrize("name", ["baseline", "progressive", "CMYK", "ICC profile", "restart markers"])
+@pytest.mark.parametrize("part", [0.05, 0.2, 0.5, 0.8, 0.99])
+def test_a_jpeg_that_is_cut_is_refused(name, part):
+    content = JPEGS[name]
+
+    reason = reason_for(content[: max(4, int(part * len(content)))])
+
+    assert reason.code == "image_truncated"
+
+
+def test_a_jpeg_cut_anywhere_is_refused():
+    content = jpeg(orientation=6)
+
+    accepted = [end for end in range(len(content)) if isinstance(inspected(content[:end]), ImageFacts)]
+
+    assert accepted == []
+
+
+def test_a_jpeg_without_a_frame_is_refused():
+    assert reason_for(b"\xff\xd8" + segment(0xDA, b"\x01\x01\0\0\x3f\0") + b"data\xff\xd9").code == "image_damaged"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x08\0\0\0\x10\x01\x01\x11\0",
+        b"\x08\0\x10\0\0\x01\x01\x11\0",
+        b"\x08\0\x10\0\x10\0",
+        b"\x08\0\x10\0\x10\x03\x01",
+    ],
+    ids=["no height", "no width", "no components", "fewer components than said"],
+)
+def test_a_jpeg_with_an_impossible_frame_is_refused(frame):
+    content = b"\xff\xd8" + segment(0xC0, frame) + segment(0xDA, b"\x01\x01\0\0\x3f\0") + b"data\xff\xd9"
+
+    assert reason_for(content).code in ("image_damaged", "image_truncated")
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"<html><body>Hello</body></html>\xff\xd9",
+        b"\xe0\x00\x01" + bytes(50),
+        b"\xe0\x00\x00" + bytes(50),
+        b"\x00" * 50,
+        b"\xd9",
+        b"\xd8\xff\xd8\xff\xd9",
+        b"\xe0\x00\x10" + b"<html>" * 20 + b"\xff\xd9",
+    ],
+)
+def test_a_jpeg_start_with_something_else_behind_it_is_refused(tail):
+    assert reason_for(b"\xff\xd8\xff" + tail).code in ("image_damaged", "image_truncated")
+
+
+# --- PNG -------------------------------------------------------------------------------------------------------------
+
+PNGS = {
+    **{mode: png(mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")},
+    "2 bits": encoded(picture(mode="L").convert("P", palette=Image.Palette.ADAPTIVE, colors=4), "PNG", bits=2),
+    "transparent palette": encoded(picture(mode="P"), "PNG", transparency=0),
+    "profile and text": with_chunks(png(), chunk(b"iCCP", bytes(90_000)), chunk(b"tEXt", b"Comment\0hello")),
+    "many chunks": with_chunks(png(), *[chunk(b"tEXt", b"k\0" + b"v" * 200)] * 400),
+    "one pixel": encoded(picture(1, 1), "PNG"),
+    "an end mark in a text": with_chunks(png(), chunk(b"tEXt", b"k\0" + b"\0\0\0\0IEND\xaeB`\x82")),
+    "zeros behind its end": png() + bytes(5000),
+}
+
+
+@pytest.mark.parametrize("name", PNGS)
+def test_a_png_has_the_size_that_pillow_shows(name):
+    assert_as_pillow_shows_it(PNGS[name], "PNG")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_pngs_orientation_is_counted(orientation):
+    content = png(exif=exif(orientation))
+
+    assert_as_pillow_shows_it(content, "PNG")
+    assert facts_of(content).orientation == orientation
+
+
+def test_an_animated_png_says_so():
+    content = animated("PNG")
+
+    assert_as_pillow_shows_it(content, "PNG")
+    assert facts_of(content).animated
+
+
+def test_a_still_png_is_not_animated():
+    assert not facts_of(png()).animated
+
+
+@pytest.mark.parametrize("name", ["RGB", "P", "1", "profile and text"])
+def test_a_png_cut_anywhere_is_refused(name):
+    content = PNGS[name]
+    ends = range(0, len(content), max(1, len(content) // 300))
+
+    accepted = [end for end in [*ends, len(content) - 1] if isinstance(inspected(content[:end]), ImageFacts)]
+
+    assert accepted == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png_header(0, 10),
+        png_header(10, 0),
+        png_header(2**31, 10),
+        png_header(10, 10, depth=3),
+        png_header(10, 10, colour=1),
+        png_header(10, 10, depth=4, colour=2),
+        png_header(10, 10, rest=b"\1\0\0"),
+        png_header(10, 10, rest=b"\0\0\2"),
+        png()[:16] + b"\0\0\0\x09" + png()[20:],
+        png()[:12] + b"IDAT" + png()[16:],
+        png()[:33] + png()[-12:],
+        png()[:33] + b"<html><body>" + png()[33:],
+        png()[:33] + b"\xff\xff\xff\xffIDAT" + png()[41:],
+    ],
+)
+def test_a_damaged_png_is_refused(content):
+    assert reason_for(content).code == "image_damaged"
+
+
+# --- WebP ------------------------------------------------------------------------------------------------------------
+
+WEBPS = {
+    "lossy": webp(),
+    "lossless": webp(lossless=True),
+    "lossy with alpha": encoded(picture(mode="RGBA").rotate(20), "WEBP"),
+    "lossless with alpha": encoded(picture(mode="RGBA").rotate(20), "WEBP", lossless=True),
+    "extended lossy": webp(icc_profile=bytes(3001)),
+    "extended lossless": webp(lossless=True, xmp=b"<x:xmpmeta/>"),
+    "one pixel": encoded(picture(1, 1), "WEBP"),
+    "widest": encoded(picture(16_383, 1), "WEBP", lossless=True),
+    "animated": animated("WEBP"),
+    "animated lossless": animated("WEBP", lossless=True),
+    "zeros behind its end": webp() + bytes(5000),
+}
+
+
+@pytest.mark.parametrize("name", WEBPS)
+def test_a_webp_has_the_size_that_pillow_shows(name):
+    assert_as_pillow_shows_it(WEBPS[name], "WebP")
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_webps_orientation_is_counted(orientation, lossless):
+    content = webp(exif=exif(orientation), lossless=lossless)
+
+    assert_as_pillow_shows_it(content, "WebP")
+    assert facts_of(content).orientation == orientation
+
+
+@pytest.mark.parametrize(("name", "is_animated"), [("lossy", False), ("extended lossy", False), ("animated", True)])
+def test_an_animated_webp_says_so(name, is_animated):
+    assert facts_of(WEBPS[name]).animated is is_animated
+
+
+def test_a_long_animation_is_taken_although_its_orientation_is_out_of_reach():
+    frames = [riff_chunk(b"ANMF", bytes(20_000))] * 300
+    content = riff(vp8x(0x0A, 60, 40), riff_chunk(b"ANIM", bytes(6)), *frames, riff_chunk(b"EXIF", exif(6)[6:]))
+
+    assert facts_of(content).animated
+
+
+@pytest.mark.parametrize("name", ["lossy", "lossless", "extended lossy", "animated", "lossy with alpha"])
+def test_a_webp_cut_anywhere_is_refused(name):
+    content = WEBPS[name]
+
+    accepted = [end for end in range(len(content)) if isinstance(inspected(content[:end]), ImageFacts)]
+
+    assert accepted == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        riff(riff_chunk(b"JUNK", bytes(20))),
+        riff(riff_chunk(b"VP8 ", b"\x01\0\0\x9d\x01\x2a\x10\0\x10\0")),
+        riff(riff_chunk(b"VP8 ", b"\0\0\0\0\0\0\x10\0\x10\0")),
+        riff(riff_chunk(b"VP8 ", b"\0\0\0\x9d\x01\x2a\0\0\x10\0")),
+        riff(riff_chunk(b"VP8L", b"\x2e\0\0\0\0")),
+        riff(riff_chunk(b"VP8L", b"\x2f\0\0\0\xe0")),
+        riff(vp8x(0, 60, 40), riff_chunk(b"XMP ", b"<x/>")),
+        riff(vp8x(0, 61, 40), webp()[12:]),
+        riff(vp8x(0, 60, 40), b"VP8 \xff\xff\xff\x7f" + bytes(20)),
+    ],
+)
+def test_a_damaged_webp_is_refused(content):
+    assert reason_for(content).code == "image_damaged"
+
+
+# --- what is no image ------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_file_is_told_as_such():
+    assert reason_for(b"").code == "image_empty"
+
+
+def zipped(comment: bytes = b"") -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("payload.txt", "hello " * 100)
+        archive.comment = comment
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"these are notes, not a picture\n", "text"),
+        (b"<html><body>404</body></html>", "an HTML page"),
+        (b"\n\n  <!DOCTYPE html><html></html>", "an HTML page"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"%PDF-1.7\n...", "a PDF document"),
+        (zipped(), "a ZIP archive"),
+        (encoded(picture(), "GIF"), "a GIF image"),
+        (encoded(picture(), "BMP"), "a BMP image"),
+        (encoded(picture(), "TIFF"), "a TIFF image"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC, AVIF or MP4 file"),
+        (b"\x00\x01\x02\x03", "unknown"),
+    ],
+)
+def test_another_kind_of_file_is_named(content, what):
+    reason = reason_for(content)
+
+    assert reason.code == "image_format"
+    assert what in reason.message
+
+
+@pytest.mark.parametrize("content", [jpeg()[:2], png()[:7], webp()[:11], b"RIFF\x10\0\0\0AVI " + bytes(8), b"\xff"])
+def test_less_than_a_start_is_of_no_known_kind(content):
+    assert reason_for(content).code == "image_format"
+
+
+# --- two files in one ------------------------------------------------------------------------------------------------
+
+WHOLE = {"JPEG": jpeg(), "PNG": png(), "WebP": webp()}
+APPENDED = {
+    "a ZIP archive": zipped(),
+    "a PDF document": b"%PDF-1.7\n1 0 obj\n",
+    "an HTML page": b"<html><script>alert(1)</script></html>",
+    "a PHP program": b"<?php system($_GET['c']); ?>",
+    "a RAR archive": b"Rar!\x1a\x07\x00" + bytes(40),
+}
+
+
+@pytest.mark.parametrize("gap", [b"", b"\n", bytes(20)], ids=["at once", "after a line end", "after zeros"])
+@pytest.mark.parametrize("what", APPENDED)
+@pytest.mark.parametrize("kind", WHOLE)
+def test_an_image_with_another_file_behind_it_is_refused(kind, what, gap):
+    reason = reason_for(WHOLE[kind] + gap + APPENDED[what])
+
+    assert reason.code == "image_polyglot"
+    assert what in reason.message
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_an_archive_behind_a_gap_of_noise_is_refused(kind):
+    assert reason_for(WHOLE[kind] + b"\x17" * 3000 + zipped()).code == "image_polyglot"
+
+
+@pytest.mark.parametrize(
+    ("kind", "end_mark"), [("JPEG", b"\xff\xd9"), ("PNG", b"\0\0\0\0IEND\xaeB`\x82")], ids=["JPEG", "PNG"]
+)
+def test_an_archive_cannot_hide_behind_a_second_end_mark(kind, end_mark):
+    assert reason_for(WHOLE[kind] + zipped(comment=end_mark)).code == "image_polyglot"
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+class Unread:
+    """A source of which only the size may be asked."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def read(self, offset: int, length: int) -> bytes:
+        raise AssertionError("a file of this size is not worth a read")
+
+
+@pytest.mark.parametrize(("size", "code"), [(0, "image_empty"), (MAX_IMAGE_BYTES + 1, "image_too_large")])
+def test_a_size_can_be_reason_enough_without_a_read(size, code):
+    reason = inspect_image(Unread(size))
+
+    assert isinstance(reason, Reason)
+    assert reason.code == code
+
+
+def test_the_provider_takes_ten_million_bytes_and_no_more():
+    content = jpeg() + bytes(MAX_IMAGE_BYTES - len(jpeg()) - 2) + b"\xff\xd9"
+
+    assert facts_of(content).size == 10_000_000
+    assert reason_for(content + b"\0").code == "image_too_large"
+
+
+def test_a_message_about_size_says_how_much_is_allowed():
+    message = reason_for(bytes(MAX_IMAGE_BYTES + 1)).message
+
+    assert "10,000,001" in message
+    assert "10,000,000" in message
+
+
+def test_as_many_pixels_as_allowed_are_taken():
+    assert facts_of(png_header(10_000, MAX_PIXELS // 10_000)).width == 10_000
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_000, MAX_PIXELS // 10_000 + 1), (2**31 - 1, 2**31 - 1)])
+def test_too_many_pixels_are_refused(width, height):
+    assert reason_for(png_header(width, height)).code == "image_too_many_pixels"
+
+
+BOMBS = {
+    "JPEG of empty segments": with_segments(jpeg(), segment(0xE5, b"") * 2_000_000),
+    "JPEG of large segments": with_segments(jpeg(), segment(0xE2, bytes(65_533)) * 150),
+    "JPEG of middling segments": with_segments(jpeg(), segment(0xE2, bytes(1500)) * 6000),
+    "JPEG of fill bytes": jpeg()[:2] + b"\xff" * 9_000_000 + jpeg()[2:],
+    "JPEG of standalone markers": jpeg()[:2] + b"\xff\x01" * 4_500_000 + jpeg()[2:],
+    "JPEG without an end": jpeg()[:-2] + bytes(9_000_000),
+    "PNG of empty chunks": with_chunks(png(), chunk(b"teXt", b"") * 800_000),
+    "PNG of large chunks": with_chunks(png(), chunk(b"teXt", bytes(70_000)) * 140),
+    "PNG without an end": png()[:-12] + bytes(9_000_000),
+    "WebP of empty chunks": riff(vp8x(0, 60, 40), riff_chunk(b"JUNK", b"") * 1_000_000, webp()[12:]),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_file_made_to_be_read_for_ever_is_given_up(name):
+    reason = reason_for(BOMBS[name])
+
+    assert reason.code in ("image_header_too_long", "image_truncated")
+
+
+@pytest.mark.parametrize("name", ["baseline", "progressive", "ICC profile"])
+def test_an_ordinary_image_costs_few_reads(name):
+    source = CountingBytes(JPEGS[name])
+
+    inspect_image(source)
+
+    assert source.reads <= 8
+
+
+# --- whatever the bytes ----------------------------------------------------------------------------------------------
+
+FILES = [
+    jpeg(orientation=6),
+    jpeg(progressive=True, exif=exif(3, ">")),
+    png(exif=exif(5)),
+    png("P"),
+    animated("PNG"),
+    webp(),
+    webp(lossless=True),
+    webp(exif=exif(8)),
+    animated("WEBP"),
+]
+STARTS = st.sampled_from(
+    [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x40\0\0\0WEBP", png()[:33], b"RIFF\x40\0\0\0WEBPVP8X"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300) | st.builds(bytes.__add__, STARTS, st.binary(max_size=300)))
+def test_any_bytes_give_facts_or_a_reason(content):
+    assert isinstance(inspected(content), (ImageFacts, Reason))
+
+
+@st.composite
+def mutated_files(draw: st.DrawFn) -> bytes:
+    content = bytearray(draw(st.sampled_from(FILES)))
+    for _ in range(draw(st.integers(1, 5))):
+        at = draw(st.integers(0, max(0, min(len(content) - 1, draw(st.sampled_from([40, 200, 100_000]))))))
+        match draw(st.sampled_from(["set", "insert", "delete", "repeat"])):
+            case "set":
+                content[at : at + 1] = draw(st.binary(min_size=1, max_size=4))
+            case "insert":
+                content[at:at] = draw(st.binary(max_size=20))
+            case "delete":
+                del content[at : at + draw(st.integers(1, 40))]
+            case "repeat":
+                content[at:at] = content[at : at + 64] * draw(st.integers(1, 50))
+    return bytes(content)
+
+
+@settings(max_examples=500, deadline=None)
+@given(mutated_files())
+def test_any_change_of_a_good_file_gives_facts_or_a_reason(content):
+    found = inspected(content)
+
+    if isinstance(found, ImageFacts):
+        assert 0 < found.width * found.height <= MAX_PIXELS
+        assert 1 <= found.orientation <= 8
+    else:
+        assert found.code.startswith("image_")
+        assert found.message.isprintable()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([content for content in FILES if content[:4] != b"RIFF"]), st.integers(0, 40_000))
+def test_where_the_reads_fall_does_not_change_the_facts(content, padding):
+    start, behind = (2, segment(0xE5, bytes(padding))) if content[0] == 0xFF else (33, chunk(b"teXt", bytes(padding)))
+
+    moved = facts_of(content[:start] + behind + content[start:])
+
+    assert replace(moved, size=len(content)) == facts_of(content)

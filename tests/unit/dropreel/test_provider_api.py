@@ -1,0 +1,480 @@
+import gzip
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from dropreel.adapters import provider_api
+from dropreel.adapters.provider_api import ProviderApi
+from dropreel.answers import (
+    Accepted,
+    Ambiguous,
+    Busy,
+    Finished,
+    GenerationFailed,
+    InProgress,
+    KeyRefused,
+    NotSent,
+    PollAnswer,
+    PollFault,
+    Refused,
+    SubmitAnswer,
+)
+from tests.unit.dropreel.scripted_server import ScriptedServer, closed_port
+
+KEY = "nh-secret-5f1d"
+SIGNATURE = "X-Amz-Signature=5ec2e7"
+IMAGE_URL = f"https://uploads.s3.amazonaws.com/beach.jpg?versionId=v1&{SIGNATURE}"
+BODY = {"prompt": "Wellen – 海", "image_url": IMAGE_URL, "duration": 5, "cfg_scale": 0.5, "sound": True}
+ACCEPTED = {"id": "gen_1", "model": "nohuman-x33", "status": "created", "poll_url": "/v1/videos/generations/gen_1"}
+
+
+@pytest.fixture(autouse=True)
+def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_api, "SUBMIT_TIMEOUT", (2, 0.2))
+    monkeypatch.setattr(provider_api, "POLL_TIMEOUT", (2, 0.2))
+
+
+def submit(base_url: str) -> SubmitAnswer:
+    return ProviderApi(base_url, lambda: KEY).prepare(BODY).send()
+
+
+def poll(base_url: str, generation_id: str = "gen_1") -> PollAnswer:
+    return ProviderApi(base_url, lambda: KEY).poll(generation_id)
+
+
+# --- what is sent ----------------------------------------------------------------------------------------------------
+
+
+def test_a_submission_is_the_documented_post(server: ScriptedServer):
+    server.answers(200, ACCEPTED)
+
+    submit(server.base_url)
+
+    (request,) = server.requests
+    assert (request.method, request.target) == ("POST", "/v1/videos/generate")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["content-type"] == "application/json"
+    assert request.json() == BODY
+
+
+def test_a_poll_is_the_documented_get(server: ScriptedServer):
+    server.answers(200, {"status": "created"})
+
+    poll(server.base_url)
+
+    (request,) = server.requests
+    assert (request.method, request.target, request.body) == ("GET", "/v1/videos/generations/gen_1", b"")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_generation_id_stays_one_part_of_the_path(server: ScriptedServer):
+    server.answers(200, {"status": "created"})
+
+    poll(server.base_url, "../a b?c=d#e")
+
+    assert server.requests[0].target == "/v1/videos/generations/..%2Fa%20b%3Fc%3Dd%23e"
+
+
+def test_preparing_sends_nothing(server: ScriptedServer):
+    ProviderApi(server.base_url, lambda: KEY).prepare(BODY)
+
+    assert server.connections == 0
+
+
+def test_the_key_is_read_before_the_submission_is_sent():
+    def unreadable() -> str:
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        ProviderApi("http://127.0.0.1:1", unreadable).prepare(BODY)
+
+
+def test_a_changed_key_is_used_for_the_next_call(server: ScriptedServer):
+    server.answers(200, {"status": "created"})
+    keys = iter(["old", "new"])
+    provider = ProviderApi(server.base_url, lambda: next(keys))
+
+    provider.poll("gen_1")
+    provider.poll("gen_1")
+
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer old", "Bearer new"]
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_machine_never_sees_the_key(server: ScriptedServer, monkeypatch, variable):
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.answers(200, ACCEPTED)
+
+    assert submit(server.base_url) == Accepted("gen_1", "created")
+
+
+def test_a_netrc_of_the_machine_does_not_replace_the_key(server: ScriptedServer, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.answers(200, ACCEPTED)
+
+    submit(server.base_url)
+
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "ключ", "with\x00nul"])
+def test_a_key_that_no_header_can_hold_is_found_before_anything_is_sent(server: ScriptedServer, key):
+    provider = ProviderApi(server.base_url, lambda: key)
+
+    try:
+        submission = provider.prepare(BODY)
+    except Exception as fault:  # the very point: whatever it is, it comes before the claim
+        assert key not in str(fault)
+    else:
+        assert isinstance(submission.send(), NotSent)
+    assert server.requests == []
+
+
+# --- a submission's answer -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_an_answer_with_an_id_is_accepted(server: ScriptedServer, status):
+    server.answers(status, ACCEPTED)
+
+    assert submit(server.base_url) == Accepted("gen_1", "created")
+
+
+@pytest.mark.parametrize("told", [{}, {"status": None}, {"status": ""}])
+def test_an_accepted_submission_without_a_status_is_created(server: ScriptedServer, told):
+    server.answers(200, {"id": "gen_1", **told})
+
+    assert submit(server.base_url) == Accepted("gen_1", "created")
+
+
+def test_a_status_of_absurd_length_does_not_endanger_the_record(server: ScriptedServer):
+    server.answers(200, {"id": "gen_1", "status": "x" * 500_000})
+
+    answer = submit(server.base_url)
+
+    assert isinstance(answer, Accepted)
+    assert len(answer.provider_status) < 1000
+
+
+UNREADABLE = {
+    "nothing": b"",
+    "no JSON": b"<html>OK</html>",
+    "half a JSON": b'{"id": "gen_1", "sta',
+    "no object": b'["gen_1"]',
+    "a text": b'"gen_1"',
+    "not UTF-8": b'{"id": "\xff\xfe"',
+    "nested without end": b"[" * 200_000,
+    "an endless number": b'{"id": ' + b"1" * 5000 + b"}",
+    "too long": b'{"id": "gen_1", "x": "' + b"x" * 1_100_000 + b'"}',
+}
+NO_ID: dict[str, Any] = {
+    "no id": {"status": "created"},
+    "null": {"id": None},
+    "a number": {"id": 17},
+    "an object": {"id": {"id": "gen_1"}},
+    "empty": {"id": ""},
+    "too long": {"id": "x" * 201},
+    "a line end": {"id": "gen\n1"},
+    "dots": {"id": ".."},
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_success_that_cannot_be_read_may_have_been_paid(server: ScriptedServer, name):
+    server.answers(200, UNREADABLE[name])
+
+    assert isinstance(submit(server.base_url), Ambiguous)
+
+
+@pytest.mark.parametrize("name", NO_ID)
+def test_a_success_without_a_usable_id_may_have_been_paid(server: ScriptedServer, name):
+    server.answers(200, NO_ID[name])
+
+    assert isinstance(submit(server.base_url), Ambiguous)
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 409, 413, 415, 422, 499])
+def test_a_4xx_is_a_refusal_in_the_providers_words(server: ScriptedServer, status):
+    server.answers(status, {"error": {"code": "bad_image", "message": "too dark"}})
+
+    assert submit(server.base_url) == Refused(status, "bad_image: too dark")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"error": "too dark"}, "too dark"),
+        ({"detail": "too dark"}, "too dark"),
+        ({"message": "too dark"}, "too dark"),
+        (b"too\ndark", "too dark"),
+        (b"", "the provider gave no reason"),
+    ],
+)
+def test_a_refusal_is_told_whatever_form_it_has(server: ScriptedServer, body, message):
+    server.answers(400, body)
+
+    assert submit(server.base_url) == Refused(400, message)
+
+
+def test_a_refusal_stays_one_if_its_body_breaks_off(server: ScriptedServer):
+    server.plays(b'HTTP/1.1 400 Bad Request\r\nContent-Length: 500\r\n\r\n{"error"')
+
+    answer = submit(server.base_url)
+
+    assert isinstance(answer, Refused)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_told_apart(server: ScriptedServer, status):
+    server.answers(status, {"error": "no such key"})
+
+    assert submit(server.base_url) == KeyRefused(status, "no such key")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [({}, None), ({"Retry_After": "30"}, 30), ({"Retry_After": "0"}, 0)]
+    + [({"Retry_After": odd}, None) for odd in ("Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "soon", "9999999", "")],
+)
+def test_a_busy_provider_says_when_to_come_again(server: ScriptedServer, status, header, seconds):
+    server.answers(status, b"", **header)
+
+    assert submit(server.base_url) == Busy(status, seconds)
+
+
+@pytest.mark.parametrize("status", [500, 501, 502, 504, 599])
+def test_any_other_5xx_may_have_been_paid(server: ScriptedServer, status):
+    server.answers(status, {"error": "oops"})
+
+    answer = submit(server.base_url)
+
+    assert isinstance(answer, Ambiguous)
+    assert str(status) in answer.message
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_of_a_submission_is_not_followed(server: ScriptedServer, status):
+    server.answers(status, b"", Location=f"{server.base_url}/elsewhere")
+
+    assert isinstance(submit(server.base_url), Ambiguous)
+    assert len(server.requests) == 1
+
+
+CUTS = {
+    "before the answer": (b"", False),
+    "before the answer, with a reset": (b"", True),
+    "inside the status line": (b"HTTP/1.1 20", False),
+    "inside the headers": (b"HTTP/1.1 200 OK\r\nContent-Type: appl", False),
+    "inside the headers, with a reset": (b"HTTP/1.1 200 OK\r\nContent-Type: appl", True),
+    "inside the body": (b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"id": "gen_1"}', False),
+    "inside a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{", False),
+    "not HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n", False),
+    "not gzip": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", False),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_an_answer_that_breaks_off_may_have_been_paid(server: ScriptedServer, name):
+    sends, resets = CUTS[name]
+    server.plays(sends, resets=resets)
+
+    assert isinstance(submit(server.base_url), Ambiguous)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("sends", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"])
+def test_an_answer_that_does_not_come_in_time_may_have_been_paid(server: ScriptedServer, sends):
+    server.plays(sends, hangs=True)
+
+    assert isinstance(submit(server.base_url), Ambiguous)
+    assert len(server.requests) == 1
+
+
+def test_a_refused_connection_was_never_sent():
+    assert isinstance(submit(f"http://127.0.0.1:{closed_port()}"), NotSent)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_is_not_found_was_never_sent(scheme):
+    assert isinstance(submit(f"{scheme}://does-not-exist.invalid"), NotSent)
+
+
+def test_a_failed_tls_handshake_was_never_sent(server: ScriptedServer):
+    assert isinstance(submit(f"https://127.0.0.1:{server.port}"), NotSent)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("base_url", ["ftp://127.0.0.1", "nonsense", "http://", "http://[::1"])
+def test_an_address_that_nothing_can_be_sent_to_was_never_sent(base_url):
+    assert isinstance(submit(base_url), NotSent)
+
+
+def test_a_compressed_answer_is_read(server: ScriptedServer):
+    server.answers(200, gzip.compress(json.dumps(ACCEPTED).encode()), Content_Encoding="gzip")
+
+    assert submit(server.base_url) == Accepted("gen_1", "created")
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500, 503])
+def test_whatever_the_answer_one_submission_is_one_request(server: ScriptedServer, status):
+    server.answers(status, b"")
+
+    submit(server.base_url)
+
+    assert (len(server.requests), server.connections) == (1, 1)
+
+
+# --- a poll's answer -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["created", "processing"])
+def test_a_generation_that_goes_on_is_in_progress(server: ScriptedServer, status):
+    server.answers(200, {"id": "gen_1", "status": status})
+
+    assert poll(server.base_url) == InProgress(status)
+
+
+def test_a_completed_generation_has_an_address(server: ScriptedServer):
+    server.answers(200, {"status": "completed", "result": {"url": "https://cdn.example/v.mp4?sig=1"}})
+
+    assert poll(server.base_url) == Finished("https://cdn.example/v.mp4?sig=1")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"error": "no faces"}, "no faces"),
+        ({"error": {"code": "moderation", "message": "no faces"}}, "moderation: no faces"),
+        ({}, "the provider gave no reason"),
+    ],
+)
+def test_a_failed_generation_says_why(server: ScriptedServer, told, words):
+    server.answers(200, {"status": "failed", **told})
+
+    assert poll(server.base_url) == GenerationFailed(words)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 302, 204])
+def test_a_poll_that_is_not_answered_with_200_tells_nothing(server: ScriptedServer, status):
+    server.answers(status, b"", Location=f"{server.base_url}/elsewhere")
+
+    answer = poll(server.base_url)
+
+    assert isinstance(answer, PollFault)
+    assert answer.status_code == status
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_poll_that_cannot_be_read_tells_nothing(server: ScriptedServer, name):
+    server.answers(200, UNREADABLE[name])
+
+    assert isinstance(poll(server.base_url), PollFault)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"status": "paused"},
+        {"status": None},
+        {"status": 1},
+        {"status": ["failed"]},
+        {"status": "FAILED"},
+        {"status": "x" * 100_000},
+        {"status": "completed"},
+        {"status": "completed", "result": None},
+        {"status": "completed", "result": "https://cdn.example/v.mp4"},
+        {"status": "completed", "result": {"url": ""}},
+        {"status": "completed", "result": {"url": 5}},
+    ],
+)
+def test_a_state_that_the_document_does_not_know_tells_nothing(server: ScriptedServer, told):
+    server.answers(200, told)
+
+    answer = poll(server.base_url)
+
+    assert isinstance(answer, PollFault)
+    assert len(answer.message) < 200
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_poll_that_breaks_off_tells_nothing(server: ScriptedServer, name):
+    sends, resets = CUTS[name]
+    server.plays(sends, resets=resets)
+
+    assert isinstance(poll(server.base_url), PollFault)
+
+
+def test_a_poll_that_is_not_answered_in_time_tells_nothing(server: ScriptedServer):
+    server.plays(hangs=True)
+
+    assert isinstance(poll(server.base_url), PollFault)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "does-not-exist.invalid"])
+def test_a_poll_that_finds_nobody_tells_nothing(host):
+    assert isinstance(poll(f"http://{host}"), PollFault)
+
+
+# --- what must not be told -------------------------------------------------------------------------------------------
+
+
+def assert_tells_no_secret(*told: object) -> None:
+    text = " ".join(f"{thing!r} {thing}" for thing in told)
+    assert KEY not in text
+    assert "5ec2e7" not in text
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_broken_submission_tells_no_secret(server: ScriptedServer, name, caplog):
+    caplog.set_level(logging.DEBUG)
+    sends, resets = CUTS[name]
+    server.plays(sends, resets=resets)
+
+    assert_tells_no_secret(submit(server.base_url), caplog.text)
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "http://does-not-exist.invalid", "https://127.0.0.1:1"])
+def test_an_unreachable_provider_tells_no_secret(base_url, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    assert_tells_no_secret(submit(base_url), poll(base_url), caplog.text)
+
+
+def test_a_prepared_submission_does_not_show_what_it_holds():
+    submission = ProviderApi("https://api.nohuman.studio", lambda: KEY).prepare(BODY)
+
+    assert_tells_no_secret(submission)
+
+
+def test_a_refusal_that_repeats_our_image_address_tells_no_signature(server: ScriptedServer):
+    server.answers(400, {"error": f"image_url {IMAGE_URL} could not be fetched"})
+
+    assert_tells_no_secret(submit(server.base_url))
+
+
+def test_a_refusal_in_plain_text_that_repeats_our_image_address_tells_no_signature(server: ScriptedServer):
+    server.answers(400, f"cannot fetch {IMAGE_URL}".encode())
+
+    assert_tells_no_secret(submit(server.base_url))
+
+
+def test_a_failure_that_repeats_our_image_address_tells_no_signature(server: ScriptedServer):
+    server.answers(200, {"status": "failed", "error": {"message": f"{IMAGE_URL} has expired"}})
+
+    assert_tells_no_secret(poll(server.base_url))
+
+
+def test_a_refusal_that_repeats_our_key_does_not_tell_it(server: ScriptedServer):
+    server.answers(401, {"error": f"the key {KEY} is not known"})
+
+    assert_tells_no_secret(submit(server.base_url))

@@ -1,0 +1,110 @@
+import pytest
+
+from dropreel.errors import SettingsError
+from dropreel.options import Options, Place, Resolved, resolve
+from dropreel.settings import Settings
+
+ENVIRONMENT = {
+    "JOBS_TABLE_NAME": "jobs",
+    "VIDEOS_BUCKET_NAME": "videos",
+    "EVENT_BUS_NAME": "default",
+    "STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:watch",
+    "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
+    "API_BASE_URL": "https://api.nohuman.studio",
+    "GENERATION_TIMEOUT_MINUTES": "60",
+    "MAX_VIDEO_BYTES": "2147483648",
+    "DEFAULT_PROMPT": "a slow push in",
+    "DEFAULT_MODE": "fast",
+    "DEFAULT_NEGATIVE_PROMPT": "",
+    "DEFAULT_ASPECT_RATIO": "auto",
+    "DEFAULT_DURATION": "5",
+    "DEFAULT_CFG_SCALE": "0.5",
+    "DEFAULT_SOUND": "true",
+}
+READ_FROM = {
+    "jobs_table": "JOBS_TABLE_NAME",
+    "videos_bucket": "VIDEOS_BUCKET_NAME",
+    "event_bus": "EVENT_BUS_NAME",
+    "state_machine_arn": "STATE_MACHINE_ARN",
+    "api_key_secret_arn": "API_KEY_SECRET_ARN",
+    "api_base_url": "API_BASE_URL",
+    "generation_timeout_seconds": "GENERATION_TIMEOUT_MINUTES",
+    "max_video_bytes": "MAX_VIDEO_BYTES",
+}
+
+
+def settings_with(**changes):
+    return Settings({**ENVIRONMENT, **changes})
+
+
+@pytest.mark.parametrize(("setting", "variable"), READ_FROM.items())
+def test_a_missing_variable_is_named_when_it_is_read(setting, variable):
+    settings = Settings({name: value for name, value in ENVIRONMENT.items() if name != variable})
+
+    with pytest.raises(SettingsError, match=variable):
+        getattr(settings, setting)
+
+
+@pytest.mark.parametrize(("setting", "variable"), READ_FROM.items())
+def test_an_empty_variable_is_a_missing_one(setting, variable):
+    with pytest.raises(SettingsError, match=variable):
+        getattr(settings_with(**{variable: ""}), setting)
+
+
+@pytest.mark.parametrize(
+    "setting", ["jobs_table", "videos_bucket", "event_bus", "state_machine_arn", "api_key_secret_arn"]
+)
+def test_a_name_is_taken_as_it_stands(setting):
+    assert getattr(settings_with(), setting) == ENVIRONMENT[READ_FROM[setting]]
+
+
+def test_a_function_needs_only_what_its_part_reads():
+    assert Settings({"JOBS_TABLE_NAME": "jobs"}).jobs_table == "jobs"
+
+
+@pytest.mark.parametrize("address", ["https://api.nohuman.studio/", "https://api.nohuman.studio//"])
+def test_slashes_behind_the_base_address_are_cut(address):
+    assert settings_with(API_BASE_URL=address).api_base_url == "https://api.nohuman.studio"
+
+
+def test_a_local_base_address_keeps_its_port_and_path():
+    assert settings_with(API_BASE_URL="http://127.0.0.1:8700/p").api_base_url == "http://127.0.0.1:8700/p"
+
+
+@pytest.mark.parametrize("address", ["api.nohuman.studio", "https://", "/v1", "nonsense"])
+def test_what_is_no_address_is_refused_before_anything_is_sent(address):
+    with pytest.raises(SettingsError, match="API_BASE_URL"):
+        _ = settings_with(API_BASE_URL=address).api_base_url
+
+
+def test_the_time_limit_is_counted_in_seconds():
+    assert settings_with(GENERATION_TIMEOUT_MINUTES="90").generation_timeout_seconds == 5400
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "ten", " 5", "1e3", "0x10", "²"])
+@pytest.mark.parametrize("setting", ["generation_timeout_seconds", "max_video_bytes"])
+def test_a_number_that_is_none_is_refused(setting, value):
+    variable = READ_FROM[setting]
+
+    with pytest.raises(SettingsError, match=variable):
+        getattr(settings_with(**{variable: value}), setting)
+
+
+def test_the_stacks_parameters_are_a_complete_set_of_options():
+    resolved = resolve([Place("stack parameters", settings_with().default_options, is_text=True)])
+
+    assert isinstance(resolved, Resolved)
+    assert resolved.options == Options("a slow push in", "fast", "", "auto", 5, 0.5, True)
+
+
+def test_a_default_that_the_template_does_not_set_is_a_fault():
+    without_mode = Settings({name: value for name, value in ENVIRONMENT.items() if name != "DEFAULT_MODE"})
+
+    with pytest.raises(SettingsError, match="DEFAULT_MODE"):
+        _ = without_mode.default_options
+
+
+def test_the_process_environment_is_where_settings_come_from(monkeypatch):
+    monkeypatch.setenv("JOBS_TABLE_NAME", "jobs-of-this-process")
+
+    assert Settings.from_environment().jobs_table == "jobs-of-this-process"

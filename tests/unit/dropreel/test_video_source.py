@@ -1,0 +1,268 @@
+import gzip
+import hashlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dropreel.adapters import video_source
+from dropreel.adapters.video_source import VideoSource, VideoStream
+from dropreel.errors import VideoFault
+from tests.unit.dropreel.scripted_server import ScriptedServer, closed_port
+from tests.unit.dropreel.tiny_video import boundaries, tiny_video
+
+TARGET = "/v/gen_1.mp4?sig=5ec2e7"
+
+
+@pytest.fixture(autouse=True)
+def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_source, "DOWNLOAD_TIMEOUT", (2, 0.2))
+
+
+def fetch(url: str, base_url: str, max_bytes: int = 10_000_000, length: int = -1) -> tuple[bytes, VideoStream]:
+    with VideoSource(base_url, max_bytes).open(url) as stream:
+        found = b""
+        while piece := stream.read(length):
+            found += piece
+        return found, stream
+
+
+def fault_of(server: ScriptedServer, **options: Any) -> str:
+    with pytest.raises(VideoFault) as caught:
+        fetch(server.base_url + TARGET, server.base_url, **options)
+    return str(caught.value)
+
+
+# --- a whole video ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [-1, 1, 100, 10_000_000])
+def test_a_video_comes_as_it_is(server: ScriptedServer, length):
+    server.answers(200, tiny_video())
+
+    found, _stream = fetch(server.base_url + TARGET, server.base_url, length=length)
+
+    assert found == tiny_video()
+
+
+def test_a_stream_counts_and_sums_what_it_gave(server: ScriptedServer):
+    server.answers(200, tiny_video())
+
+    _found, stream = fetch(server.base_url + TARGET, server.base_url)
+
+    assert stream.size == len(tiny_video())
+    assert stream.sha256 == hashlib.sha256(tiny_video()).hexdigest()
+
+
+def test_a_body_without_a_length_is_taken_if_its_boxes_are_whole(server: ScriptedServer):
+    server.plays(b"HTTP/1.1 200 OK\r\n\r\n" + tiny_video())
+
+    found, _stream = fetch(server.base_url + TARGET, server.base_url)
+
+    assert found == tiny_video()
+
+
+def test_a_chunked_body_is_taken(server: ScriptedServer):
+    half = len(tiny_video()) // 2
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (tiny_video()[:half], tiny_video()[half:], b""))
+    server.plays(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+
+    found, _stream = fetch(server.base_url + TARGET, server.base_url)
+
+    assert found == tiny_video()
+
+
+def test_the_address_is_asked_once_as_it_stands_and_without_our_key(server: ScriptedServer):
+    server.answers(200, tiny_video())
+
+    fetch(server.base_url + TARGET, server.base_url)
+
+    (request,) = server.requests
+    assert (request.method, request.target) == ("GET", TARGET)
+    assert "authorization" not in request.headers
+    assert request.headers["accept-encoding"] == "identity"
+
+
+def test_a_proxy_of_the_machine_is_not_used(server: ScriptedServer, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.answers(200, tiny_video())
+
+    found, _stream = fetch(server.base_url + TARGET, server.base_url)
+
+    assert found == tiny_video()
+
+
+# --- no whole video --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [201, 204, 206, 403, 404, 410, 416, 500, 503])
+def test_any_answer_but_200_is_a_fault(server: ScriptedServer, status):
+    server.answers(status, b"" if status == 204 else tiny_video())
+
+    assert str(status) in fault_of(server)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server: ScriptedServer, status):
+    server.answers(status, b"", Location=f"{server.base_url}/elsewhere")
+
+    assert fault_of(server)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("length", [-1, 64, 100_000])
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.99])
+def test_a_body_shorter_than_it_says_is_a_fault(server: ScriptedServer, part, length):
+    content = tiny_video()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    server.plays(head + content[: int(part * len(content))])
+
+    assert fault_of(server, length=length)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_a_cut_body_without_a_length_is_told_by_its_boxes(server: ScriptedServer, part):
+    content = tiny_video()
+    server.plays(b"HTTP/1.1 200 OK\r\n\r\n" + content[: int(part * len(content))])
+
+    assert "cut short" in fault_of(server)
+
+
+def test_a_body_without_a_length_cut_between_two_boxes_is_told_by_its_missing_moov(server: ScriptedServer):
+    content = tiny_video()
+    server.plays(b"HTTP/1.1 200 OK\r\n\r\n" + content[: boundaries(content)[-2]])
+
+    assert "moov" in fault_of(server)
+
+
+def test_a_cut_chunk_is_a_fault(server: ScriptedServer):
+    server.plays(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n" + tiny_video()[:100])
+
+    assert fault_of(server)
+
+
+def test_a_body_that_stops_coming_is_a_fault(server: ScriptedServer):
+    server.plays(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + tiny_video()[:100], hangs=True)
+
+    assert fault_of(server)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>gone</html>", b'{"error": "expired"}'])
+def test_a_200_that_is_no_video_is_a_fault(server: ScriptedServer, body):
+    server.answers(200, body)
+
+    assert fault_of(server)
+
+
+def test_more_bytes_than_allowed_are_a_fault(server: ScriptedServer):
+    server.answers(200, tiny_video())
+
+    assert "MaxVideoBytes" in fault_of(server, max_bytes=len(tiny_video()) - 1)
+
+
+def test_as_many_bytes_as_allowed_are_taken(server: ScriptedServer):
+    server.answers(200, tiny_video())
+
+    found, _stream = fetch(server.base_url + TARGET, server.base_url, max_bytes=len(tiny_video()))
+
+    assert len(found) == len(tiny_video())
+
+
+def test_what_unpacks_to_more_than_allowed_is_a_fault(server: ScriptedServer):
+    server.answers(200, gzip.compress(tiny_video() + bytes(3_000_000)), Content_Encoding="gzip")
+
+    assert fault_of(server, max_bytes=1_000_000)
+
+
+def test_a_refused_connection_is_a_fault():
+    address = f"http://127.0.0.1:{closed_port()}"
+
+    with pytest.raises(VideoFault):
+        fetch(address + TARGET, address)
+
+
+def test_no_fault_tells_the_signature_of_the_address(server: ScriptedServer):
+    told = []
+    server.answers(403, b"")
+    told.append(fault_of(server))
+    server.plays(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
+    told.append(fault_of(server))
+    server.plays(b"")
+    told.append(fault_of(server))
+
+    assert "5ec2e7" not in " ".join(told)
+
+
+# --- addresses that are not fetched ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cdn.example/v.mp4",
+        "ftp://cdn.example/v.mp4",
+        "file:///etc/passwd",
+        "//cdn.example/v.mp4",
+        "/v.mp4",
+        "v.mp4",
+        "https://",
+        "https:///v.mp4",
+        "https://[::1/v.mp4",
+        "https://" + "a" * 70 + ".example/v.mp4",
+        "http://cdn.example:99999999/v.mp4",
+        "https://cdn.example:99999999/v.mp4",
+    ],
+)
+def test_an_address_that_is_not_https_or_no_address_is_a_fault(url):
+    with pytest.raises(VideoFault):
+        fetch(url, "https://api.nohuman.studio")
+
+
+def test_plain_http_is_for_the_configured_origin_only(server: ScriptedServer):
+    other_port = f"http://127.0.0.1:{closed_port()}"
+
+    with pytest.raises(VideoFault, match="https"):
+        fetch(server.base_url + TARGET, other_port)
+
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "user:pw@127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"])
+def test_an_address_inside_the_function_is_not_even_connected_to(server: ScriptedServer, host):
+    with pytest.raises(VideoFault):
+        fetch(f"https://{host}:{server.port}{TARGET}", "https://api.nohuman.studio")
+
+    assert server.connections == 0
+
+
+# --- the stream's own rules ------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, len(tiny_video())), max_size=20), st.lists(st.integers(1, 5000), min_size=1, max_size=5))
+def test_a_short_answer_means_the_end_and_nothing_else(places, lengths):
+    places = [0, *sorted(set(places) - {0, len(tiny_video())}), len(tiny_video())]
+    pieces = [tiny_video()[start:end] for start, end in zip(places, places[1:], strict=False)]
+    stream = VideoStream(iter(pieces), max_bytes=10_000_000)
+
+    found, turn = b"", 0
+    while True:
+        asked = lengths[turn % len(lengths)]
+        piece = stream.read(asked)
+        found, turn = found + piece, turn + 1
+        if len(piece) < asked:
+            break
+
+    assert found == tiny_video()
+    assert stream.read(1) == b""
+
+
+@pytest.mark.parametrize("end", [1, 50, len(tiny_video()) - 1])
+def test_the_last_read_of_a_cut_video_raises_and_gives_no_short_answer(end):
+    stream = VideoStream(iter([tiny_video()[:end]]), max_bytes=10_000_000)
+
+    with pytest.raises(VideoFault):
+        stream.read(end + 1)
