@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBServiceResource
     from mypy_boto3_s3 import S3Client
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 """Seconds between two looks at the job table."""
 
 

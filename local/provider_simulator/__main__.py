@@ -1,6 +1,7 @@
 """Starts the simulator from the command line."""
 
 import argparse
+from collections.abc import Sequence
 
 from .generations import Pace
 from .server import loopback_socket, serve
@@ -33,10 +34,10 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs until stopped; exits with 0 then, with 2 for a wrong option or an address that cannot be had."""
     parser = _parser()
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         listener = loopback_socket(options.host, options.port)
     except (ValueError, OverflowError, OSError) as error:

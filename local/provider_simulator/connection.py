@@ -36,7 +36,8 @@ async def wait_unless_gone(receive: Receive, seconds: float) -> None:
 class CutConnection(Response):
     """No answer: the connection is closed instead."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI passes it)
+        """Closes the connection of this request."""
         _transport(scope).abort()
         await wait_unless_gone(receive, _CLOSING_SECONDS)
 
@@ -56,7 +57,8 @@ class RawAnswer(Response):
         self._steps = steps
         self._ending = ending
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI passes it)
+        """Writes head and steps, then ends the connection."""
         transport = _transport(scope)
         transport.write(self._head)
         for step in self._steps:

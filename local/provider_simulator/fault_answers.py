@@ -96,7 +96,7 @@ def scripted_download(fault: Fault, video: Path) -> Response | None:
             return RawAnswer(whole, [content[: fault.after_bytes], fault.seconds, content[fault.after_bytes :]])
         case PadFault():
             longer = {"Content-Type": VIDEO_TYPE, "Content-Length": str(len(content) + fault.bytes)}
-            return RawAnswer(longer, _padded(content, fault), "" if fault.reset_after is None else "reset")
+            return RawAnswer(longer, _padded(content, fault), "close" if fault.reset_after is None else "reset")
         case ResetFault():
             return RawAnswer(whole, [content[: fault.after_bytes]], "reset")
     return None

@@ -55,7 +55,8 @@ def running_simulator(
 
 
 def _base_url_once_ready(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
+    if process.stdout is None:
+        raise RuntimeError("the provider simulator was started without a pipe to read its address from")
     # Ends the wait below if the simulator hangs: its output then closes.
     too_late = threading.Timer(_START_SECONDS, process.kill)
     too_late.start()

@@ -105,7 +105,8 @@ async def _take(simulator: Simulator, submission: Submission, wanted: Generation
     generation = await _accept(simulator, submission, wanted, fault) if getattr(fault, "paid", True) else None
     if fault is not None and (answer := await scripted_answer(fault, request)) is not None:
         return answer
-    assert generation is not None, "a fault that is not paid always answers"
+    if generation is None:
+        raise RuntimeError("a fault that is not paid must answer by itself")
     return JSONResponse(
         {
             "id": generation.id,

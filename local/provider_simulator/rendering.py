@@ -7,13 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .camera import Movement, movement_of, view, zoom_of
+from .camera import Box, Movement, movement_of, view, zoom_of
 from .contract import AspectRatio, GenerationRequest, Mode
 
 if TYPE_CHECKING:
     # Pillow, PyAV and numpy are imported where they are used, so that the simulator is up sooner.
     from av import AudioFrame
     from av.container import OutputContainer
+    from numpy import uint8
+    from numpy.typing import NDArray
     from PIL import Image
 
 FRAMES_PER_SECOND = 24
@@ -85,10 +87,8 @@ def _encode(
     zoom: float,
     stop: threading.Event,
 ) -> None:
-    import numpy
     from av import VideoFrame
     from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-    from PIL import Image
 
     video = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=_X264_OPTIONS[plan.mode])
     video.width, video.height = size
@@ -104,20 +104,44 @@ def _encode(
         container.mux(audio.encode(_chord(plan.seconds)))
         container.mux(audio.encode(None))
 
+    planes = _planes(picture)
     frames = plan.seconds * FRAMES_PER_SECOND
     for number in range(frames):
         if stop.is_set():
             raise RenderingStopped
         box = view(plan.movement, number / (frames - 1), picture.width, picture.height, zoom)
-        # A box of fractions of a pixel keeps the movement smooth; bilinear takes half the time of bicubic.
-        seen = picture.resize(size, Image.Resampling.BILINEAR, box=box)
-        frame = VideoFrame.from_ndarray(numpy.asarray(seen), format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-        )
+        frame = VideoFrame.from_ndarray(_planes_seen(planes, size, box), format="yuv420p")
         frame.pts = number
         frame.time_base = Fraction(1, FRAMES_PER_SECOND)
         container.mux(video.encode(frame))
     container.mux(video.encode(None))
+
+
+def _planes(picture: "Image.Image") -> list["Image.Image"]:
+    """Luma and both chromas at full size: converted once, where each frame would otherwise be."""
+    import numpy
+    from av import VideoFrame
+    from av.video.reformatter import ColorRange, Colorspace
+    from PIL import Image
+
+    frame = VideoFrame.from_ndarray(numpy.asarray(picture), format="rgb24").reformat(
+        format="yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    return [Image.fromarray(plane) for plane in frame.to_ndarray()]
+
+
+def _planes_seen(planes: list["Image.Image"], size: tuple[int, int], box: Box) -> "NDArray[uint8]":
+    """What the camera sees, as yuv420p: chroma at half the size, all planes one below the other."""
+    import numpy
+    from PIL import Image
+
+    half = (size[0] // 2, size[1] // 2)
+    # A box of fractions of a pixel keeps the movement smooth; bilinear takes half the time of bicubic.
+    seen = [
+        numpy.asarray(plane.resize(plane_size, Image.Resampling.BILINEAR, box=box)).ravel()
+        for plane, plane_size in zip(planes, (size, half, half), strict=True)
+    ]
+    return numpy.concatenate(seen).reshape(-1, size[0])
 
 
 def widest_view(content: bytes, size: tuple[int, int]) -> "Image.Image":

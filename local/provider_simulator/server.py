@@ -25,6 +25,7 @@ class ReachableConnection(H11Protocol):
     """Hands each request its transport, so that a scripted fault can cut or reset the connection."""
 
     def connection_made(self, transport: Any) -> None:
+        """Keeps the transport where uvicorn takes the state of each request from."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, TRANSPORT_KEY: transport}
 
@@ -37,6 +38,7 @@ class AnnouncedServer(uvicorn.Server):
         self._announcement = announcement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Announces the server once it has started."""
         await super().startup(sockets)
         if self.started:
             print(self._announcement, flush=True)
@@ -50,7 +52,9 @@ def loopback_socket(host: str, port: int) -> socket.socket:
     address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     if not address.is_loopback:
         raise ValueError(f"{host} is not a loopback address")
-    listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    # asyncio spares only sockets that say they are TCP the 40 ms that small answers otherwise wait (Nagle's algorithm).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((str(address), port))
@@ -67,7 +71,7 @@ def serve(simulator: Simulator, listener: socket.socket, stop_with_parent: bool)
     base_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     config = uvicorn.Config(
         create_app(simulator),
-        http=cast(Any, ReachableConnection),
+        http=cast("Any", ReachableConnection),
         ws="none",
         loop="asyncio",
         log_level="warning",

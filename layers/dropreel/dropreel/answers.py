@@ -4,6 +4,7 @@ Source: the provider's document and, where it is silent, the assumptions written
 not accepted may be sent again.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,6 @@ class KeyRefused:
     """401 or 403: the API key was not accepted; nothing was charged."""
 
     status_code: int
-    message: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class PollFault:
 
 PollAnswer = InProgress | Finished | GenerationFailed | PollFault
 
+MAX_STATUS_CHARACTERS = 60
 MAX_PROVIDER_WORDS = 1000
 """Characters of the provider's `error` that we keep and show: a limit of ours."""
 
@@ -96,8 +97,9 @@ def words_of(error: Any) -> str:
     """Return the provider's `error` (a string, an object or nothing) as one line of at most `MAX_PROVIDER_WORDS` characters."""
     if isinstance(error, dict):
         parts = [str(error[name]) for name in ("code", "message") if error.get(name)]
-        text = ": ".join(parts) or str(error)
+        text = ": ".join(parts) or (str(error) if error else "")
     else:
-        text = str(error) if error else "the provider gave no reason"
-    text = " ".join(text.split())
+        text = str(error) if error else ""
+    # What follows a question mark may be the signature of our image's address.
+    text = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1?…", " ".join(text.split())) or "the provider gave no reason"
     return text if len(text) <= MAX_PROVIDER_WORDS else text[: MAX_PROVIDER_WORDS - 1] + "…"

@@ -1,10 +1,12 @@
 """The events that Dropreel publishes on the bus: `source` is `dropreel`, `detail-type` one of `EventType`."""
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from dropreel.jobs import Job
+from dropreel.jobs import Job, JobStatus
 from dropreel.prices import usd
 
 SOURCE = "dropreel"
@@ -22,13 +24,24 @@ class EventType(StrEnum):
     UNKNOWN = "Video Generation Unknown"
 
 
+def in_order(event_types: Iterable[str]) -> list[str]:
+    """Return event types in the order in which a job can come to them."""
+    order = list(EventType)
+    return sorted(event_types, key=lambda name: order.index(EventType(name)))
+
+
 def event_id(job_id: str, event_type: str, attempt: int) -> str:
     """Return `metadata.id`: 32 hex digits, the same each time the same event is sent again."""
     return hashlib.sha256(f"{job_id}/{attempt}/{event_type}".encode()).hexdigest()[:32]
 
 
 def detail_of(job: Job, event_type: str) -> dict[str, Any]:
-    """Return the event's `detail` for a job as it stands. It never holds an address with a signature."""
+    """Return the event's `detail` for a job as it stands. It never holds an address with a signature.
+
+    A `Submitted` event that is sent late still tells of the submission, not of what came after it.
+    """
+    if event_type == EventType.SUBMITTED:
+        job = replace(job, status=JobStatus.GENERATING, reason=None, video=None)
     data: dict[str, Any] = {
         "job_id": job.job_id,
         "status": job.status.value,

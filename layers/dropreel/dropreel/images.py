@@ -26,6 +26,7 @@ RECOMMENDED_SIDE = 1024
 _FIRST_BLOCK = 16 * 1024
 _BLOCK = 1024
 _LARGEST_BLOCK = 64 * 1024
+_LATE_EXIF = 4096
 _TAIL_BLOCKS = (512, 16 * 1024, 128 * 1024, 1024 * 1024)
 
 
@@ -137,6 +138,11 @@ class _Window:
     reads: int = 0
     _blocks: list[tuple[int, bytes]] = field(default_factory=list)
 
+    @property
+    def has_reads_left(self) -> bool:
+        """Whether there is room for a few reads more."""
+        return self.reads < MAX_READS - 16 and self.bytes_read < MAX_BYTES_READ // 2
+
     def at(self, offset: int, length: int) -> bytes:
         """Return the bytes from `offset`, fewer than `length` only at the end of the file."""
         end = min(offset + length, self.source.size)
@@ -212,8 +218,9 @@ def _jpeg_segments(window: _Window) -> Iterator[tuple[int, int, int]]:
         if pair[0] != 0xFF:
             raise _damaged("JPEG", f"there is no segment at byte {position:,}")
         marker = pair[1]
-        if marker == 0xFF:
-            position += 1
+        if marker == 0xFF:  # fill bytes, any number of them
+            run = window.at(position, _LARGEST_BLOCK)
+            position += len(run) - len(run.lstrip(b"\xff")) - 1 or 1
             continue
         if marker in (0x00, 0xD8, 0xD9):
             raise _damaged("JPEG", f"marker {marker:02X} stands at byte {position:,}, where none may be")
@@ -262,8 +269,23 @@ def _png(window: _Window) -> ImageFacts:
             raise _damaged("PNG", "it has no picture data")
         position += 12 + length
     end = _find_end(window, position, _PNG_END, "PNG")
+    if orientation == 1:
+        orientation = _late_png_orientation(window, max(position, end - _LATE_EXIF))
     _refuse_polyglot(window, end, "PNG")
     return _displayed("PNG", width, height, window, orientation, animated)
+
+
+def _late_png_orientation(window: _Window, start: int) -> int:
+    """Look for an eXIf chunk between the picture data and the end, where some programs write it."""
+    tail = window.at(start, window.source.size - start)[:_LATE_EXIF]
+    at = tail.rfind(b"eXIf")
+    if at < 4:
+        return 1
+    length = int.from_bytes(tail[at - 4 : at], "big")
+    chunk, check = tail[at : at + 4 + length], tail[at + 4 + length : at + 8 + length]
+    if zlib.crc32(chunk) != int.from_bytes(check, "big"):
+        return 1
+    return _tiff_orientation(window, start + at + 4, length)
 
 
 # --- WebP ------------------------------------------------------------------------------------------------------------
@@ -310,6 +332,8 @@ def _webp_extended(window: _Window, end: int) -> tuple[int, int, int, bool]:
     orientation, pictures, wants_exif = 1, 0, bool(flags & 0x08)
     position = 12
     while position + 8 <= end and (wants_exif or not pictures):
+        if pictures and not window.has_reads_left:
+            break  # only the orientation is left to find, and that is never a reason to refuse
         chunk = window.exactly(position, 8, "a chunk")
         kind, length = chunk[:4], int.from_bytes(chunk[4:8], "little")
         if position + 8 + length > end:
@@ -374,7 +398,7 @@ def _refuse_polyglot(window: _Window, end: int, name: str) -> None:
     for signature, kind in _SIGNATURES:
         if len(signature) > 2 and behind.startswith(signature.lower()):
             raise _polyglot(name, kind)
-    if end < window.source.size and b"PK\x05\x06" in window.tail(512):
+    if b"PK\x05\x06" in window.tail(512):
         raise _polyglot(name, "a ZIP archive")
 
 

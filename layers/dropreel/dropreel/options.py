@@ -87,7 +87,8 @@ def resolve(places: Sequence[Place]) -> Resolved | list[Fault]:
             if name not in values:
                 values[name], sources[name] = value, place.name
     missing = [name for name in _READERS if name not in values]
-    faults.extend(Fault("options", name, f"{name} is not set anywhere") for name in missing if not faults)
+    if missing and not faults:
+        faults = [Fault("options", name, f"{name} is not set anywhere") for name in missing]
     return faults or Resolved(Options(**values), sources)
 
 
@@ -170,7 +171,7 @@ def _number(raw: Any) -> float:
 
 
 def _number_in_text(raw: Any) -> float:
-    if not isinstance(raw, str) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}", raw.strip()):
+    if not isinstance(raw, str) or not re.fullmatch(r" *([0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}) *", raw):
         raise _Invalid("it must be a number such as 5 or 0.5")
     return float(raw)
 
@@ -232,8 +233,8 @@ OPTION_NAMES = tuple(_READERS)
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name.lower().replace("-", "_"), OPTION_NAMES, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"there is no option {_shown(name)}{hint} Allowed are {', '.join(OPTION_NAMES)}."
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"there is no option {_shown(name)}{hint}; allowed are {', '.join(OPTION_NAMES)}"
 
 
 def _shown(raw: Any) -> str:

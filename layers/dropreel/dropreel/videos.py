@@ -54,12 +54,12 @@ class BoxWalker:
         size, kind = int.from_bytes(self._header[:4], "big"), self._header[4:8]
         if not self._has_ftyp and kind != b"ftyp":
             raise VideoFault("the answer is not an MP4: it does not start with an ftyp box")
-        smallest = 8
+        smallest, to_the_end = 8, size == 0
         if size == 1:
             if len(self._header) < _HEADER:
                 return False
             size, smallest = int.from_bytes(self._header[8:16], "big"), 16
-        if size == 0:
+        if to_the_end:
             self._open_ended = True
         elif size < smallest:
             raise VideoFault(f"the video is damaged: a box at byte {self._next_box} says it has {size} bytes")

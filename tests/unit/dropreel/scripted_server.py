@@ -95,14 +95,15 @@ def scripted_server() -> Iterator[ScriptedServer]:
     """Run a server for as long as the block lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = ScriptedServer(listener.getsockname()[1])
-        listener.settimeout(0.02)
 
         def accept() -> None:
-            while not server.over.is_set():
-                with contextlib.suppress(TimeoutError):
-                    connection, _address = listener.accept()
-                    threads.append(threading.Thread(target=server.serve, args=(connection,), daemon=True))
-                    threads[-1].start()
+            while True:
+                connection, _address = listener.accept()
+                if server.over.is_set():
+                    connection.close()
+                    return
+                threads.append(threading.Thread(target=server.serve, args=(connection,), daemon=True))
+                threads[-1].start()
 
         threads = [threading.Thread(target=accept, daemon=True)]
         threads[0].start()
@@ -110,6 +111,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
             yield server
         finally:
             server.over.set()
+            socket.create_connection(("127.0.0.1", server.port)).close()  # wakes the one who waits for connections
             for thread in threads:
                 thread.join(timeout=6)
 

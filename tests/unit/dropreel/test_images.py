@@ -448,7 +448,6 @@ BOMBS = {
     "JPEG of large segments": with_segments(jpeg(), segment(0xE2, bytes(65_533)) * 150),
     "JPEG of middling segments": with_segments(jpeg(), segment(0xE2, bytes(1500)) * 6000),
     "JPEG of fill bytes": jpeg()[:2] + b"\xff" * 9_000_000 + jpeg()[2:],
-    "JPEG of standalone markers": jpeg()[:2] + b"\xff\x01" * 4_500_000 + jpeg()[2:],
     "JPEG without an end": jpeg()[:-2] + bytes(9_000_000),
     "PNG of empty chunks": with_chunks(png(), chunk(b"teXt", b"") * 800_000),
     "PNG of large chunks": with_chunks(png(), chunk(b"teXt", bytes(70_000)) * 140),

@@ -76,7 +76,7 @@ def test_a_checks_own_reason_is_the_reason(outcome):
 
 
 def fault(cause):
-    return {"Error": "States.TaskFailed", "Cause": cause}
+    return {"Error": "Lambda.Unknown", "Cause": cause}
 
 
 def test_a_step_that_kept_failing_is_told_with_its_last_error():

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -106,11 +107,35 @@ def test_any_answer_but_200_is_a_fault(server: ScriptedServer, status):
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(server: ScriptedServer, status):
+def test_redirects_are_followed_three_times_and_no_more(server: ScriptedServer, status):
     server.answers(status, b"", Location=f"{server.base_url}/elsewhere")
 
+    assert "more than 3 times" in fault_of(server)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "https://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[64:ff9b::a9fe:a9fe]/",
+        "file:///etc/passwd",
+        "ftp://example.com/video.mp4",
+        "https://user:pw@example.com/",
+        "https://example.com:8443/",
+        "https://",
+        "",
+    ],
+)
+def test_a_redirect_to_where_no_video_may_be_is_not_followed(server: ScriptedServer, location):
+    server.answers(302, b"", Location=location)
+
     assert fault_of(server)
-    assert len(server.requests) == 1
+    assert len(server.requests) == (4 if location == "" else 1)
 
 
 @pytest.mark.parametrize("length", [-1, 64, 100_000])
@@ -245,7 +270,7 @@ def test_an_address_inside_the_function_is_not_even_connected_to(server: Scripte
 @given(st.lists(st.integers(0, len(tiny_video())), max_size=20), st.lists(st.integers(1, 5000), min_size=1, max_size=5))
 def test_a_short_answer_means_the_end_and_nothing_else(places, lengths):
     places = [0, *sorted(set(places) - {0, len(tiny_video())}), len(tiny_video())]
-    pieces = [tiny_video()[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [tiny_video()[start:end] for start, end in pairwise(places)]
     stream = VideoStream(iter(pieces), max_bytes=10_000_000)
 
     found, turn = b"", 0

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ def fault_of(*pieces: bytes) -> str:
 
 def cut_at(content: bytes, places: list[int]) -> list[bytes]:
     places = [0, *sorted(places), len(content)]
-    return [content[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [content[start:end] for start, end in pairwise(places)]
 
 
 # --- a whole video ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import requests
 
 from local.provider_simulator.process import RunningSimulator
 
+from .decoded_video import decode
 from .provider_caller import ProviderCaller
 
 
@@ -188,6 +189,32 @@ def test_a_reset_comes_after_the_scripted_bytes(
     answer = provider.download(url, stream=True)
 
     assert answer.raw.read(2000) == video[:2000]
+    with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
+        _ = answer.content
+
+
+def test_a_padded_video_is_longer_and_still_one_whole_video(
+    simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
+) -> None:
+    script(simulator, kind="pad", bytes=3_000_000)
+
+    answer = provider.download(url)
+
+    box = (3_000_000).to_bytes(4, "big") + b"free"
+    assert answer.headers["Content-Length"] == str(len(answer.content)) == str(len(video) + 3_000_000)
+    assert answer.content[: len(video) + 8] == video + box
+    assert decode(answer.content).frame_count == 120
+
+
+def test_a_padded_video_may_be_reset_on_the_way(
+    simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
+) -> None:
+    script(simulator, kind="pad", bytes=3_000_000, reset_after=2_000_000)
+
+    answer = provider.download(url, stream=True)
+
+    assert answer.headers["Content-Length"] == str(len(video) + 3_000_000)
+    assert len(answer.raw.read(2_000_000)) == 2_000_000
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
         _ = answer.content
 

@@ -102,6 +102,19 @@ def test_forgetting_drops_waiting_and_running_renders_but_no_finished_video(
     assert order(videos, b"dog").result(5).read_bytes() == b"video of dog"
 
 
+def test_a_render_that_was_given_up_takes_nothing_from_the_next_one_of_the_same_video(
+    videos: Videos, renderer: SlowRenderer
+) -> None:
+    order(videos, b"cat")
+    assert renderer.began.wait(5)
+
+    videos.forget_unfinished()
+    again = order(videos, b"cat")
+    renderer.may_end.set()
+
+    assert again.result(5).read_bytes() == b"video of cat"
+
+
 def test_closing_does_not_wait_for_a_render_and_removes_all_files(renderer: SlowRenderer) -> None:
     videos = Videos(renderer)
     renderer.may_end.set()

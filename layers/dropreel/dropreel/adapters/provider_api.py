@@ -13,6 +13,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from dropreel.answers import (
+    MAX_STATUS_CHARACTERS,
     Accepted,
     Ambiguous,
     Busy,
@@ -27,6 +28,7 @@ from dropreel.answers import (
     SubmitAnswer,
     words_of,
 )
+from dropreel.errors import SettingsError
 
 SUBMIT_TIMEOUT = (5, 30)
 """Seconds to connect and to wait for the answer: together they end well before the function does."""
@@ -62,7 +64,10 @@ class ProviderApi:
             return PollFault(_short(error))
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.api_key()}", "Accept": "application/json"}
+        key = self.api_key()
+        if not key.isascii() or not key.isprintable():
+            raise SettingsError("the API key in the secret holds characters that no HTTP header can carry")
+        return {"Authorization": f"Bearer {key}", "Accept": "application/json"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,19 +105,21 @@ def _submit_answer(response: requests.Response) -> SubmitAnswer:
     status = response.status_code
     if status in (429, 503):
         return Busy(status, _retry_after(response))
+    if status in (401, 403):
+        return KeyRefused(status)  # without the provider's words: they may repeat the key
     if 400 <= status < 500:
         try:
             message = _error_text(response)
         except requests.RequestException as error:  # the status alone says that nothing was charged
             message = _short(error)
-        return KeyRefused(status, message) if status in (401, 403) else Refused(status, message)
+        return Refused(status, message)
     if not 200 <= status < 300:
         return Ambiguous(f"the provider answered {status}")
     body = _json_object(response)
     generation_id = None if body is None else body.get("id")
     if not isinstance(generation_id, str) or not _is_usable_id(generation_id):
         return Ambiguous(f"the provider answered {status} without an id that can be used")
-    return Accepted(generation_id, str((body or {}).get("status") or "created"))
+    return Accepted(generation_id, str((body or {}).get("status") or "created")[:MAX_STATUS_CHARACTERS])
 
 
 def _poll_answer(response: requests.Response) -> PollAnswer:
@@ -132,7 +139,7 @@ def _poll_answer(response: requests.Response) -> PollAnswer:
         if isinstance(url, str) and url:
             return Finished(url)
         return PollFault("the provider says completed and gives no result.url", 200)
-    return PollFault(f"the provider answered the unknown status {str(status)[:60]!r}", 200)
+    return PollFault(f"the provider answered the unknown status {str(status)[:MAX_STATUS_CHARACTERS]!r}", 200)
 
 
 def _is_usable_id(generation_id: str) -> bool:
@@ -145,7 +152,7 @@ def _json_object(response: requests.Response) -> dict[str, Any] | None:
     response._content = _read(response)
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
@@ -180,7 +187,17 @@ def _short(error: Exception) -> str:
 # --- telling "never sent" from "perhaps sent" ---------------------------------------------------------------------
 
 
+_UNUSABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+)
+
+
 def _never_sent(error: requests.RequestException) -> bool:
+    if isinstance(error, _UNUSABLE):
+        return True
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
+from dropreel.adapters.public_internet import mount_guard
 from dropreel.errors import VideoFault
 from dropreel.videos import BoxWalker
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 DOWNLOAD_TIMEOUT = (5, 20)
 """Seconds to connect, and between two pieces of the body."""
+MAX_REDIRECTS = 3
 _PIECE = 256 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass
@@ -55,7 +59,7 @@ class VideoStream:
     def _next(self) -> bytes:
         try:
             piece = next(self.pieces, b"")
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise VideoFault(f"the download broke off after {self.size:,} bytes: {type(error).__name__}") from error
         if not piece:
             self._walker.finish()
@@ -70,7 +74,11 @@ class VideoStream:
 
 @dataclass(frozen=True)
 class VideoSource:
-    """Opens `result.url`. The address is untrusted: https only, except where the configured API base itself is not."""
+    """Opens `result.url`, an address that is not to be trusted.
+
+    Only https on port 443 of public addresses is taken, and each redirect is checked anew. The configured API base is
+    taken as it is. The API key is never sent: nothing here knows it.
+    """
 
     api_base_url: str
     max_bytes: int
@@ -78,23 +86,48 @@ class VideoSource:
     @contextmanager
     def open(self, result_url: str) -> Iterator[VideoStream]:
         """Yield the video as a stream. Raises VideoFault for an address or an answer that is not a video's."""
-        if urlsplit(result_url).scheme != "https" and _origin(result_url) != _origin(self.api_base_url):
-            raise VideoFault("result.url is not an https address")
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                with session.get(
-                    result_url,
-                    headers={"Accept-Encoding": "identity"},
-                    timeout=DOWNLOAD_TIMEOUT,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
-                    if response.status_code != 200:
-                        raise VideoFault(f"the video's address answered {response.status_code}")
-                    yield VideoStream(response.iter_content(_PIECE), self.max_bytes)
-        except requests.RequestException as error:
-            raise VideoFault(f"the video could not be fetched: {type(error).__name__}") from error
+        response = self._response(result_url)
+        with response:
+            yield VideoStream(response.iter_content(_PIECE), self.max_bytes)
+
+    def _response(self, result_url: str) -> requests.Response:
+        url = result_url
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                response = self._get(url)
+                if response.status_code in _REDIRECTS:
+                    url = urljoin(url, response.headers.get("Location", ""))
+                    response.close()
+                    continue
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+                raise VideoFault(f"the video could not be fetched: {type(error).__name__}") from error
+            if response.status_code != 200:
+                response.close()
+                raise VideoFault(f"the video's address answered {response.status_code}")
+            return response
+        raise VideoFault(f"the video's address redirects more than {MAX_REDIRECTS} times")
+
+    def _get(self, url: str) -> requests.Response:
+        session = requests.Session()
+        session.trust_env = False
+        if _origin(url) != _origin(self.api_base_url):
+            _refuse_odd(url)
+            mount_guard(session)
+        return session.get(
+            url, headers={"Accept-Encoding": "identity"}, timeout=DOWNLOAD_TIMEOUT, allow_redirects=False, stream=True
+        )
+
+
+def _refuse_odd(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        raise VideoFault("result.url is not an https address")
+    if parts.port not in (None, 443):
+        raise VideoFault(f"result.url names port {parts.port}; only 443 is allowed")
+    if parts.username is not None or parts.password is not None:
+        raise VideoFault("result.url holds a user name or a password")
+    if not parts.hostname:
+        raise VideoFault("result.url names no host")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dropreel.adapters.event_bus import EventBus
 from dropreel.adapters.job_table import JobTable
-from dropreel.events import detail_of
+from dropreel.events import detail_of, in_order
 from dropreel.jobs import Job
 
 
@@ -17,6 +17,6 @@ class Announcer:
 
     def announce(self, job: Job) -> None:
         """Publish every event in the job's `pending_events`. Raises PublishFault if the bus does not take one."""
-        for event in sorted(job.pending_events):
+        for event in in_order(job.pending_events):
             self.bus.publish(event, detail_of(job, event))
             self.jobs.event_sent(job.job_id, event)

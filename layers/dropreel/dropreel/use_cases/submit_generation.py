@@ -48,28 +48,33 @@ class SubmitGeneration:
         job = self.jobs.get(job_id_of(upload.image))
         if job is not None and job.status is not JobStatus.DEFERRED:
             return self._go_on(job)
-        return self._start(upload.image)
+        return self._start(upload.image, job)
 
-    def _start(self, image: ImageRef) -> str:
+    def _start(self, image: ImageRef, deferred: Job | None) -> str:
         stored = self.images.find(image)
-        if stored is Missing.SUPERSEDED:
-            return "superseded"
-        if stored is Missing.GONE:
-            return self._rejected(self._missing(image))
+        if stored is Missing.SUPERSEDED and deferred is None:
+            return "superseded"  # the newer upload has an event of its own
+        if isinstance(stored, Missing):
+            return self._rejected(self._missing(image, stored), deferred)
         job = self._judge(image, stored)
         if job.status is JobStatus.REJECTED:
-            return self._rejected(job)
+            return self._rejected(job, deferred)
         submission = self.provider.prepare(_body(job, stored.presigned_url()))
         claimed = self.jobs.claim(job)
         if claimed is None:
             raise TryAgain(f"job {job.job_id} has just been claimed by another delivery")
         return self._settle(claimed, submission.send())
 
-    def _rejected(self, job: Job) -> str:
-        return self._told(self.jobs.create_ended(job, EventType.REJECTED), job.job_id)
+    def _rejected(self, job: Job, deferred: Job | None) -> str:
+        if deferred is None:
+            return self._told(self.jobs.create_ended(job, EventType.REJECTED), job.job_id)
+        ended = self.jobs.finish(deferred, JobStatus.REJECTED, job.updated_at, EventType.REJECTED, job.reason)
+        return self._told(ended, job.job_id)
 
-    def _missing(self, image: ImageRef) -> Job:
-        reason = Reason("image_missing", "The image was deleted before it could be submitted.")
+    def _missing(self, image: ImageRef, why: Missing) -> Job:
+        gone = Reason("image_missing", "The image was deleted before it could be submitted.")
+        replaced = Reason("image_superseded", "A newer upload took the image's place before it could be submitted.")
+        reason = gone if why is Missing.GONE else replaced
         described = {"bucket": image.bucket, "key": image.key, "version_id": image.version_id, "size": None}
         now = self.now()
         return Job(job_id_of(image), JobStatus.REJECTED, 1, described, now, now, reason=reason)
@@ -118,8 +123,8 @@ class SubmitGeneration:
                 return self._told(ended, job.job_id)
             case Ambiguous(message):
                 return self._unknown(job, f"The submission may have been paid and cannot be told: {message}.")
-            case KeyRefused(status_code, message):
-                reason = Reason("key_refused", f"The provider refused the API key ({status_code}): {message}")
+            case KeyRefused(status_code):
+                reason = Reason("key_refused", f"The provider refused the API key ({status_code}).")
             case Busy(status_code):
                 reason = Reason("provider_busy", f"The provider is busy ({status_code}).")
             case NotSent(message):

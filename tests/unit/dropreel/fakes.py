@@ -1,0 +1,264 @@
+"""Small stand-ins for everything outside: they keep state, so that tests can look at what came of it.
+
+All of them write into one journal, which tells in which order things happened.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from dropreel.adapters.image_bucket import Missing
+from dropreel.adapters.video_source import VideoStream
+from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
+from dropreel.errors import PublishFault
+from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, VideoObject, execution_name
+from tests.unit.dropreel.sample_jobs import NOON
+
+
+class OutOfOrderError(Exception):
+    """The outside does not work just now, as a time-out or a crash would look."""
+
+
+@dataclass
+class Clock:
+    """Stands still until it is told to go on."""
+
+    time: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class Outside:
+    """Writes the journal, and breaks down where it is told to: before or after doing what it was asked."""
+
+    journal: list[str]
+    broken_before: set[str] = field(default_factory=set)
+    broken_after: set[str] = field(default_factory=set)
+
+    def enters(self, action: str) -> None:
+        if action in self.broken_before:
+            raise OutOfOrderError(action)
+        self.journal.append(action)
+
+    def leaves(self, action: str) -> None:
+        if action in self.broken_after:
+            raise OutOfOrderError(action)
+
+
+@dataclass
+class FakeJobTable(Outside):
+    """Keeps jobs under the same conditions as the real table."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    claims_elsewhere: bool = False
+
+    def get(self, job_id: str) -> Job | None:
+        self.enters("get")
+        return self.jobs.get(job_id)
+
+    def claim(self, job: Job) -> Job | None:
+        if self.claims_elsewhere:
+            self.jobs[job.job_id] = replace(job, status=JobStatus.SUBMITTING)
+        found = self.jobs.get(job.job_id)
+        if found is not None and found.status is not JobStatus.DEFERRED:
+            return None
+        return self._write("claim", replace(job, status=JobStatus.SUBMITTING))
+
+    def create_ended(self, job: Job, event: str) -> Job | None:
+        if job.job_id in self.jobs:
+            return None
+        return self._write("create_ended", job, event)
+
+    def defer(self, job: Job, reason: Reason, at: datetime) -> Job | None:
+        return self._change("defer", job, JobStatus.SUBMITTING, status=JobStatus.DEFERRED, reason=reason, updated_at=at)
+
+    def record_accepted(
+        self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str
+    ) -> Job | None:
+        return self._change(
+            "record_accepted",
+            job,
+            JobStatus.SUBMITTING,
+            event,
+            status=JobStatus.GENERATING,
+            generation_id=generation_id,
+            provider_status=provider_status,
+            submitted_at=at,
+            updated_at=at,
+            money=Money.SPENT,
+            reason=None,
+        )
+
+    def record_poll(self, job: Job, provider_status: str, at: datetime) -> Job | None:
+        polls = self.jobs[job.job_id].polls + 1
+        return self._change(
+            "record_poll", job, JobStatus.GENERATING, provider_status=provider_status, updated_at=at, polls=polls
+        )
+
+    def finish(
+        self,
+        job: Job,
+        status: JobStatus,
+        at: datetime,
+        event: str,
+        reason: Reason | None = None,
+        money: Money | None = None,
+        video: VideoObject | None = None,
+    ) -> Job | None:
+        more = {**({"money": money} if money else {}), **({"video": video} if video else {})}
+        return self._change("finish", job, job.status, event, status=status, reason=reason, updated_at=at, **more)
+
+    def event_sent(self, job_id: str, event: str) -> None:
+        job = self.jobs[job_id]
+        self._write("event_sent", replace(job, pending_events=job.pending_events - {event}))
+
+    def _change(self, action: str, job: Job, was: JobStatus, event: str | None = None, **changes: Any) -> Job | None:
+        found = self.jobs.get(job.job_id)
+        if found is None or (found.status, found.attempt) != (was, job.attempt):
+            return None
+        return self._write(action, replace(found, **changes), event)
+
+    def _write(self, action: str, job: Job, event: str | None = None) -> Job:
+        self.enters(action)
+        self.jobs[job.job_id] = replace(job, pending_events=job.pending_events | ({event} if event else set()))
+        self.leaves(action)
+        return self.jobs[job.job_id]
+
+
+@dataclass
+class FakeStoredImage(Outside):
+    """One image as it lies in the bucket."""
+
+    content: bytes = b""
+    bucket: str = "uploads"
+    key: str = "holiday/beach.jpg"
+    version_id: str | None = "v1"
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def read(self, offset: int, length: int) -> bytes:
+        self.enters("read")
+        return self.content[offset : offset + length]
+
+    def presigned_url(self) -> str:
+        self.enters("presign")
+        return f"https://{self.bucket}.s3.amazonaws.com/{self.key}?X-Amz-Signature=5ec2e7"
+
+
+@dataclass
+class FakeImageBucket(Outside):
+    """A bucket with one image, or with none."""
+
+    stored: FakeStoredImage | Missing = Missing.GONE
+
+    def find(self, image: ImageRef) -> FakeStoredImage | Missing:
+        self.enters("find")
+        return self.stored
+
+
+@dataclass
+class FakeProvider(Outside):
+    """Answers what it is told to, and keeps each submission that was really sent."""
+
+    submit_answer: SubmitAnswer | None = None
+    poll_answer: PollAnswer = field(default_factory=lambda: PollFault("not told"))
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    polled: list[str] = field(default_factory=list)
+
+    def prepare(self, body: dict[str, Any]) -> "FakeSubmission":
+        self.enters("prepare")
+        return FakeSubmission(self, body)
+
+    def poll(self, generation_id: str) -> PollAnswer:
+        self.enters("poll")
+        self.polled.append(generation_id)
+        return self.poll_answer
+
+
+@dataclass
+class FakeSubmission:
+    """A submission that was prepared."""
+
+    provider: FakeProvider
+    body: dict[str, Any]
+
+    def send(self) -> SubmitAnswer:
+        self.provider.enters("send")
+        self.provider.sent.append(self.body)
+        self.provider.leaves("send")
+        assert self.provider.submit_answer is not None
+        return self.provider.submit_answer
+
+
+@dataclass
+class FakeStateMachine(Outside):
+    """Keeps the executions; a second start under the same name changes nothing."""
+
+    executions: dict[str, str | None] = field(default_factory=dict)
+
+    def start(self, job: Job) -> None:
+        self.enters("start")
+        self.executions.setdefault(execution_name(job.job_id, job.attempt), job.generation_id)
+        self.leaves("start")
+
+
+@dataclass
+class FakeBus(Outside):
+    """Keeps what was published."""
+
+    published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    takes_nothing: bool = False
+
+    def publish(self, event_type: str, detail: dict[str, Any]) -> None:
+        if self.takes_nothing:
+            raise PublishFault(event_type)
+        self.enters("publish")
+        self.published.append((str(event_type), detail))
+        self.leaves("publish")
+
+    @property
+    def types(self) -> list[str]:
+        return [event_type for event_type, _detail in self.published]
+
+
+@dataclass
+class FakeVideoSource(Outside):
+    """Has one video behind every address."""
+
+    content: bytes = b""
+    opened: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def open(self, result_url: str) -> Iterator[VideoStream]:
+        self.enters("open")
+        self.opened.append(result_url)
+        yield VideoStream(iter([self.content]), max_bytes=10_000_000)
+
+
+@dataclass
+class FakeVideoBucket(Outside):
+    """Keeps videos that were whole; a stream that raises leaves nothing behind."""
+
+    bucket: str = "videos"
+    objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
+
+    def put(self, key: str, video: VideoStream, metadata: dict[str, str]) -> None:
+        self.enters("put")
+        content = video.read()
+        self.objects[key] = (content, metadata)
+        self.leaves("put")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

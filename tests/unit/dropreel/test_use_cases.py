@@ -1,0 +1,926 @@
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from dropreel.adapters.image_bucket import Missing
+from dropreel.answers import (
+    Accepted,
+    Ambiguous,
+    Busy,
+    Finished,
+    GenerationFailed,
+    InProgress,
+    KeyRefused,
+    NotSent,
+    PollFault,
+    Refused,
+)
+from dropreel.errors import PublishFault, TryAgain, VideoFault
+from dropreel.events import EventType
+from dropreel.jobs import TERMINAL, ImageRef, Job, JobStatus, Money, Reason, VideoObject, job_id_of
+from dropreel.messages import Generation, Upload
+from dropreel.use_cases.announce import Announcer
+from dropreel.use_cases.check_status import CheckStatus
+from dropreel.use_cases.deliver_video import DeliverVideo
+from dropreel.use_cases.report_failure import ReportFailure
+from dropreel.use_cases.submit_generation import LEASE, SubmitGeneration
+from tests.unit.dropreel.fakes import (
+    Clock,
+    FakeBus,
+    FakeImageBucket,
+    FakeJobTable,
+    FakeProvider,
+    FakeStateMachine,
+    FakeStoredImage,
+    FakeVideoBucket,
+    FakeVideoSource,
+    OutOfOrderError,
+    sha256,
+)
+from tests.unit.dropreel.pictures import jpeg
+from tests.unit.dropreel.sample_jobs import job_with
+from tests.unit.dropreel.tiny_video import tiny_video
+
+UPLOAD = Upload(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
+JOB_ID = job_id_of(UPLOAD.image)
+GENERATION = Generation(JOB_ID, 1, "gen_1")
+ACCEPTED = Accepted("gen_1", "created")
+STACK = {
+    "prompt": "a slow push in",
+    "mode": "fast",
+    "negative_prompt": "",
+    "aspect_ratio": "auto",
+    "duration": "5",
+    "cfg_scale": "0.5",
+    "sound": "true",
+}
+TIMEOUT_SECONDS = 3600
+
+
+@dataclass
+class World:
+    """Everything outside, and the steps that work on it."""
+
+    journal: list[str] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.jobs = FakeJobTable(self.journal)
+        self.image = FakeStoredImage(self.journal, content=jpeg())
+        self.images = FakeImageBucket(self.journal, stored=self.image)
+        self.provider = FakeProvider(self.journal, submit_answer=ACCEPTED)
+        self.state_machine = FakeStateMachine(self.journal)
+        self.bus = FakeBus(self.journal)
+        self.source = FakeVideoSource(self.journal, content=tiny_video())
+        self.videos = FakeVideoBucket(self.journal)
+        announcer = Announcer(self.jobs, self.bus)
+        self.submit = SubmitGeneration(
+            self.jobs, self.images, self.provider, self.state_machine, announcer, STACK, self.clock
+        )
+        self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.clock)
+        self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, announcer, self.clock)
+        self.report = ReportFailure(self.jobs, announcer, self.clock)
+
+    @property
+    def job(self) -> Job:
+        return self.jobs.jobs[JOB_ID]
+
+    def has(self, **changes: Any) -> None:
+        """Let the table hold the upload's job with these fields."""
+        self.jobs.jobs[JOB_ID] = job_with(job_id=JOB_ID, **changes)
+
+    def delivered_again(self) -> None:
+        """Let the queue bring the same message again, as often and as late as it likes."""
+        for _ in range(3):
+            self.clock.pass_seconds(LEASE.total_seconds() + 1)
+            try:
+                self.submit.run(UPLOAD)
+            except TryAgain:
+                continue
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+# --- submit: what an image costs and where it ends -------------------------------------------------------------------
+
+
+def test_an_accepted_image_is_paid_watched_and_told(world: World):
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == "generating"
+    assert (world.job.status, world.job.money, world.job.generation_id) == ("generating", "spent", "gen_1")
+    assert world.state_machine.executions == {f"{JOB_ID}-1": "gen_1"}
+    assert world.bus.types == [EventType.SUBMITTED]
+
+
+def test_an_accepted_job_keeps_when_it_was_submitted_and_what_it_costs(world: World):
+    world.submit.run(UPLOAD)
+
+    assert world.job.submitted_at == world.clock.time
+    assert world.job.cost_cents == 47
+
+
+@pytest.mark.parametrize(
+    ("metadata", "cents"),
+    [
+        ({"mode": "hq"}, 94),
+        ({"duration": "10"}, 94),
+        ({"mode": "hq", "duration": "10"}, 187),
+    ],
+)
+def test_a_job_costs_what_its_options_cost(world: World, metadata, cents):
+    world.image.metadata = metadata
+
+    world.submit.run(UPLOAD)
+
+    assert world.job.cost_cents == cents
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "money", "event", "code"),
+    [
+        (Refused(400, "too dark"), "rejected", "none", EventType.REJECTED, "provider_refused"),
+        (Ambiguous("ReadTimeout"), "unknown", "perhaps", EventType.UNKNOWN, "submission_unknown"),
+    ],
+)
+def test_an_answer_that_ends_a_job_is_told(world: World, answer, status, money, event, code):
+    world.provider.submit_answer = answer
+
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == status
+    assert (world.job.status, world.job.money) == (status, money)
+    assert world.job.reason is not None
+    assert world.job.reason.code == code
+    assert [(kind, detail["data"]["money"]) for kind, detail in world.bus.published] == [(event, money)]
+    assert world.state_machine.executions == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Busy(429, 30), "provider_busy"),
+        (Busy(503, None), "provider_busy"),
+        (NotSent("NewConnectionError"), "provider_unreachable"),
+        (KeyRefused(401), "key_refused"),
+        (KeyRefused(403), "key_refused"),
+    ],
+)
+def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, answer, code):
+    world.provider.submit_answer = answer
+
+    with pytest.raises(TryAgain):
+        world.submit.run(UPLOAD)
+
+    assert (world.job.status, world.job.money) == ("deferred", "none")
+    assert world.job.reason is not None
+    assert world.job.reason.code == code
+    assert world.bus.published == []
+    assert world.state_machine.executions == {}
+
+
+@pytest.mark.parametrize("answer", [Busy(429, None), NotSent("x"), KeyRefused(401)])
+def test_a_deferred_job_is_submitted_when_it_comes_again(world: World, answer):
+    world.provider.submit_answer = answer
+    with pytest.raises(TryAgain):
+        world.submit.run(UPLOAD)
+    world.provider.submit_answer = ACCEPTED
+
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == "generating"
+    assert (world.job.money, world.job.reason) == (Money.SPENT, None)
+    assert world.bus.types == [EventType.SUBMITTED]
+
+
+@pytest.mark.parametrize("missing", [Missing.GONE, Missing.SUPERSEDED])
+def test_a_deferred_job_whose_image_is_gone_when_it_comes_again_ends_all_the_same(world: World, missing):
+    world.has(status=JobStatus.DEFERRED, generation_id=None, submitted_at=None)
+    world.images.stored = missing
+
+    world.delivered_again()
+
+    assert world.job.status in TERMINAL
+    assert world.bus.types == [EventType.REJECTED]
+
+
+def test_a_deferred_job_whose_options_are_wrong_when_it_comes_again_ends_all_the_same(world: World):
+    world.has(status=JobStatus.DEFERRED, generation_id=None, submitted_at=None)
+    world.image.metadata = {"mode": "slow"}
+
+    world.delivered_again()
+
+    assert world.job.status is JobStatus.REJECTED
+    assert world.bus.types == [EventType.REJECTED]
+
+
+# --- submit: what is sent --------------------------------------------------------------------------------------------
+
+
+def test_the_provider_gets_every_option_and_the_address(world: World):
+    world.image.metadata = {"negative-prompt": "blur", "duration": "10", "sound": "false"}
+
+    world.submit.run(UPLOAD)
+
+    (body,) = world.provider.sent
+    assert body == {
+        "prompt": "a slow push in",
+        "mode": "fast",
+        "negative_prompt": "blur",
+        "aspect_ratio": "16:9",
+        "duration": 10,
+        "cfg_scale": 0.5,
+        "sound": False,
+        "image_url": "https://uploads.s3.amazonaws.com/holiday/beach.jpg?X-Amz-Signature=5ec2e7",
+    }
+
+
+def test_an_empty_negative_prompt_is_left_out(world: World):
+    world.submit.run(UPLOAD)
+
+    assert "negative_prompt" not in world.provider.sent[0]
+
+
+@pytest.mark.parametrize(("orientation", "ratio"), [(1, "16:9"), (6, "9:16")])
+def test_auto_is_the_ratio_of_the_picture_as_it_is_shown(world: World, orientation, ratio):
+    world.image.content = jpeg(orientation=orientation)
+
+    world.submit.run(UPLOAD)
+
+    assert world.provider.sent[0]["aspect_ratio"] == ratio
+    assert world.job.options["aspect_ratio"] == ratio
+
+
+def test_a_job_tells_where_each_option_came_from(world: World):
+    world.image.metadata = {"mode": "hq"}
+
+    world.submit.run(UPLOAD)
+
+    assert world.job.option_sources["mode"] == "S3 metadata"
+    assert world.job.option_sources["prompt"] == "stack parameters"
+
+
+def test_metadata_that_is_no_option_is_not_ours_to_judge(world: World):
+    world.image.metadata = {"camera": "x100", "Mode": "hq"}
+
+    world.submit.run(UPLOAD)
+
+    assert world.provider.sent[0]["mode"] == "hq"
+
+
+def test_a_small_picture_is_submitted_with_a_warning(world: World):
+    world.submit.run(UPLOAD)
+
+    (warning,) = world.job.warnings
+    assert "60 x 40" in warning
+
+
+@pytest.mark.parametrize("answer", [ACCEPTED, Refused(400, "x"), Ambiguous("x"), Busy(429, None)])
+def test_neither_the_table_nor_an_event_keeps_the_signed_address(world: World, answer):
+    world.provider.submit_answer = answer
+
+    world.delivered_again()
+
+    assert "5ec2e7" not in repr(world.jobs.jobs)
+    assert "5ec2e7" not in json.dumps(world.bus.published)
+
+
+# --- submit: refused before a cent is spent --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "image_empty"),
+        (b"notes", "image_format"),
+        (jpeg()[:-9], "image_truncated"),
+        (bytes(10_000_001), "image_too_large"),
+    ],
+)
+def test_an_unusable_image_is_rejected_for_nothing(world: World, content, code):
+    world.image.content = content
+
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == "rejected"
+    assert (world.job.money, world.job.reason and world.job.reason.code) == (Money.NONE, code)
+    assert world.bus.types == [EventType.REJECTED]
+    assert world.provider.sent == []
+
+
+def test_wrong_options_are_rejected_for_nothing_and_all_told(world: World):
+    world.image.metadata = {"mode": "slow", "duration": "7"}
+
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == "rejected"
+    assert world.job.reason is not None
+    assert world.job.reason.code == "options_invalid"
+    assert "S3 metadata: mode is 'slow'" in world.job.reason.message
+    assert "duration is '7'" in world.job.reason.message
+    assert world.provider.sent == []
+
+
+def test_a_deleted_image_is_rejected_and_told(world: World):
+    world.images.stored = Missing.GONE
+
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == "rejected"
+    assert world.job.reason is not None
+    assert world.job.reason.code == "image_missing"
+    assert world.bus.types == [EventType.REJECTED]
+
+
+def test_a_replaced_image_is_left_to_the_newer_uploads_event(world: World):
+    world.images.stored = Missing.SUPERSEDED
+
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == "superseded"
+    assert world.jobs.jobs == {}
+    assert world.bus.published == []
+
+
+@pytest.mark.parametrize(("key", "size"), [("beach.jpg.json", 50), ("dropreel.json", 50), ("holiday/", 0)])
+def test_what_lies_beside_images_is_not_even_looked_at(world: World, key, size):
+    outcome = world.submit.run(Upload(ImageRef("uploads", key, "v1"), size))
+
+    assert outcome == "ignored"
+    assert world.journal == []
+
+
+# --- submit: the order of things -------------------------------------------------------------------------------------
+
+
+def test_everything_that_can_fail_comes_before_the_claim_and_the_post_right_after_it(world: World):
+    world.submit.run(UPLOAD)
+
+    order = [action for action in world.journal if action not in ("read", "get", "find")]
+    assert order == ["presign", "prepare", "claim", "send", "record_accepted", "start", "publish", "event_sent"]
+
+
+@pytest.mark.parametrize("action", ["find", "read", "presign", "prepare", "claim"])
+def test_a_fault_before_the_post_costs_nothing_and_leaves_no_claim(world: World, action):
+    for outside in (world.images, world.image, world.provider, world.jobs):
+        outside.broken_before.add(action)
+
+    with pytest.raises(OutOfOrderError):
+        world.submit.run(UPLOAD)
+
+    assert world.provider.sent == []
+    assert world.jobs.jobs == {}
+
+
+def test_a_delivery_that_loses_the_claim_sends_nothing(world: World):
+    world.jobs.claims_elsewhere = True
+
+    with pytest.raises(TryAgain):
+        world.submit.run(UPLOAD)
+
+    assert world.provider.sent == []
+
+
+def test_a_claim_is_leased_for_longer_than_it_takes(world: World):
+    world.provider.broken_after.add("send")
+
+    with pytest.raises(OutOfOrderError):
+        world.submit.run(UPLOAD)
+
+    assert world.job.status is JobStatus.SUBMITTING
+    assert world.job.lease_until == world.clock.time + LEASE
+
+
+def test_the_id_of_what_was_paid_is_logged_before_it_is_written(world: World, caplog):
+    caplog.set_level("INFO", logger="dropreel")
+    world.jobs.broken_before.add("record_accepted")
+
+    with pytest.raises(OutOfOrderError):
+        world.submit.run(UPLOAD)
+
+    assert [(record.job_id, record.generation_id) for record in caplog.records] == [(JOB_ID, "gen_1")]
+
+
+# --- submit: the same message again ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["generating", "held", "completed", "failed", "rejected", "unknown"])
+def test_a_job_that_is_past_its_submission_is_never_submitted_again(world: World, status):
+    world.has(status=JobStatus(status))
+
+    world.delivered_again()
+
+    assert "prepare" not in world.journal
+    assert world.provider.sent == []
+    assert world.job.status == status
+
+
+@pytest.mark.parametrize("answer", [ACCEPTED, Refused(400, "too dark"), Ambiguous("ReadTimeout")])
+def test_whatever_settled_a_submission_it_is_sent_once(world: World, answer):
+    world.provider.submit_answer = answer
+    world.submit.run(UPLOAD)
+    world.provider.submit_answer = ACCEPTED
+
+    world.delivered_again()
+
+    assert len(world.provider.sent) == 1
+    assert world.journal.count("prepare") == 1
+
+
+@pytest.mark.parametrize(
+    ("outside", "when", "action"),
+    [
+        ("provider", "broken_before", "send"),
+        ("provider", "broken_after", "send"),
+        ("jobs", "broken_after", "claim"),
+        ("jobs", "broken_before", "record_accepted"),
+        ("jobs", "broken_after", "record_accepted"),
+        ("state_machine", "broken_before", "start"),
+        ("state_machine", "broken_after", "start"),
+        ("bus", "broken_before", "publish"),
+        ("bus", "broken_after", "publish"),
+        ("jobs", "broken_before", "event_sent"),
+        ("jobs", "broken_after", "event_sent"),
+    ],
+)
+def test_a_crash_anywhere_from_the_claim_on_never_leads_to_a_second_post(world: World, outside, when, action):
+    broken = getattr(getattr(world, outside), when)
+    broken.add(action)
+    with pytest.raises(OutOfOrderError):
+        world.submit.run(UPLOAD)
+    broken.clear()
+
+    world.delivered_again()
+
+    assert len(world.provider.sent) <= 1
+    assert world.journal.count("prepare") == 1
+    assert world.job.status in (JobStatus.GENERATING, JobStatus.UNKNOWN)
+    assert world.job.pending_events == frozenset()
+
+
+@pytest.mark.parametrize("answer", [Refused(400, "too dark"), Ambiguous("ReadTimeout")])
+@pytest.mark.parametrize("when", ["broken_before", "broken_after"])
+def test_a_crash_while_an_end_is_written_never_leads_to_a_second_post(world: World, when, answer):
+    world.provider.submit_answer = answer
+    getattr(world.jobs, when).add("finish")
+    with pytest.raises(OutOfOrderError):
+        world.submit.run(UPLOAD)
+    getattr(world.jobs, when).clear()
+    world.provider.submit_answer = ACCEPTED
+
+    world.delivered_again()
+
+    assert len(world.provider.sent) == 1
+    assert world.job.is_terminal
+
+
+def test_a_crash_while_a_deferral_is_written_is_not_submitted_again_by_itself(world: World):
+    world.provider.submit_answer = Busy(429, None)
+    world.jobs.broken_before.add("defer")
+    with pytest.raises(OutOfOrderError):
+        world.submit.run(UPLOAD)
+    world.jobs.broken_before.clear()
+    world.provider.submit_answer = ACCEPTED
+
+    world.delivered_again()
+
+    assert len(world.provider.sent) == 1
+    assert world.job.status is JobStatus.UNKNOWN
+
+
+def test_a_submission_under_a_live_lease_is_left_alone(world: World):
+    world.has(status=JobStatus.SUBMITTING, lease_until=world.clock.time + LEASE)
+    world.clock.pass_seconds(LEASE.total_seconds() - 1)
+
+    with pytest.raises(TryAgain):
+        world.submit.run(UPLOAD)
+
+    assert world.job.status is JobStatus.SUBMITTING
+    assert world.bus.published == []
+
+
+@pytest.mark.parametrize("late_seconds", [0, 1, 1_000_000])
+def test_a_submission_whose_lease_ran_out_may_have_been_paid(world: World, late_seconds):
+    world.has(status=JobStatus.SUBMITTING, lease_until=world.clock.time)
+    world.clock.pass_seconds(late_seconds)
+
+    outcome = world.submit.run(UPLOAD)
+
+    assert outcome == "unknown"
+    assert (world.job.money, world.job.reason and world.job.reason.code) == (Money.PERHAPS, "submission_unknown")
+    assert world.bus.types == [EventType.UNKNOWN]
+    assert world.provider.sent == []
+
+
+def test_an_answer_that_comes_after_the_job_was_parked_does_not_bring_it_back(world: World):
+    class Parking(FakeProvider):
+        def leaves(self, action: str) -> None:
+            if action == "send":
+                world.jobs.jobs[JOB_ID] = replace(world.job, status=JobStatus.UNKNOWN, money=Money.PERHAPS)
+
+    slow = replace(world.submit, provider=Parking(world.journal, submit_answer=ACCEPTED))
+
+    with pytest.raises(TryAgain):
+        slow.run(UPLOAD)
+
+    assert (world.job.status, world.job.money) == (JobStatus.UNKNOWN, Money.PERHAPS)
+    assert world.state_machine.executions == {}
+
+
+def test_a_job_that_is_not_watched_yet_is_watched_when_it_comes_again(world: World):
+    world.has(status=JobStatus.GENERATING)
+
+    world.submit.run(UPLOAD)
+
+    assert world.state_machine.executions == {f"{JOB_ID}-1": "gen_1"}
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "rejected", "unknown"])
+def test_a_job_that_has_ended_is_not_watched_again(world: World, status):
+    world.has(status=JobStatus(status))
+
+    world.submit.run(UPLOAD)
+
+    assert world.state_machine.executions == {}
+
+
+def test_two_uploads_to_one_key_are_two_jobs(world: World):
+    world.submit.run(UPLOAD)
+    world.submit.run(Upload(replace(UPLOAD.image, version_id="v2"), UPLOAD.size))
+
+    assert len(world.jobs.jobs) == len(world.provider.sent) == 2
+
+
+# --- announcing ------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_that_the_bus_did_not_take_stays_owed(world: World):
+    world.bus.takes_nothing = True
+
+    with pytest.raises(PublishFault):
+        world.submit.run(UPLOAD)
+
+    assert world.job.pending_events == {EventType.SUBMITTED}
+
+
+def test_an_owed_event_is_sent_when_the_message_comes_again(world: World):
+    world.has(status=JobStatus.REJECTED, pending_events=frozenset({EventType.REJECTED}))
+
+    world.submit.run(UPLOAD)
+
+    assert world.bus.types == [EventType.REJECTED]
+    assert world.job.pending_events == frozenset()
+
+
+def test_an_event_that_was_sent_is_not_sent_again(world: World):
+    world.submit.run(UPLOAD)
+    world.submit.run(UPLOAD)
+
+    assert world.bus.types == [EventType.SUBMITTED]
+
+
+def test_an_event_repeated_after_a_crash_is_the_same_event(world: World):
+    world.jobs.broken_before.add("event_sent")
+    with pytest.raises(OutOfOrderError):
+        world.submit.run(UPLOAD)
+    world.jobs.broken_before.clear()
+
+    world.submit.run(UPLOAD)
+
+    first, second = (detail["metadata"]["id"] for _type, detail in world.bus.published)
+    assert first == second
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "told"),
+    [
+        (InProgress("created"), "waiting", "created"),
+        (InProgress("processing"), "waiting", "processing"),
+        (Finished("https://cdn.example/v.mp4?sig=5ec2e7"), "completed", "completed"),
+        (GenerationFailed("no faces"), "failed", "failed"),
+        (PollFault("ReadTimeout"), "waiting", "processing"),
+        (PollFault("answered 500", 500), "waiting", "processing"),
+        (PollFault("answered 401", 401), "waiting", "processing"),
+        (PollFault("answered 404", 404), "waiting", "processing"),
+        (PollFault("answered 429", 429), "waiting", "processing"),
+    ],
+)
+def test_a_poll_is_an_outcome_and_is_counted(world: World, answer, outcome, told):
+    world.has(polls=4, provider_status="processing")
+    world.provider.poll_answer = answer
+
+    found = world.check.run(GENERATION)
+
+    assert found["outcome"] == outcome
+    assert (world.job.polls, world.job.provider_status) == (5, told)
+    assert world.job.status is JobStatus.GENERATING
+    assert world.provider.polled == ["gen_1"]
+
+
+def test_a_failed_generation_is_told_in_the_providers_words(world: World):
+    world.has()
+    world.provider.poll_answer = GenerationFailed("no faces")
+
+    reason = world.check.run(GENERATION)["reason"]
+
+    assert reason["code"] == "generation_failed"
+    assert "no faces" in reason["message"]
+
+
+def test_a_completed_check_carries_no_address(world: World):
+    world.has()
+    world.provider.poll_answer = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
+
+    assert world.check.run(GENERATION) == {"outcome": "completed"}
+    assert "5ec2e7" not in repr(world.job)
+
+
+@pytest.mark.parametrize("answer", [InProgress("processing"), PollFault("answered 500", 500)])
+@pytest.mark.parametrize(("seconds", "outcome"), [(TIMEOUT_SECONDS - 1, "waiting"), (TIMEOUT_SECONDS, "timed_out")])
+def test_the_deadline_counts_from_the_submission(world: World, seconds, outcome, answer):
+    world.has(created_at=world.clock.time.replace(year=2020))
+    world.provider.poll_answer = answer
+    world.clock.pass_seconds(seconds)
+
+    assert world.check.run(GENERATION)["outcome"] == outcome
+
+
+def test_a_deadline_is_told_with_its_minutes(world: World):
+    world.has()
+    world.provider.poll_answer = InProgress("processing")
+    world.clock.pass_seconds(TIMEOUT_SECONDS)
+
+    reason = world.check.run(GENERATION)["reason"]
+
+    assert reason["code"] == "timed_out"
+    assert "60 minutes" in reason["message"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(Finished("https://cdn.example/v.mp4"), "completed"), (GenerationFailed("x"), "failed")]
+)
+def test_an_end_past_the_deadline_counts_as_what_it_is(world: World, answer, outcome):
+    world.has()
+    world.provider.poll_answer = answer
+    world.clock.pass_seconds(TIMEOUT_SECONDS * 2)
+
+    assert world.check.run(GENERATION)["outcome"] == outcome
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "rejected", "unknown", "submitting", "deferred", "held"])
+def test_a_job_that_is_not_generating_is_not_polled(world: World, status):
+    world.has(status=JobStatus(status))
+
+    assert world.check.run(GENERATION) == {"outcome": "ended"}
+    assert world.provider.polled == []
+
+
+def test_an_attempt_that_was_given_up_is_not_polled(world: World):
+    world.has(attempt=2)
+
+    assert world.check.run(GENERATION) == {"outcome": "ended"}
+    assert world.provider.polled == []
+
+
+# --- deliver ---------------------------------------------------------------------------------------------------------
+
+FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    """The provider has the video."""
+    world.has(money=Money.SPENT)
+    world.provider.poll_answer = FINISHED
+    return world
+
+
+def test_a_delivered_video_is_in_the_bucket_in_the_job_and_told(ready: World):
+    outcome = ready.deliver.run(GENERATION)
+
+    assert outcome == {"outcome": "delivered"}
+    (key,) = ready.videos.objects
+    assert key == "holiday/beach-gen_1.mp4"
+    assert ready.videos.objects[key][0] == tiny_video()
+    assert ready.job.status is JobStatus.COMPLETED
+    assert ready.job.video == VideoObject("videos", key, len(tiny_video()), sha256(tiny_video()))
+    assert ready.bus.types == [EventType.COMPLETED]
+    assert ready.bus.published[0][1]["data"]["video"]["sha256"] == sha256(tiny_video())
+
+
+def test_a_delivered_video_was_paid(ready: World):
+    ready.deliver.run(GENERATION)
+
+    assert ready.job.money is Money.SPENT
+
+
+def test_a_video_is_in_the_bucket_before_the_job_says_so(ready: World):
+    ready.deliver.run(GENERATION)
+
+    assert ready.journal.index("put") < ready.journal.index("finish") < ready.journal.index("publish")
+
+
+def test_a_video_says_where_it_came_from_in_ascii(ready: World):
+    ready.has(image={"bucket": "uploads", "key": "été/plage 1.jpg", "version_id": None, "size": 5})
+
+    ready.deliver.run(GENERATION)
+
+    ((_content, metadata),) = ready.videos.objects.values()
+    assert metadata == {
+        "source": "s3://uploads/%C3%A9t%C3%A9/plage%201.jpg",
+        "job-id": JOB_ID,
+        "generation-id": "gen_1",
+    }
+
+
+def test_the_videos_address_is_kept_nowhere(ready: World):
+    ready.deliver.run(GENERATION)
+
+    assert ready.source.opened == [FINISHED.result_url]
+    assert "5ec2e7" not in repr(ready.jobs.jobs) + repr(ready.bus.published) + repr(ready.videos.objects)
+
+
+def test_a_video_is_delivered_and_told_once(ready: World):
+    ready.deliver.run(GENERATION)
+
+    again = ready.deliver.run(GENERATION)
+
+    assert again == {"outcome": "delivered"}
+    assert ready.journal.count("put") == 1
+    assert ready.bus.types == [EventType.COMPLETED]
+
+
+@pytest.mark.parametrize("answer", [InProgress("processing"), PollFault("answered 500", 500), GenerationFailed("x")])
+def test_without_an_address_a_delivery_is_tried_again(ready: World, answer):
+    ready.provider.poll_answer = answer
+
+    with pytest.raises(TryAgain):
+        ready.deliver.run(GENERATION)
+
+    assert ready.job.status is JobStatus.GENERATING
+
+
+def test_a_cut_video_becomes_no_object_and_ends_no_job(ready: World):
+    ready.source.content = tiny_video()[:-1]
+
+    with pytest.raises(VideoFault):
+        ready.deliver.run(GENERATION)
+
+    assert ready.videos.objects == {}
+    assert ready.job.status is JobStatus.GENERATING
+    assert ready.bus.published == []
+
+
+@pytest.mark.parametrize(
+    ("outside", "when", "action"),
+    [
+        ("source", "broken_before", "open"),
+        ("videos", "broken_before", "put"),
+        ("videos", "broken_after", "put"),
+        ("jobs", "broken_before", "finish"),
+        ("jobs", "broken_after", "finish"),
+        ("bus", "broken_before", "publish"),
+        ("bus", "broken_after", "publish"),
+        ("jobs", "broken_before", "event_sent"),
+    ],
+)
+def test_a_delivery_that_crashed_is_made_good_by_the_next(ready: World, outside, when, action):
+    broken = getattr(getattr(ready, outside), when)
+    broken.add(action)
+    with pytest.raises(OutOfOrderError):
+        ready.deliver.run(GENERATION)
+    broken.clear()
+
+    outcome = ready.deliver.run(GENERATION)
+
+    assert outcome == {"outcome": "delivered"}
+    assert list(ready.videos.objects) == ["holiday/beach-gen_1.mp4"]
+    assert ready.job.status is JobStatus.COMPLETED
+    assert {detail["metadata"]["id"] for _type, detail in ready.bus.published} == {
+        ready.bus.published[0][1]["metadata"]["id"]
+    }
+
+
+@pytest.mark.parametrize("changes", [{"status": JobStatus.FAILED}, {"status": JobStatus.UNKNOWN}, {"attempt": 2}])
+def test_a_job_that_is_not_this_generations_any_more_is_left_alone(ready: World, changes):
+    ready.has(**changes)
+    before = ready.job
+
+    assert ready.deliver.run(GENERATION) == {"outcome": "ended"}
+    assert ready.videos.objects == {}
+    assert ready.job == before
+
+
+# --- report ----------------------------------------------------------------------------------------------------------
+
+TOO_LATE = Reason("timed_out", "The provider did not finish the video within 60 minutes.")
+
+
+def test_a_reported_failure_ends_the_job_and_counts_as_spent(world: World):
+    world.has(money=Money.SPENT)
+
+    outcome = world.report.run(GENERATION, TOO_LATE)
+
+    assert outcome == {"outcome": "failed"}
+    assert (world.job.status, world.job.money, world.job.reason) == (JobStatus.FAILED, Money.SPENT, TOO_LATE)
+    ((kind, detail),) = world.bus.published
+    assert kind == EventType.FAILED
+    assert detail["data"]["reason"]["code"] == "timed_out"
+
+
+def test_a_failure_is_reported_once(world: World):
+    world.has()
+    world.report.run(GENERATION, TOO_LATE)
+
+    again = world.report.run(GENERATION, Reason("check_failed", "later"))
+
+    assert again == {"outcome": "failed"}
+    assert world.job.reason == TOO_LATE
+    assert world.bus.types == [EventType.FAILED]
+
+
+@pytest.mark.parametrize("status", ["completed", "unknown", "rejected"])
+def test_a_job_that_has_ended_does_not_fail_afterwards(world: World, status):
+    world.has(status=JobStatus(status))
+
+    assert world.report.run(GENERATION, TOO_LATE) == {"outcome": status}
+    assert world.job.status == status
+    assert world.bus.published == []
+
+
+def test_a_later_attempt_does_not_fail_for_an_earlier_one(world: World):
+    world.has(attempt=2)
+
+    world.report.run(GENERATION, TOO_LATE)
+
+    assert world.job.status is JobStatus.GENERATING
+
+
+@pytest.mark.parametrize("when", ["broken_before", "broken_after"])
+@pytest.mark.parametrize(("outside", "action"), [("jobs", "finish"), ("bus", "publish"), ("jobs", "event_sent")])
+def test_a_report_that_crashed_is_made_good_by_the_next(world: World, outside, action, when):
+    world.has()
+    broken = getattr(getattr(world, outside), when)
+    broken.add(action)
+    with pytest.raises(OutOfOrderError):
+        world.report.run(GENERATION, TOO_LATE)
+    broken.clear()
+
+    world.report.run(GENERATION, TOO_LATE)
+
+    assert (world.job.status, world.job.pending_events) == (JobStatus.FAILED, frozenset())
+    assert EventType.FAILED in world.bus.types
+
+
+# --- a job that is not there -----------------------------------------------------------------------------------------
+
+
+def test_a_check_of_a_job_that_is_not_there_is_tried_again(world: World):
+    with pytest.raises(TryAgain):
+        world.check.run(GENERATION)
+
+
+def test_a_delivery_of_a_job_that_is_not_there_is_tried_again(world: World):
+    with pytest.raises(TryAgain):
+        world.deliver.run(GENERATION)
+
+
+def test_a_report_of_a_job_that_is_not_there_is_tried_again(world: World):
+    with pytest.raises(TryAgain):
+        world.report.run(GENERATION, TOO_LATE)
+
+
+# --- the whole way ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "events"),
+    [
+        (FINISHED, [EventType.SUBMITTED, EventType.COMPLETED]),
+        (GenerationFailed("no faces"), [EventType.SUBMITTED, EventType.FAILED]),
+    ],
+)
+def test_one_image_has_one_outcome_and_each_event_once(world: World, answer, events):
+    world.submit.run(UPLOAD)
+    world.provider.poll_answer = answer
+    found = world.check.run(GENERATION)
+    if found["outcome"] == "completed":
+        world.deliver.run(GENERATION)
+    else:
+        world.report.run(GENERATION, Reason(**found["reason"]))
+
+    world.delivered_again()
+    world.deliver.run(GENERATION)
+    world.report.run(GENERATION, TOO_LATE)
+
+    assert world.bus.types == events
+    assert world.job.is_terminal
+    assert len(world.provider.sent) == 1
