@@ -63,7 +63,8 @@ lint: $(DEV)/installed $(SAM)/installed ## ruff, mypy --strict, cfn-lint (as wri
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
 	$(DEV)/bin/cfn-lint template.yaml
-	$(SAM)/bin/python -m tests.lint.translated_template | $(DEV)/bin/cfn-lint -
+	mkdir -p .local && $(SAM)/bin/python -m tests.lint.translated_template >.local/translated.json
+	$(DEV)/bin/cfn-lint .local/translated.json
 	$(DEV)/bin/python -m tests.lint.rendered_state_machine | xargs -0 $(DEV)/bin/statelint
 
 scan: $(SCAN)/installed ## checkov over the template

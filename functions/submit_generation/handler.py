@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.messages import upload_of
+from dropreel.messages import drop_of
 from dropreel.wiring import submit_generation
 
 logger = Logger(service="dropreel")
@@ -16,8 +16,8 @@ logger = Logger(service="dropreel")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Take the queue's event (batch size 1); return `{"outcome"}`. An exception brings the message back."""
     (record,) = event["Records"]
-    upload = upload_of(json.loads(record["body"]))
-    logger.append_keys(bucket=upload.image.bucket, key=upload.image.key)
-    outcome = submit_generation().run(upload)
+    drop = drop_of(json.loads(record["body"]))
+    logger.append_keys(bucket=drop.image.bucket, key=drop.image.key)
+    outcome = submit_generation().run(drop)
     logger.info("done", outcome=outcome)
     return {"outcome": outcome}

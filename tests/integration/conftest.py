@@ -147,6 +147,7 @@ def world(
     settings(
         JOBS_TABLE_NAME=world.table,
         VIDEOS_BUCKET_NAME=world.videos,
+        IMAGE_BUCKET_NAMES=world.uploads,
         EVENT_BUS_NAME="default",
         STATE_MACHINE_ARN=world.state_machine_arn,
         API_KEY_SECRET_ARN=secret["ARN"],

@@ -98,7 +98,7 @@ def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(
 
     job = world.job()
     assert job["status"] == "completed"
-    versions = boto3.client("s3").list_object_versions(Bucket=world.videos).get("Versions", [])
+    versions = boto3.client("s3").list_object_versions(Bucket=world.videos, Prefix=job["video"]["key"]).get("Versions", [])
     assert [(one["Key"], one["Size"]) for one in versions] == [(job["video"]["key"], int(job["video"]["size"]))]
 
 
@@ -134,6 +134,7 @@ def test_what_is_no_image_is_rejected_without_a_cent(world: World) -> None:
     assert event["detail"]["data"]["reason"] == {
         "code": "image_format",
         "message": "The file is text, not a JPG, PNG or WebP image.",
+        "messages": ["The file is text, not a JPG, PNG or WebP image."],
     }
 
 

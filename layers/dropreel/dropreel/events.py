@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Any
 
@@ -47,19 +47,13 @@ def detail_of(job: Job, event_type: str) -> dict[str, Any]:
         "status": job.status.value,
         "image": job.image,
         "options": job.options,
+        "option_sources": job.option_sources,
         "generation_id": job.generation_id,
         "attempt": job.attempt,
         "cost_usd": float(usd(job.cost_cents)),
         "money": job.money.value,
         "warnings": list(job.warnings),
-        "reason": None if job.reason is None else {"code": job.reason.code, "message": job.reason.message},
-        "video": None,
+        "reason": None if job.reason is None else job.reason.as_json(),
+        "video": None if job.video is None else asdict(job.video),
     }
-    if job.video is not None:
-        data["video"] = {
-            "bucket": job.video.bucket,
-            "key": job.video.key,
-            "size": job.video.size,
-            "sha256": job.video.sha256,
-        }
     return {"metadata": {"version": VERSION, "id": event_id(job.job_id, event_type, job.attempt)}, "data": data}

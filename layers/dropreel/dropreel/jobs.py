@@ -34,10 +34,18 @@ class Money(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a job ended as it did: a code for machines, a plain message for people."""
+    """Why a job ended as it did: a code for machines, a plain message for people.
+
+    `messages` holds each fault by itself where there are several; `message` is all of them.
+    """
 
     code: str
     message: str
+    messages: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the reason as it stands in events and in the job table."""
+        return {"code": self.code, "message": self.message, "messages": list(self.messages or (self.message,))}
 
 
 @dataclass(frozen=True)
@@ -57,12 +65,13 @@ class ImageRef:
 
 @dataclass(frozen=True)
 class VideoObject:
-    """The delivered video: where it is, its size in bytes and the SHA-256 of its bytes in hex."""
+    """The delivered video: where it is, its size in bytes, the SHA-256 of its bytes in hex, and where its receipt is."""
 
     bucket: str
     key: str
     size: int
     sha256: str
+    receipt_key: str
 
 
 @dataclass(frozen=True)

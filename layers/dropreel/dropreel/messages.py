@@ -2,25 +2,40 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dropreel.jobs import ImageRef, Reason
 
+REQUESTED = "Video Generation Requested"
+"""The `detail-type` of the event that asks for a video of an image that is already there."""
+
 
 @dataclass(frozen=True)
-class Upload:
-    """One `Object Created` event: the image, and its size in bytes where the event says it."""
+class Drop:
+    """One wish for a video: an upload, or a request event about an image that is already there.
+
+    `size` is in bytes where the event says it. `options` are a request's own; `faults` say what is wrong with the event
+    itself, as sentences.
+    """
 
     image: ImageRef
-    size: int | None
+    size: int | None = None
+    request_id: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
 
-def upload_of(event: Mapping[str, Any]) -> Upload:
-    """Decode S3's `Object Created` event as EventBridge delivers it. Raises KeyError for anything else.
+def drop_of(event: Mapping[str, Any]) -> Drop:
+    """Decode an event as EventBridge delivers it: S3's `Object Created`, or `Video Generation Requested`.
 
-    The key is not URL-encoded there, so it is taken as it is; `version-id` is absent for an unversioned bucket.
+    Raises KeyError for anything else.
     """
+    return _requested(event) if event["detail-type"] == REQUESTED else _uploaded(event)
+
+
+def _uploaded(event: Mapping[str, Any]) -> Drop:
+    # The key is not URL-encoded here, so it is taken as it is; `version-id` is absent for an unversioned bucket.
     detail = event["detail"]
     thing = detail["object"]
     image = ImageRef(
@@ -30,7 +45,46 @@ def upload_of(event: Mapping[str, Any]) -> Upload:
         etag=thing.get("etag"),
         sequencer=thing.get("sequencer"),
     )
-    return Upload(image, thing.get("size"))
+    return Drop(image, thing.get("size"))
+
+
+def _requested(event: Mapping[str, Any]) -> Drop:
+    """Decode a request; whoever sent it may have written anything. Without a `request_id` the event's own id stands for it."""
+    detail = event["detail"] if isinstance(event["detail"], Mapping) else {}
+    faults: list[str] = []
+
+    def named(holder: Mapping[str, Any], name: str, where: str, kind: type, *, needed: bool = False) -> Any:
+        value = holder.get(name)
+        if value is None and not needed:
+            return None
+        if not isinstance(value, kind) or not value:
+            what = "an object" if kind is dict else "text"
+            faults.append(f"{where} must be {what} and is {json.dumps(value)[:60]}.")
+            return None
+        return value
+
+    faults += [
+        f"There is no {name[:60]!r} in a request; allowed are image, options and request_id."
+        for name in detail
+        if name not in ("image", "options", "request_id")
+    ]
+    image = named(detail, "image", "image", dict, needed=True) or {}
+    faults += [
+        f"There is no {name[:60]!r} in image; allowed are bucket, key and version_id."
+        for name in image
+        if name not in ("bucket", "key", "version_id")
+    ]
+    bucket = named(image, "bucket", "image.bucket", str, needed=True)
+    key = named(image, "key", "image.key", str, needed=True)
+    version_id = named(image, "version_id", "image.version_id", str)
+    options = named(detail, "options", "options", dict) if detail.get("options") != {} else {}
+    request_id = named(detail, "request_id", "request_id", str)
+    return Drop(
+        image=ImageRef(bucket or "", key or "", version_id),
+        request_id=request_id or str(event["id"]),
+        options=options or {},
+        faults=tuple(faults),
+    )
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ class Settings:
         return self._text("VIDEOS_BUCKET_NAME")
 
     @property
+    def image_buckets(self) -> frozenset[str]:
+        """The buckets that images may be in."""
+        return frozenset(name for name in self._text("IMAGE_BUCKET_NAMES").split(",") if name)
+
+    @property
     def event_bus(self) -> str:
         """The event bus's name."""
         return self._text("EVENT_BUS_NAME")

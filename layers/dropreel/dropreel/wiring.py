@@ -32,16 +32,18 @@ def submit_generation() -> "SubmitGeneration":
     """Return the use case of SubmitGenerationFunction."""
     from dropreel.adapters.image_bucket import ImageBucket
     from dropreel.adapters.state_machine import StateMachine
+    from dropreel.use_cases.judge_image import ImageJudge
     from dropreel.use_cases.submit_generation import SubmitGeneration
 
     settings = Settings.from_environment()
+    images = ImageBucket(_s3())
     return SubmitGeneration(
         jobs=_jobs(),
-        images=ImageBucket(_s3()),
+        judge=ImageJudge(images, settings.image_buckets, settings.default_options, _now),
+        images=images,
         provider=_provider(),
         state_machine=StateMachine(boto3.client("stepfunctions", config=_RETRIES), settings.state_machine_arn),
         announcer=_announcer(),
-        default_options=settings.default_options,
         now=_now,
     )
 

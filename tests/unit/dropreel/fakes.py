@@ -141,6 +141,7 @@ class FakeStoredImage(Outside):
     bucket: str = "uploads"
     key: str = "holiday/beach.jpg"
     version_id: str | None = "v1"
+    etag: str = '"e1"'
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -158,13 +159,21 @@ class FakeStoredImage(Outside):
 
 @dataclass
 class FakeImageBucket(Outside):
-    """A bucket with one image, or with none."""
+    """A bucket with one image, or with none, and with small files beside it."""
 
     stored: FakeStoredImage | Missing = Missing.GONE
+    files: dict[str, bytes] = field(default_factory=dict)
+    looked_for: list[str] = field(default_factory=list)
 
     def find(self, image: ImageRef) -> FakeStoredImage | Missing:
         self.enters("find")
         return self.stored
+
+    def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
+        self.enters("read_file")
+        self.looked_for.append(f"{bucket}/{key}")
+        content = self.files.get(key)
+        return None if content is None else content[:most]
 
 
 @dataclass
@@ -252,12 +261,18 @@ class FakeVideoBucket(Outside):
 
     bucket: str = "videos"
     objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
+    receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def put(self, key: str, video: VideoStream, metadata: dict[str, str]) -> None:
         self.enters("put")
         content = video.read()
         self.objects[key] = (content, metadata)
         self.leaves("put")
+
+    def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
+        self.enters("put_receipt")
+        self.receipts[key] = receipt
+        self.leaves("put_receipt")
 
 
 def sha256(content: bytes) -> str:

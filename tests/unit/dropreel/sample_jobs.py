@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from dropreel.jobs import Job, JobStatus
+from dropreel.jobs import Job, JobStatus, VideoObject
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 OPTIONS: dict[str, Any] = {
@@ -15,6 +15,7 @@ OPTIONS: dict[str, Any] = {
     "cfg_scale": 0.5,
     "sound": True,
 }
+VIDEO = VideoObject("videos", "holiday/beach-gen_1.mp4", 99, "ab" * 32, "holiday/beach-gen_1.json")
 
 
 def job_with(**changes: Any) -> Job:
@@ -23,11 +24,15 @@ def job_with(**changes: Any) -> Job:
         "job_id": "0123456789abcdef01234567",
         "status": JobStatus.GENERATING,
         "attempt": 1,
-        "image": {"bucket": "uploads", "key": "holiday/beach.jpg", "version_id": "v1", "size": 1234},
+        "image": {
+            **{"bucket": "uploads", "key": "holiday/beach.jpg", "version_id": "v1", "etag": '"e1"', "size": 1234},
+            **{"format": "JPEG", "width": 1600, "height": 900},
+        },
         "created_at": NOON,
         "updated_at": NOON,
         "submitted_at": NOON,
         "options": OPTIONS,
+        "option_sources": dict.fromkeys(OPTIONS, "stack parameters"),
         "cost_cents": 47,
         "generation_id": "gen_1",
     }

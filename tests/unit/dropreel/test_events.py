@@ -5,10 +5,8 @@ from itertools import product
 import pytest
 
 from dropreel.events import EventType, detail_of, event_id
-from dropreel.jobs import JobStatus, Money, Reason, VideoObject
-from tests.unit.dropreel.sample_jobs import OPTIONS, job_with
-
-VIDEO = VideoObject("videos", "holiday/beach-gen_1.mp4", 99, "ab" * 32)
+from dropreel.jobs import JobStatus, Money, Reason
+from tests.unit.dropreel.sample_jobs import OPTIONS, VIDEO, job_with
 
 
 def test_a_repeated_event_has_the_same_id():
@@ -76,13 +74,31 @@ def test_the_cost_is_told_in_dollars(cents, dollars):
 def test_a_failed_job_says_why():
     job = job_with(status=JobStatus.FAILED, reason=Reason("timed_out", "too late"))
 
-    assert detail_of(job, EventType.FAILED)["data"]["reason"] == {"code": "timed_out", "message": "too late"}
+    assert detail_of(job, EventType.FAILED)["data"]["reason"] == {
+        **{"code": "timed_out", "message": "too late"},
+        "messages": ["too late"],
+    }
+
+
+def test_a_rejected_job_tells_each_fault_by_itself():
+    job = job_with(status=JobStatus.REJECTED, reason=Reason("options_invalid", "one. two.", ("one.", "two.")))
+
+    assert detail_of(job, EventType.REJECTED)["data"]["reason"]["messages"] == ["one.", "two."]
+
+
+def test_a_detail_says_where_each_option_came_from():
+    job = job_with(option_sources={"prompt": "request"})
+
+    assert detail_of(job, EventType.SUBMITTED)["data"]["option_sources"] == {"prompt": "request"}
 
 
 def test_a_completed_job_says_where_its_video_is():
     data = detail_of(job_with(status=JobStatus.COMPLETED, video=VIDEO), EventType.COMPLETED)["data"]
 
-    assert data["video"] == {"bucket": "videos", "key": "holiday/beach-gen_1.mp4", "size": 99, "sha256": "ab" * 32}
+    assert data["video"] == {
+        **{"bucket": "videos", "key": "holiday/beach-gen_1.mp4", "size": 99, "sha256": "ab" * 32},
+        "receipt_key": "holiday/beach-gen_1.json",
+    }
 
 
 def test_a_detail_is_json():

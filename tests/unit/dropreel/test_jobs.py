@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.jobs import ImageRef, JobStatus, execution_name, is_image_key, job_id_of
+from dropreel.jobs import ImageRef, JobStatus, Reason, execution_name, is_image_key, job_id_of
 from tests.unit.dropreel.sample_jobs import job_with
 
 VERSIONED = ImageRef("uploads", "holiday/beach.jpg", version_id="v1", etag='"e1"', sequencer="0055AED6DCD90281E5")
@@ -137,3 +137,11 @@ def test_every_status_is_either_an_outcome_or_waiting():
         *("submitting", "generating", "held", "deferred"),
         *("completed", "failed", "rejected", "unknown"),
     }
+
+
+def test_a_reason_with_one_fault_lists_that_one():
+    assert Reason("timed_out", "Too late.").as_json()["messages"] == ["Too late."]
+
+
+def test_a_reason_with_several_faults_lists_each():
+    assert Reason("options_invalid", "One. Two.", ("One.", "Two.")).as_json()["messages"] == ["One.", "Two."]

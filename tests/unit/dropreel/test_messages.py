@@ -2,9 +2,12 @@ import copy
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dropreel.jobs import ImageRef
-from dropreel.messages import Generation, Upload, generation_of, reason_of, upload_of
+from dropreel.jobs import ImageRef, job_id_of
+from dropreel.messages import Drop, Generation, drop_of, generation_of, reason_of
+from tests.sample_events import load_event
 
 UPLOADED = {
     "detail-type": "Object Created",
@@ -30,27 +33,201 @@ def without(name):
 
 
 def test_an_upload_is_one_object_version():
-    assert upload_of(UPLOADED) == Upload(
+    assert drop_of(UPLOADED) == Drop(
         ImageRef("uploads", "a+b %41 é.jpg", "v1", "e1", "0055AED6DCD90281E5"), size=5000
     )
 
 
 def test_a_key_is_taken_as_it_stands():
-    assert upload_of(UPLOADED).image.key == "a+b %41 é.jpg"
+    assert drop_of(UPLOADED).image.key == "a+b %41 é.jpg"
 
 
 def test_an_unversioned_bucket_has_no_version():
-    assert upload_of(without("version-id")).image.version_id is None
+    assert drop_of(without("version-id")).image.version_id is None
 
 
 def test_an_event_without_a_size_leaves_it_open():
-    assert upload_of(without("size")).size is None
+    assert drop_of(without("size")).size is None
 
 
-@pytest.mark.parametrize("event", [{}, {"detail": {}}, {"detail": {"bucket": {"name": "b"}}}, without("key")])
-def test_anything_but_an_upload_is_a_fault(event):
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"detail-type": "Object Created"},
+        {"detail-type": "Object Created", "detail": {}},
+        {"detail-type": "Object Created", "detail": {"bucket": {"name": "b"}}},
+        {"detail": UPLOADED["detail"]},
+        {"detail-type": "Object Deleted", "detail": {"bucket": {"name": "b"}}},
+        without("key"),
+    ],
+)
+def test_anything_but_an_upload_or_a_request_is_a_fault(event):
     with pytest.raises(KeyError):
-        upload_of(event)
+        drop_of(event)
+
+
+# --- a request -------------------------------------------------------------------------------------------------------
+
+IMAGE = {"bucket": "uploads", "key": "a b+é.jpg"}
+
+
+def request_with(detail):
+    return {"detail-type": "Video Generation Requested", "source": "my.shop", "id": "e-1", "detail": detail}
+
+
+def fault_of(detail):
+    """The one fault of a request."""
+    (found,) = drop_of(request_with(detail)).faults
+    return found
+
+
+def test_the_sample_request_is_a_good_one():
+    drop = drop_of(load_event("video_generation_requested"))
+
+    assert drop == Drop(
+        ImageRef("dropreel-uploads-example", "holiday/on the beach+1.jpg"),
+        request_id="order-4711",
+        options={"prompt": "slow zoom out", "duration": 10},
+    )
+
+
+def test_the_least_a_request_can_say_is_which_image():
+    assert drop_of(request_with({"image": IMAGE})) == Drop(ImageRef("uploads", "a b+é.jpg"), request_id="e-1")
+
+
+def test_a_request_may_name_one_version():
+    image = drop_of(request_with({"image": {**IMAGE, "version_id": "v1"}})).image
+
+    assert image == ImageRef("uploads", "a b+é.jpg", "v1")
+
+
+@pytest.mark.parametrize("options", [{}, None])
+def test_a_request_without_options_has_none(options):
+    drop = drop_of(request_with({"image": IMAGE, "options": options}))
+
+    assert (drop.options, drop.faults) == ({}, ())
+
+
+def test_a_requests_options_are_left_for_the_judge():
+    drop = drop_of(request_with({"image": IMAGE, "options": {"mode": "slow", "nonsense": [1]}}))
+
+    assert (drop.options, drop.faults) == ({"mode": "slow", "nonsense": [1]}, ())
+
+
+def test_the_same_request_id_in_two_events_is_one_job():
+    events = [{**request_with({"image": IMAGE, "request_id": "r1"}), "id": name} for name in ("e-1", "e-2")]
+
+    first, second = (job_id_of(drop.image, drop.request_id) for drop in map(drop_of, events))
+
+    assert first == second
+
+
+def test_without_a_request_id_each_event_is_its_own_job():
+    events = [{**request_with({"image": IMAGE}), "id": name} for name in ("e-1", "e-2")]
+
+    first, second = (job_id_of(drop.image, drop.request_id) for drop in map(drop_of, events))
+
+    assert first != second
+
+
+def test_without_a_request_id_one_event_delivered_twice_is_one_job():
+    first, second = (drop_of(request_with({"image": IMAGE})) for _ in range(2))
+
+    assert job_id_of(first.image, first.request_id) == job_id_of(second.image, second.request_id)
+
+
+@pytest.mark.parametrize("detail", [{}, {"image": None}, {"image": {}}, {"image": "a.jpg"}, {"image": []}, [], "x", None])
+def test_a_request_without_an_image_says_so(detail):
+    faults = drop_of(request_with(detail)).faults
+
+    assert any(fault.startswith("image must be an object") for fault in faults)
+
+
+@pytest.mark.parametrize("value", [None, "", 5, True, [], {}, ["uploads"]])
+@pytest.mark.parametrize("name", ["bucket", "key"])
+def test_an_image_needs_its_bucket_and_its_key_as_text(name, value):
+    assert fault_of({"image": {**IMAGE, name: value}}).startswith(f"image.{name} must be text")
+
+
+@pytest.mark.parametrize("name", ["bucket", "key"])
+def test_an_image_without_its_bucket_or_key_says_which(name):
+    image = {other: value for other, value in IMAGE.items() if other != name}
+
+    assert f"image.{name}" in fault_of({"image": image})
+
+
+@pytest.mark.parametrize("value", ["", 5, False, [], {}])
+def test_a_version_that_is_no_text_is_a_fault(value):
+    assert fault_of({"image": {**IMAGE, "version_id": value}}).startswith("image.version_id must be text")
+
+
+@pytest.mark.parametrize("value", ["", 4711, False, [], {}])
+def test_a_request_id_that_is_no_text_is_a_fault(value):
+    assert fault_of({"image": IMAGE, "request_id": value}).startswith("request_id must be text")
+
+
+@pytest.mark.parametrize("value", ["prompt", 5, True, [], [{"prompt": "x"}], ""])
+def test_options_that_are_no_object_are_a_fault(value):
+    assert fault_of({"image": IMAGE, "options": value}).startswith("options must be an object")
+
+
+def test_an_unknown_name_in_a_request_is_a_fault_that_says_what_is_allowed():
+    found = fault_of({"image": IMAGE, "option": {}})
+
+    assert "'option'" in found
+    assert "allowed are image, options and request_id" in found
+
+
+def test_an_unknown_name_in_the_image_is_a_fault_that_says_what_is_allowed():
+    found = fault_of({"image": {**IMAGE, "etag": "e1"}})
+
+    assert "'etag'" in found
+    assert "allowed are bucket, key and version_id" in found
+
+
+def test_every_fault_of_a_request_is_told():
+    detail = {"image": {"bucket": 5, "keys": "a.jpg"}, "request_id": 7, "options": [], "urgent": True}
+
+    assert len(drop_of(request_with(detail)).faults) == 6
+
+
+def test_a_faulty_request_still_has_the_id_that_it_is_answered_under():
+    drop = drop_of(request_with({"image": {"bucket": 5}, "request_id": "r1"}))
+
+    assert drop.request_id == "r1"
+
+
+def test_a_long_value_is_cut_in_a_fault():
+    assert len(fault_of({"image": IMAGE, "options": "x" * 100_000})) < 200
+
+
+def test_a_key_longer_than_s3_takes_is_a_fault():
+    assert "image.key" in fault_of({"image": {**IMAGE, "key": "é" * 513}})
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["image", "options", "request_id", "bucket", "key", "version_id"]) | st.text(max_size=5),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_a_request_of_any_form_is_decoded_and_names_an_image_or_a_fault(detail):
+    drop = drop_of(request_with(detail))
+
+    assert drop.faults or (drop.image.bucket and drop.image.key)
+    assert drop.request_id
+
+
+# --- a generation ----------------------------------------------------------------------------------------------------
 
 
 def test_a_generation_is_three_ids_and_nothing_else_of_the_state():

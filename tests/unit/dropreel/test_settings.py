@@ -7,6 +7,7 @@ from dropreel.settings import Settings
 ENVIRONMENT = {
     "JOBS_TABLE_NAME": "jobs",
     "VIDEOS_BUCKET_NAME": "videos",
+    "IMAGE_BUCKET_NAMES": "uploads",
     "EVENT_BUS_NAME": "default",
     "STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:watch",
     "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
@@ -24,6 +25,7 @@ ENVIRONMENT = {
 READ_FROM = {
     "jobs_table": "JOBS_TABLE_NAME",
     "videos_bucket": "VIDEOS_BUCKET_NAME",
+    "image_buckets": "IMAGE_BUCKET_NAMES",
     "event_bus": "EVENT_BUS_NAME",
     "state_machine_arn": "STATE_MACHINE_ARN",
     "api_key_secret_arn": "API_KEY_SECRET_ARN",
@@ -56,6 +58,11 @@ def test_an_empty_variable_is_a_missing_one(setting, variable):
 )
 def test_a_name_is_taken_as_it_stands(setting):
     assert getattr(settings_with(), setting) == ENVIRONMENT[READ_FROM[setting]]
+
+
+@pytest.mark.parametrize("names", ["uploads,pictures", "uploads,,pictures,"])
+def test_images_may_be_in_several_buckets(names):
+    assert settings_with(IMAGE_BUCKET_NAMES=names).image_buckets == {"uploads", "pictures"}
 
 
 def test_a_function_needs_only_what_its_part_reads():

@@ -20,10 +20,11 @@ from dropreel.answers import (
 from dropreel.errors import PublishFault, TryAgain, VideoFault
 from dropreel.events import EventType
 from dropreel.jobs import TERMINAL, ImageRef, Job, JobStatus, Money, Reason, VideoObject, job_id_of
-from dropreel.messages import Generation, Upload
+from dropreel.messages import Drop, Generation
 from dropreel.use_cases.announce import Announcer
 from dropreel.use_cases.check_status import CheckStatus
 from dropreel.use_cases.deliver_video import DeliverVideo
+from dropreel.use_cases.judge_image import ImageJudge
 from dropreel.use_cases.report_failure import ReportFailure
 from dropreel.use_cases.submit_generation import LEASE, SubmitGeneration
 from tests.unit.dropreel.fakes import (
@@ -43,8 +44,8 @@ from tests.unit.dropreel.pictures import jpeg
 from tests.unit.dropreel.sample_jobs import job_with
 from tests.unit.dropreel.tiny_video import tiny_video
 
-UPLOAD = Upload(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
-JOB_ID = job_id_of(UPLOAD.image)
+DROP = Drop(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
+JOB_ID = job_id_of(DROP.image)
 GENERATION = Generation(JOB_ID, 1, "gen_1")
 ACCEPTED = Accepted("gen_1", "created")
 STACK = {
@@ -76,8 +77,9 @@ class World:
         self.source = FakeVideoSource(self.journal, content=tiny_video())
         self.videos = FakeVideoBucket(self.journal)
         announcer = Announcer(self.jobs, self.bus)
+        judge = ImageJudge(self.images, frozenset({"uploads"}), STACK, self.clock)
         self.submit = SubmitGeneration(
-            self.jobs, self.images, self.provider, self.state_machine, announcer, STACK, self.clock
+            self.jobs, judge, self.images, self.provider, self.state_machine, announcer, self.clock
         )
         self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.clock)
         self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, announcer, self.clock)
@@ -96,7 +98,7 @@ class World:
         for _ in range(3):
             self.clock.pass_seconds(LEASE.total_seconds() + 1)
             try:
-                self.submit.run(UPLOAD)
+                self.submit.run(DROP)
             except TryAgain:
                 continue
 
@@ -110,7 +112,7 @@ def world() -> World:
 
 
 def test_an_accepted_image_is_paid_watched_and_told(world: World):
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == "generating"
     assert (world.job.status, world.job.money, world.job.generation_id) == ("generating", "spent", "gen_1")
@@ -119,7 +121,7 @@ def test_an_accepted_image_is_paid_watched_and_told(world: World):
 
 
 def test_an_accepted_job_keeps_when_it_was_submitted_and_what_it_costs(world: World):
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.job.submitted_at == world.clock.time
     assert world.job.cost_cents == 47
@@ -136,7 +138,7 @@ def test_an_accepted_job_keeps_when_it_was_submitted_and_what_it_costs(world: Wo
 def test_a_job_costs_what_its_options_cost(world: World, metadata, cents):
     world.image.metadata = metadata
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.job.cost_cents == cents
 
@@ -151,7 +153,7 @@ def test_a_job_costs_what_its_options_cost(world: World, metadata, cents):
 def test_an_answer_that_ends_a_job_is_told(world: World, answer, status, money, event, code):
     world.provider.submit_answer = answer
 
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == status
     assert (world.job.status, world.job.money) == (status, money)
@@ -175,7 +177,7 @@ def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, ans
     world.provider.submit_answer = answer
 
     with pytest.raises(TryAgain):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
 
     assert (world.job.status, world.job.money) == ("deferred", "none")
     assert world.job.reason is not None
@@ -188,10 +190,10 @@ def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, ans
 def test_a_deferred_job_is_submitted_when_it_comes_again(world: World, answer):
     world.provider.submit_answer = answer
     with pytest.raises(TryAgain):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
     world.provider.submit_answer = ACCEPTED
 
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == "generating"
     assert (world.job.money, world.job.reason) == (Money.SPENT, None)
@@ -209,14 +211,17 @@ def test_a_deferred_job_whose_image_is_gone_when_it_comes_again_ends_all_the_sam
     assert world.bus.types == [EventType.REJECTED]
 
 
-def test_a_deferred_job_whose_options_are_wrong_when_it_comes_again_ends_all_the_same(world: World):
-    world.has(status=JobStatus.DEFERRED, generation_id=None, submitted_at=None)
-    world.image.metadata = {"mode": "slow"}
+def test_a_deferred_job_is_submitted_as_it_was_judged_the_first_time(world: World):
+    world.provider.submit_answer = Busy(429, None)
+    with pytest.raises(TryAgain):
+        world.submit.run(DROP)
+    world.provider.submit_answer = ACCEPTED
+    world.images.files = {"dropreel.json": b'{"mode": "hq"}'}
 
-    world.delivered_again()
+    world.submit.run(DROP)
 
-    assert world.job.status is JobStatus.REJECTED
-    assert world.bus.types == [EventType.REJECTED]
+    assert world.provider.sent[-1]["mode"] == "fast"
+    assert (world.job.options["mode"], world.job.cost_cents) == ("fast", 47)
 
 
 # --- submit: what is sent --------------------------------------------------------------------------------------------
@@ -225,7 +230,7 @@ def test_a_deferred_job_whose_options_are_wrong_when_it_comes_again_ends_all_the
 def test_the_provider_gets_every_option_and_the_address(world: World):
     world.image.metadata = {"negative-prompt": "blur", "duration": "10", "sound": "false"}
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     (body,) = world.provider.sent
     assert body == {
@@ -241,7 +246,7 @@ def test_the_provider_gets_every_option_and_the_address(world: World):
 
 
 def test_an_empty_negative_prompt_is_left_out(world: World):
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert "negative_prompt" not in world.provider.sent[0]
 
@@ -250,7 +255,7 @@ def test_an_empty_negative_prompt_is_left_out(world: World):
 def test_auto_is_the_ratio_of_the_picture_as_it_is_shown(world: World, orientation, ratio):
     world.image.content = jpeg(orientation=orientation)
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.provider.sent[0]["aspect_ratio"] == ratio
     assert world.job.options["aspect_ratio"] == ratio
@@ -259,7 +264,7 @@ def test_auto_is_the_ratio_of_the_picture_as_it_is_shown(world: World, orientati
 def test_a_job_tells_where_each_option_came_from(world: World):
     world.image.metadata = {"mode": "hq"}
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.job.option_sources["mode"] == "S3 metadata"
     assert world.job.option_sources["prompt"] == "stack parameters"
@@ -268,13 +273,13 @@ def test_a_job_tells_where_each_option_came_from(world: World):
 def test_metadata_that_is_no_option_is_not_ours_to_judge(world: World):
     world.image.metadata = {"camera": "x100", "Mode": "hq"}
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.provider.sent[0]["mode"] == "hq"
 
 
 def test_a_small_picture_is_submitted_with_a_warning(world: World):
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     (warning,) = world.job.warnings
     assert "60 x 40" in warning
@@ -305,7 +310,7 @@ def test_neither_the_table_nor_an_event_keeps_the_signed_address(world: World, a
 def test_an_unusable_image_is_rejected_for_nothing(world: World, content, code):
     world.image.content = content
 
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == "rejected"
     assert (world.job.money, world.job.reason and world.job.reason.code) == (Money.NONE, code)
@@ -316,7 +321,7 @@ def test_an_unusable_image_is_rejected_for_nothing(world: World, content, code):
 def test_wrong_options_are_rejected_for_nothing_and_all_told(world: World):
     world.image.metadata = {"mode": "slow", "duration": "7"}
 
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == "rejected"
     assert world.job.reason is not None
@@ -329,7 +334,7 @@ def test_wrong_options_are_rejected_for_nothing_and_all_told(world: World):
 def test_a_deleted_image_is_rejected_and_told(world: World):
     world.images.stored = Missing.GONE
 
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == "rejected"
     assert world.job.reason is not None
@@ -340,7 +345,7 @@ def test_a_deleted_image_is_rejected_and_told(world: World):
 def test_a_replaced_image_is_left_to_the_newer_uploads_event(world: World):
     world.images.stored = Missing.SUPERSEDED
 
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == "superseded"
     assert world.jobs.jobs == {}
@@ -349,29 +354,57 @@ def test_a_replaced_image_is_left_to_the_newer_uploads_event(world: World):
 
 @pytest.mark.parametrize(("key", "size"), [("beach.jpg.json", 50), ("dropreel.json", 50), ("holiday/", 0)])
 def test_what_lies_beside_images_is_not_even_looked_at(world: World, key, size):
-    outcome = world.submit.run(Upload(ImageRef("uploads", key, "v1"), size))
+    outcome = world.submit.run(Drop(ImageRef("uploads", key, "v1"), size))
 
     assert outcome == "ignored"
     assert world.journal == []
+
+
+@pytest.mark.parametrize("key", ["beach.jpg.json", "holiday/"])
+def test_whatever_a_request_names_is_judged_and_answered(world: World, key):
+    world.image.content = b""
+
+    outcome = world.submit.run(Drop(ImageRef("uploads", key), request_id="r1"))
+
+    assert outcome == "rejected"
+    assert world.bus.types == [EventType.REJECTED]
+
+
+def test_a_request_about_an_uploaded_image_is_a_job_of_its_own(world: World):
+    world.submit.run(DROP)
+    request = replace(DROP, request_id="r1", options={"mode": "hq"})
+
+    world.submit.run(request)
+
+    assert [body["mode"] for body in world.provider.sent] == ["fast", "hq"]
+
+
+def test_a_request_delivered_twice_is_paid_once(world: World):
+    request = replace(DROP, request_id="r1")
+
+    world.submit.run(request)
+    world.submit.run(request)
+
+    assert len(world.provider.sent) == 1
 
 
 # --- submit: the order of things -------------------------------------------------------------------------------------
 
 
 def test_everything_that_can_fail_comes_before_the_claim_and_the_post_right_after_it(world: World):
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
-    order = [action for action in world.journal if action not in ("read", "get", "find")]
+    order = [action for action in world.journal if action not in ("read", "read_file", "get", "find")]
     assert order == ["presign", "prepare", "claim", "send", "record_accepted", "start", "publish", "event_sent"]
 
 
-@pytest.mark.parametrize("action", ["find", "read", "presign", "prepare", "claim"])
+@pytest.mark.parametrize("action", ["find", "read", "read_file", "presign", "prepare", "claim"])
 def test_a_fault_before_the_post_costs_nothing_and_leaves_no_claim(world: World, action):
     for outside in (world.images, world.image, world.provider, world.jobs):
         outside.broken_before.add(action)
 
     with pytest.raises(OutOfOrderError):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
 
     assert world.provider.sent == []
     assert world.jobs.jobs == {}
@@ -381,7 +414,7 @@ def test_a_delivery_that_loses_the_claim_sends_nothing(world: World):
     world.jobs.claims_elsewhere = True
 
     with pytest.raises(TryAgain):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
 
     assert world.provider.sent == []
 
@@ -390,7 +423,7 @@ def test_a_claim_is_leased_for_longer_than_it_takes(world: World):
     world.provider.broken_after.add("send")
 
     with pytest.raises(OutOfOrderError):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
 
     assert world.job.status is JobStatus.SUBMITTING
     assert world.job.lease_until == world.clock.time + LEASE
@@ -401,7 +434,7 @@ def test_the_id_of_what_was_paid_is_logged_before_it_is_written(world: World, ca
     world.jobs.broken_before.add("record_accepted")
 
     with pytest.raises(OutOfOrderError):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
 
     assert [(record.job_id, record.generation_id) for record in caplog.records] == [(JOB_ID, "gen_1")]
 
@@ -423,7 +456,7 @@ def test_a_job_that_is_past_its_submission_is_never_submitted_again(world: World
 @pytest.mark.parametrize("answer", [ACCEPTED, Refused(400, "too dark"), Ambiguous("ReadTimeout")])
 def test_whatever_settled_a_submission_it_is_sent_once(world: World, answer):
     world.provider.submit_answer = answer
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
     world.provider.submit_answer = ACCEPTED
 
     world.delivered_again()
@@ -452,7 +485,7 @@ def test_a_crash_anywhere_from_the_claim_on_never_leads_to_a_second_post(world: 
     broken = getattr(getattr(world, outside), when)
     broken.add(action)
     with pytest.raises(OutOfOrderError):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
     broken.clear()
 
     world.delivered_again()
@@ -469,7 +502,7 @@ def test_a_crash_while_an_end_is_written_never_leads_to_a_second_post(world: Wor
     world.provider.submit_answer = answer
     getattr(world.jobs, when).add("finish")
     with pytest.raises(OutOfOrderError):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
     getattr(world.jobs, when).clear()
     world.provider.submit_answer = ACCEPTED
 
@@ -483,7 +516,7 @@ def test_a_crash_while_a_deferral_is_written_is_not_submitted_again_by_itself(wo
     world.provider.submit_answer = Busy(429, None)
     world.jobs.broken_before.add("defer")
     with pytest.raises(OutOfOrderError):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
     world.jobs.broken_before.clear()
     world.provider.submit_answer = ACCEPTED
 
@@ -498,7 +531,7 @@ def test_a_submission_under_a_live_lease_is_left_alone(world: World):
     world.clock.pass_seconds(LEASE.total_seconds() - 1)
 
     with pytest.raises(TryAgain):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
 
     assert world.job.status is JobStatus.SUBMITTING
     assert world.bus.published == []
@@ -509,7 +542,7 @@ def test_a_submission_whose_lease_ran_out_may_have_been_paid(world: World, late_
     world.has(status=JobStatus.SUBMITTING, lease_until=world.clock.time)
     world.clock.pass_seconds(late_seconds)
 
-    outcome = world.submit.run(UPLOAD)
+    outcome = world.submit.run(DROP)
 
     assert outcome == "unknown"
     assert (world.job.money, world.job.reason and world.job.reason.code) == (Money.PERHAPS, "submission_unknown")
@@ -526,7 +559,7 @@ def test_an_answer_that_comes_after_the_job_was_parked_does_not_bring_it_back(wo
     slow = replace(world.submit, provider=Parking(world.journal, submit_answer=ACCEPTED))
 
     with pytest.raises(TryAgain):
-        slow.run(UPLOAD)
+        slow.run(DROP)
 
     assert (world.job.status, world.job.money) == (JobStatus.UNKNOWN, Money.PERHAPS)
     assert world.state_machine.executions == {}
@@ -535,7 +568,7 @@ def test_an_answer_that_comes_after_the_job_was_parked_does_not_bring_it_back(wo
 def test_a_job_that_is_not_watched_yet_is_watched_when_it_comes_again(world: World):
     world.has(status=JobStatus.GENERATING)
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.state_machine.executions == {f"{JOB_ID}-1": "gen_1"}
 
@@ -544,14 +577,14 @@ def test_a_job_that_is_not_watched_yet_is_watched_when_it_comes_again(world: Wor
 def test_a_job_that_has_ended_is_not_watched_again(world: World, status):
     world.has(status=JobStatus(status))
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.state_machine.executions == {}
 
 
 def test_two_uploads_to_one_key_are_two_jobs(world: World):
-    world.submit.run(UPLOAD)
-    world.submit.run(Upload(replace(UPLOAD.image, version_id="v2"), UPLOAD.size))
+    world.submit.run(DROP)
+    world.submit.run(Drop(replace(DROP.image, version_id="v2"), DROP.size))
 
     assert len(world.jobs.jobs) == len(world.provider.sent) == 2
 
@@ -563,7 +596,7 @@ def test_an_event_that_the_bus_did_not_take_stays_owed(world: World):
     world.bus.takes_nothing = True
 
     with pytest.raises(PublishFault):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
 
     assert world.job.pending_events == {EventType.SUBMITTED}
 
@@ -571,15 +604,15 @@ def test_an_event_that_the_bus_did_not_take_stays_owed(world: World):
 def test_an_owed_event_is_sent_when_the_message_comes_again(world: World):
     world.has(status=JobStatus.REJECTED, pending_events=frozenset({EventType.REJECTED}))
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     assert world.bus.types == [EventType.REJECTED]
     assert world.job.pending_events == frozenset()
 
 
 def test_an_event_that_was_sent_is_not_sent_again(world: World):
-    world.submit.run(UPLOAD)
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
+    world.submit.run(DROP)
 
     assert world.bus.types == [EventType.SUBMITTED]
 
@@ -587,10 +620,10 @@ def test_an_event_that_was_sent_is_not_sent_again(world: World):
 def test_an_event_repeated_after_a_crash_is_the_same_event(world: World):
     world.jobs.broken_before.add("event_sent")
     with pytest.raises(OutOfOrderError):
-        world.submit.run(UPLOAD)
+        world.submit.run(DROP)
     world.jobs.broken_before.clear()
 
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
 
     first, second = (detail["metadata"]["id"] for _type, detail in world.bus.published)
     assert first == second
@@ -711,7 +744,9 @@ def test_a_delivered_video_is_in_the_bucket_in_the_job_and_told(ready: World):
     assert key == "holiday/beach-gen_1.mp4"
     assert ready.videos.objects[key][0] == tiny_video()
     assert ready.job.status is JobStatus.COMPLETED
-    assert ready.job.video == VideoObject("videos", key, len(tiny_video()), sha256(tiny_video()))
+    assert ready.job.video == VideoObject(
+        "videos", key, len(tiny_video()), sha256(tiny_video()), "holiday/beach-gen_1.json"
+    )
     assert ready.bus.types == [EventType.COMPLETED]
     assert ready.bus.published[0][1]["data"]["video"]["sha256"] == sha256(tiny_video())
 
@@ -722,10 +757,22 @@ def test_a_delivered_video_was_paid(ready: World):
     assert ready.job.money is Money.SPENT
 
 
-def test_a_video_is_in_the_bucket_before_the_job_says_so(ready: World):
+def test_a_video_and_its_receipt_are_in_the_bucket_before_the_job_says_so(ready: World):
     ready.deliver.run(GENERATION)
 
-    assert ready.journal.index("put") < ready.journal.index("finish") < ready.journal.index("publish")
+    order = [action for action in ready.journal if action in ("put", "put_receipt", "finish", "publish")]
+    assert order == ["put", "put_receipt", "finish", "publish"]
+
+
+def test_a_receipt_lies_where_the_job_says_and_tells_of_the_same_video(ready: World):
+    ready.clock.pass_seconds(42)
+
+    ready.deliver.run(GENERATION)
+
+    assert ready.job.video is not None
+    receipt = ready.videos.receipts[ready.job.video.receipt_key]
+    assert receipt["video"]["sha256"] == sha256(tiny_video())
+    assert receipt["timings"]["generation_seconds"] == 42
 
 
 def test_a_video_says_where_it_came_from_in_ascii(ready: World):
@@ -785,6 +832,8 @@ def test_a_cut_video_becomes_no_object_and_ends_no_job(ready: World):
         ("source", "broken_before", "open"),
         ("videos", "broken_before", "put"),
         ("videos", "broken_after", "put"),
+        ("videos", "broken_before", "put_receipt"),
+        ("videos", "broken_after", "put_receipt"),
         ("jobs", "broken_before", "finish"),
         ("jobs", "broken_after", "finish"),
         ("bus", "broken_before", "publish"),
@@ -909,7 +958,7 @@ def test_a_report_of_a_job_that_is_not_there_is_tried_again(world: World):
     ],
 )
 def test_one_image_has_one_outcome_and_each_event_once(world: World, answer, events):
-    world.submit.run(UPLOAD)
+    world.submit.run(DROP)
     world.provider.poll_answer = answer
     found = world.check.run(GENERATION)
     if found["outcome"] == "completed":

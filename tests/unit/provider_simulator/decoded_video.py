@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 MOVEMENTS = ("zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down", "no movement")
-ZOOMS = (1.1, 1.25, 1.35, 1.45, 1.6)
+ZOOMS = (1.1, 1.25, 1.35, 1.45)
 
 Pixels = NDArray[numpy.float64]
 

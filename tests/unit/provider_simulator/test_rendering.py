@@ -1,8 +1,9 @@
 """The MP4: codecs, duration, shape, sound, movement and quality, as a decoder sees them."""
 
 import threading
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -10,7 +11,6 @@ import pytest
 from PIL import Image
 
 from local.provider_simulator.camera import Movement
-from local.provider_simulator.contract import AspectRatio, Mode
 from local.provider_simulator.rendering import RenderingStopped, VideoPlan, render_video, widest_view
 
 from .decoded_video import DecodedVideo, decode, movement_seen, signal_to_noise, widest_crop
@@ -20,62 +20,54 @@ SOURCE = textured_picture()
 FRAME_SECONDS = 1 / 24
 
 
-Render = Callable[[VideoPlan], bytes]
+HQ = VideoPlan("hq", "16:9", 5, False, Movement.PAN_RIGHT, 0.5)
+CASES = [
+    (VideoPlan("fast", "16:9", 5, True, Movement.ZOOM_IN, 0.5), (640, 360), 1.35),
+    (VideoPlan("fast", "9:16", 5, False, Movement.ZOOM_OUT, 0.0), (360, 640), 1.25),
+    (VideoPlan("fast", "1:1", 10, True, Movement.PAN_LEFT, 1.0), (480, 480), 1.45),
+    (VideoPlan("fast", "16:9", 5, False, Movement.PAN_RIGHT, 0.5), (640, 360), 1.35),
+    (VideoPlan("fast", "9:16", 5, True, Movement.PAN_UP, 0.5), (360, 640), 1.35),
+    (VideoPlan("fast", "1:1", 5, False, Movement.PAN_DOWN, 0.0), (480, 480), 1.25),
+]
+
+Rendered = Callable[[VideoPlan], bytes]
 
 
 @pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """Makes the video of the source once for each plan."""
-    destination = tmp_path_factory.mktemp("videos") / "video.mp4"
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rendered]:
+    """The video of the source for each plan of this file; two are made at a time."""
+    directory = tmp_path_factory.mktemp("videos")
     source = encoded(SOURCE, quality=95)
 
-    @cache
-    def render_once(plan: VideoPlan) -> bytes:
+    def make(number: int, plan: VideoPlan) -> bytes:
+        destination = directory / f"{number}.mp4"
         render_video(source, plan, destination, threading.Event())
         return destination.read_bytes()
 
-    return render_once
+    with ThreadPoolExecutor(2) as pool:
+        plans = [HQ, *(plan for plan, _, _ in CASES)]
+        videos = {plan: pool.submit(make, number, plan) for number, plan in enumerate(plans)}
+        yield lambda plan: videos[plan].result()
 
 
-@pytest.mark.parametrize(
-    ("movement", "aspect_ratio", "size", "seconds", "sound", "cfg_scale", "zoom"),
-    [
-        (Movement.ZOOM_IN, "16:9", (640, 360), 5, True, 0.5, 1.35),
-        (Movement.ZOOM_OUT, "9:16", (360, 640), 5, False, 0.0, 1.25),
-        (Movement.PAN_LEFT, "1:1", (480, 480), 10, True, 1.0, 1.45),
-        (Movement.PAN_RIGHT, "16:9", (640, 360), 5, False, 0.5, 1.35),
-        (Movement.PAN_UP, "9:16", (360, 640), 5, True, 0.5, 1.35),
-        (Movement.PAN_DOWN, "1:1", (480, 480), 5, False, 0.0, 1.25),
-    ],
-)
+@pytest.mark.parametrize(("plan", "size", "zoom"), CASES, ids=[plan.movement for plan, _, _ in CASES])
 def test_a_video_has_the_movement_shape_sound_and_duration_asked_for(
-    render: Render,
-    movement: Movement,
-    aspect_ratio: AspectRatio,
-    size: tuple[int, int],
-    seconds: int,
-    sound: bool,
-    cfg_scale: float,
-    zoom: float,
+    rendered: Rendered, plan: VideoPlan, size: tuple[int, int], zoom: float
 ) -> None:
-    video = decode(render(VideoPlan("fast", aspect_ratio, seconds, sound, movement, cfg_scale)))
+    video = decode(rendered(plan))
 
-    assert video.codecs == (["h264", "aac"] if sound else ["h264"])
-    assert (video.loudest > 0.02) == sound
-    assert (video.pixel_format, video.size, video.frame_count) == ("yuv420p", size, 24 * seconds)
-    assert video.durations == pytest.approx([seconds] * len(video.durations), abs=FRAME_SECONDS)
-    assert movement_seen(video, SOURCE) == (movement, zoom)
+    assert video.codecs == (["h264", "aac"] if plan.sound else ["h264"])
+    assert (video.loudest > 0.02) == plan.sound
+    assert (video.pixel_format, video.size, video.frame_count) == ("yuv420p", size, 24 * plan.seconds)
+    assert video.durations == pytest.approx([plan.seconds] * len(video.durations), abs=FRAME_SECONDS)
+    assert movement_seen(video, SOURCE) == (plan.movement, zoom)
 
 
-def test_hq_has_more_pixels_and_is_nearer_to_the_source_than_fast(render: Render) -> None:
-    videos: dict[Mode, DecodedVideo] = {}
-    modes: tuple[Mode, Mode] = ("fast", "hq")
-    for mode in modes:
-        plan = VideoPlan(mode, "16:9", 5, False, Movement.PAN_RIGHT, 0.5)
-        videos[mode] = decode(render(plan))
+def test_hq_has_more_pixels_and_is_nearer_to_the_source_than_fast(rendered: Rendered) -> None:
+    fast, hq = decode(rendered(replace(HQ, mode="fast"))), decode(rendered(HQ))
 
-    assert (videos["fast"].size, videos["hq"].size) == ((640, 360), (1280, 720))
-    assert _fidelity(videos["hq"]) > _fidelity(videos["fast"]) + 2
+    assert (fast.size, hq.size) == ((640, 360), (1280, 720))
+    assert _fidelity(hq) > _fidelity(fast) + 2
 
 
 def _fidelity(video: DecodedVideo) -> float:
@@ -86,8 +78,8 @@ def _fidelity(video: DecodedVideo) -> float:
     return signal_to_noise(video.last.resize((1280, 720), Image.Resampling.BICUBIC), expected)
 
 
-def test_a_player_can_begin_before_the_whole_file_is_there(render: Render) -> None:
-    content = render(VideoPlan("fast", "16:9", 5, True, Movement.ZOOM_IN, 0.5))
+def test_a_player_can_begin_before_the_whole_file_is_there(rendered: Rendered) -> None:
+    content = rendered(CASES[0][0])
 
     assert content[4:8] == b"ftyp"
     assert 0 < content.index(b"moov") < content.index(b"mdat")
@@ -163,10 +155,8 @@ def test_of_an_animation_the_first_picture_is_taken(kind: str) -> None:
     assert numpy.asarray(seen)[:, :, 0].min() > 200
 
 
-def test_a_picture_of_one_pixel_still_makes_a_video(tmp_path: Path) -> None:
-    destination = tmp_path / "video.mp4"
-    plan = VideoPlan("fast", "1:1", 5, False, Movement.PAN_UP, 0.5)
+def test_a_picture_of_one_pixel_fills_the_shape_too() -> None:
+    seen = widest_view(encoded(Image.new("RGB", (1, 1), "green"), "PNG"), (864, 486))
 
-    render_video(encoded(Image.new("RGB", (1, 1), "green")), plan, destination, threading.Event())
-
-    assert decode(destination.read_bytes()).frame_count == 120
+    assert seen.size == (864, 486)
+    assert seen.getcolors() == [(864 * 486, (0, 128, 0))]

@@ -86,6 +86,18 @@ class ImageBucket:
             metadata={name: _decoded(value) for name, value in head["Metadata"].items()},
         )
 
+    def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
+        """Return a small object's first `most` bytes, or None where there is none."""
+        try:
+            return self.client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")["Body"].read()
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 404:
+                return None
+            if status == 416:  # there is no range in an empty object
+                return b""
+            raise
+
 
 def _version(version_id: str | None) -> dict[str, Any]:
     return {"VersionId": version_id} if version_id and version_id != "null" else {}

@@ -1,6 +1,6 @@
 """The job table: one item a job, changed only by conditional writes, so that two workers never both believe they hold it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,7 @@ class JobTable:
         if money is not None:
             changes["money"] = money
         if video is not None:
-            changes["video"] = {"bucket": video.bucket, "key": video.key, "size": video.size, "sha256": video.sha256}
+            changes["video"] = asdict(video)
         return self._update(job.job_id, changes, _OURS, _ours(job, job.status), event)
 
     def event_sent(self, job_id: str, event: str) -> None:
@@ -161,8 +161,8 @@ def _attributes(job: Job) -> dict[str, Any]:
     }
 
 
-def _reason(reason: Reason | None) -> dict[str, str] | None:
-    return None if reason is None else {"code": reason.code, "message": reason.message}
+def _reason(reason: Reason | None) -> dict[str, Any] | None:
+    return None if reason is None else reason.as_json()
 
 
 def _plain(value: Any) -> Any:
@@ -187,6 +187,10 @@ def _json(value: Any) -> Any:
     if isinstance(value, list):
         return [_json(inner) for inner in value]
     return value
+
+
+def _stored_reason(stored: dict[str, Any] | None) -> Reason | None:
+    return Reason(stored["code"], stored["message"], tuple(stored["messages"])) if stored else None
 
 
 def _job(stored: Any) -> Job:
@@ -215,7 +219,7 @@ def _job(stored: Any) -> Job:
         generation_id=item.get("generation_id"),
         provider_status=item.get("provider_status"),
         polls=item.get("polls", 0),
-        reason=Reason(**item["reason"]) if item.get("reason") else None,
+        reason=_stored_reason(item.get("reason")),
         video=VideoObject(**item["video"]) if item.get("video") else None,
         pending_events=frozenset(item.get("pending_events") or ()),
     )

@@ -1,5 +1,6 @@
 """Where videos go: a stream into S3 in bounded memory."""
 
+import json
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -32,3 +33,8 @@ class VideoBucket:
                 multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=2, use_threads=False
             ),
         )
+
+    def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
+        """Write the receipt beside its video."""
+        body = json.dumps(receipt, ensure_ascii=False, indent=2).encode()
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")

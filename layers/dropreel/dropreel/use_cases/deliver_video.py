@@ -15,6 +15,7 @@ from dropreel.errors import TryAgain
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus, VideoObject
 from dropreel.messages import Generation
+from dropreel.receipts import receipt_key, receipt_of
 from dropreel.use_cases.announce import Announcer
 from dropreel.videos import video_key
 
@@ -47,8 +48,10 @@ class DeliverVideo:
         key = video_key(job)
         with self.source.open(answer.result_url) as stream:
             self.videos.put(key, stream, _metadata(job))
-            video = VideoObject(self.videos.bucket, key, stream.size, stream.sha256)
-        completed = self.jobs.finish(job, JobStatus.COMPLETED, self.now(), EventType.COMPLETED, video=video)
+            video = VideoObject(self.videos.bucket, key, stream.size, stream.sha256, receipt_key(key))
+        now = self.now()
+        self.videos.put_receipt(video.receipt_key, receipt_of(job, video, now))
+        completed = self.jobs.finish(job, JobStatus.COMPLETED, now, EventType.COMPLETED, video=video)
         if completed is None:
             raise TryAgain(f"job {job.job_id} was changed while its video was copied")
         return completed

@@ -2,23 +2,22 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
+from dropreel.adapters.image_bucket import ImageBucket, Missing
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
-from dropreel.images import ImageFacts, inspect_image
 from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
-from dropreel.messages import Upload
-from dropreel.options import OPTION_NAMES, Fault, Options, Place, Resolved, ratio_for, resolve, warnings_for
-from dropreel.prices import price_cents
+from dropreel.messages import Drop
+from dropreel.options import Options
 from dropreel.use_cases.announce import Announcer
+from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
 
 LEASE = timedelta(seconds=120)
 """How long a claim lasts: longer than the function can run, shorter than the queue hides its message."""
@@ -31,82 +30,49 @@ class SubmitGeneration:
     """The step before the money: everything that can be wrong is found before the POST, and the intent is written before it."""
 
     jobs: JobTable
+    judge: ImageJudge
     images: ImageBucket
     provider: ProviderApi
     state_machine: StateMachine
     announcer: Announcer
-    default_options: dict[str, str]
     now: Callable[[], datetime]
 
-    def run(self, upload: Upload) -> str:
-        """Bring one upload as far as it goes now and return the job's status, `ignored` or `superseded`.
+    def run(self, drop: Drop) -> str:
+        """Bring one drop as far as it goes now and return the job's status, `ignored` or `superseded`.
 
         Raises TryAgain where the same message must come again.
         """
-        if not is_image_key(upload.image.key, upload.size):
+        if drop.request_id is None and not is_image_key(drop.image.key, drop.size):
             return "ignored"
-        job = self.jobs.get(job_id_of(upload.image))
-        if job is not None and job.status is not JobStatus.DEFERRED:
-            return self._go_on(job)
-        return self._start(upload.image, job)
+        job = self.jobs.get(job_id_of(drop.image, drop.request_id))
+        if job is None:
+            return self._begin(drop)
+        return self._submit(job) if job.status is JobStatus.DEFERRED else self._go_on(job)
 
-    def _start(self, image: ImageRef, deferred: Job | None) -> str:
-        stored = self.images.find(image)
-        if stored is Missing.SUPERSEDED and deferred is None:
-            return "superseded"  # the newer upload has an event of its own
-        if isinstance(stored, Missing):
-            return self._rejected(self._missing(image, stored), deferred)
-        job = self._judge(image, stored)
+    def _begin(self, drop: Drop) -> str:
+        job = self.judge.judge(drop)
+        if job is None:
+            return "superseded"
         if job.status is JobStatus.REJECTED:
-            return self._rejected(job, deferred)
+            return self._told(self.jobs.create_ended(job, EventType.REJECTED), job.job_id)
+        return self._submit(job)
+
+    def _submit(self, job: Job) -> str:
+        """Claim the job, then POST once. Whatever can fail on our side is done before the claim."""
+        stored = self.images.find(_ref(job))
+        if isinstance(stored, Missing):
+            reason = MISSING_REASONS[stored]
+            if job.status is JobStatus.DEFERRED:
+                ended = self.jobs.finish(job, JobStatus.REJECTED, self.now(), EventType.REJECTED, reason)
+            else:
+                gone = replace(job, status=JobStatus.REJECTED, reason=reason)
+                ended = self.jobs.create_ended(gone, EventType.REJECTED)
+            return self._told(ended, job.job_id)
         submission = self.provider.prepare(_body(job, stored.presigned_url()))
-        claimed = self.jobs.claim(job)
+        claimed = self.jobs.claim(replace(job, lease_until=self.now() + LEASE))
         if claimed is None:
             raise TryAgain(f"job {job.job_id} has just been claimed by another delivery")
         return self._settle(claimed, submission.send())
-
-    def _rejected(self, job: Job, deferred: Job | None) -> str:
-        if deferred is None:
-            return self._told(self.jobs.create_ended(job, EventType.REJECTED), job.job_id)
-        ended = self.jobs.finish(deferred, JobStatus.REJECTED, job.updated_at, EventType.REJECTED, job.reason)
-        return self._told(ended, job.job_id)
-
-    def _missing(self, image: ImageRef, why: Missing) -> Job:
-        gone = Reason("image_missing", "The image was deleted before it could be submitted.")
-        replaced = Reason("image_superseded", "A newer upload took the image's place before it could be submitted.")
-        reason = gone if why is Missing.GONE else replaced
-        described = {"bucket": image.bucket, "key": image.key, "version_id": image.version_id, "size": None}
-        now = self.now()
-        return Job(job_id_of(image), JobStatus.REJECTED, 1, described, now, now, reason=reason)
-
-    def _judge(self, image: ImageRef, stored: StoredImage) -> Job:
-        """Return the job as it should be claimed, or as `rejected` with the reason."""
-        now = self.now()
-        job = Job(
-            job_id=job_id_of(image),
-            status=JobStatus.SUBMITTING,
-            attempt=1,
-            image={"bucket": stored.bucket, "key": stored.key, "version_id": stored.version_id, "size": stored.size},
-            created_at=now,
-            updated_at=now,
-            lease_until=now + LEASE,
-        )
-        facts = inspect_image(stored)
-        if isinstance(facts, Reason):
-            return replace(job, status=JobStatus.REJECTED, reason=facts)
-        shape = {"format": facts.format, "width": facts.width, "height": facts.height}
-        job = replace(job, image={**job.image, **shape})
-        resolved = resolve(self._places(stored))
-        if isinstance(resolved, list):
-            return replace(job, status=JobStatus.REJECTED, reason=_faults(resolved))
-        return _priced(job, resolved, facts)
-
-    def _places(self, stored: StoredImage) -> list[Place]:
-        said = {name.lower().replace("-", "_"): value for name, value in stored.metadata.items()}
-        return [
-            Place("S3 metadata", {name: said[name] for name in OPTION_NAMES if name in said}, is_text=True),
-            Place("stack parameters", self.default_options, is_text=True),
-        ]
 
     def _settle(self, job: Job, answer: SubmitAnswer) -> str:
         """Give the provider's answer its place in the job table."""
@@ -155,16 +121,8 @@ class SubmitGeneration:
         return job.status.value
 
 
-def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
-    options = resolved.options
-    told = {**asdict(options), "aspect_ratio": ratio_for(options.aspect_ratio, facts)}
-    return replace(
-        job,
-        options=told,
-        option_sources=resolved.sources,
-        warnings=warnings_for(options, facts),
-        cost_cents=price_cents(options.mode, options.duration),
-    )
+def _ref(job: Job) -> ImageRef:
+    return ImageRef(job.image["bucket"], job.image["key"], job.image["version_id"], job.image["etag"])
 
 
 def _body(job: Job, image_url: str) -> dict[str, Any]:
@@ -173,7 +131,3 @@ def _body(job: Job, image_url: str) -> dict[str, Any]:
     if not body["negative_prompt"]:
         del body["negative_prompt"]
     return body
-
-
-def _faults(faults: list[Fault]) -> Reason:
-    return Reason("options_invalid", " ".join(f"{fault.place}: {fault.message}." for fault in faults))

@@ -1,0 +1,123 @@
+"""Find everything that is wrong with a drop before a cent is spent."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
+from dropreel.images import ImageFacts, inspect_image
+from dropreel.jobs import Job, JobStatus, Reason, job_id_of
+from dropreel.messages import Drop
+from dropreel.option_files import MAX_FILE_BYTES, folder_keys, place_of, sidecar_key
+from dropreel.options import OPTION_NAMES, Fault, Place, Resolved, ratio_for, resolve, warnings_for
+from dropreel.prices import price_cents
+
+MISSING_REASONS = {
+    Missing.GONE: Reason("image_missing", "The image is not there (any more)."),
+    Missing.SUPERSEDED: Reason(
+        "image_superseded", "A newer upload took the image's place before it could be submitted."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ImageJudge:
+    """Turns a drop into a job that may be claimed, or into one that is rejected with every reason at once."""
+
+    images: ImageBucket
+    allowed_buckets: frozenset[str]
+    default_options: dict[str, str]
+    now: Callable[[], datetime]
+
+    def judge(self, drop: Drop) -> Job | None:
+        """Return the job as `submitting` or `rejected`; None where a newer upload, with an event of its own, is there instead."""
+        image = drop.image
+        if drop.faults:
+            return self._rejected(drop, Reason("request_invalid", " ".join(drop.faults), drop.faults))
+        if image.bucket not in self.allowed_buckets:
+            allowed = ", ".join(sorted(self.allowed_buckets))
+            return self._rejected(
+                drop,
+                Reason("bucket_not_allowed", f"Images are taken from {allowed}, not from {image.bucket[:63]}."),
+            )
+        stored = self.images.find(image)
+        if stored is Missing.SUPERSEDED:
+            return None
+        if isinstance(stored, Missing):
+            return self._rejected(drop, MISSING_REASONS[stored])
+        return self._judged(drop, stored)
+
+    def _judged(self, drop: Drop, stored: StoredImage) -> Job:
+        job = self._job(drop, {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size})
+        facts = inspect_image(stored)
+        places, faults = self._places(drop, stored)
+        resolved = resolve(places)
+        if isinstance(resolved, list):
+            faults += resolved
+        if isinstance(facts, Reason):
+            return _refused(job, facts.code, [facts.message, *map(_sentence, faults)])
+        shape = {"format": facts.format, "width": facts.width, "height": facts.height}
+        job = replace(job, image={**job.image, **shape})
+        if faults or isinstance(resolved, list):
+            return _refused(job, "options_invalid", [*map(_sentence, faults)])
+        return _priced(job, resolved, facts)
+
+    def _places(self, drop: Drop, stored: StoredImage) -> tuple[list[Place], list[Fault]]:
+        """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
+        said = {name.lower().replace("-", "_"): value for name, value in stored.metadata.items()}
+        places = [
+            Place("request", drop.options),
+            Place("S3 metadata", {name: said[name] for name in OPTION_NAMES if name in said}, is_text=True),
+        ]
+        faults = []
+        for key in (sidecar_key(stored.key), *folder_keys(stored.key)):
+            content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
+            if content is None:
+                continue
+            found = place_of(key, content)
+            if isinstance(found, Place):
+                places.append(found)
+            else:
+                faults.append(found)
+        places.append(Place("stack parameters", self.default_options, is_text=True))
+        return places, faults
+
+    def _rejected(self, drop: Drop, reason: Reason) -> Job:
+        return replace(self._job(drop, {}), status=JobStatus.REJECTED, reason=reason)
+
+    def _job(self, drop: Drop, known: dict[str, Any]) -> Job:
+        now = self.now()
+        image = {
+            "bucket": drop.image.bucket,
+            "key": drop.image.key,
+            "version_id": drop.image.version_id,
+            "size": drop.size,
+        }
+        return Job(
+            job_id=job_id_of(drop.image, drop.request_id),
+            status=JobStatus.SUBMITTING,
+            attempt=1,
+            image={**image, **known},
+            created_at=now,
+            updated_at=now,
+        )
+
+
+def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
+    options = resolved.options
+    return replace(
+        job,
+        options={**asdict(options), "aspect_ratio": ratio_for(options.aspect_ratio, facts)},
+        option_sources=resolved.sources,
+        warnings=warnings_for(options, facts),
+        cost_cents=price_cents(options.mode, options.duration),
+    )
+
+
+def _refused(job: Job, code: str, messages: list[str]) -> Job:
+    return replace(job, status=JobStatus.REJECTED, reason=Reason(code, " ".join(messages), tuple(messages)))
+
+
+def _sentence(fault: Fault) -> str:
+    return f"{fault.place}: {fault.message}."
