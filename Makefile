@@ -22,7 +22,7 @@ SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc'
 BUILT := .aws-sam/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-e2e lint scan format lock clean
+.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e lint scan format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,14 +46,17 @@ deploy: $(DEV)/installed $(SAM)/installed $(BUILT) ## deploy into your own AWS a
 remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS account, and say what is kept and why
 	@$(DEV)/bin/python -m cli remove
 
-test: $(INSTALLED) $(BUILT) ## all tests: unit, integration (moto), end to end (the local cloud)
-	$(DEV)/bin/python -m pytest
+test: $(INSTALLED) $(BUILT) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
+	$(DEV)/bin/python -m pytest --numprocesses 2 --dist loadgroup
 
 test-unit: $(DEV)/installed ## the unit tests: seconds
 	$(DEV)/bin/python -m pytest tests/unit
 
 test-integration: $(DEV)/installed ## the tests against moto: seconds
 	$(DEV)/bin/python -m pytest tests/integration
+
+test-faults: $(DEV)/installed ## the proof: deaths at every point (DROPREEL_SCHEDULES=1000 for a longer search)
+	$(DEV)/bin/python -m pytest tests/faults
 
 test-e2e: $(INSTALLED) $(BUILT) ## the tests against the local cloud: minutes
 	$(DEV)/bin/python -m pytest tests/e2e

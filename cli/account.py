@@ -12,6 +12,7 @@ _KEPT = {
     "UploadsBucketName": ("bucket", "your pictures"),
     "VideosBucketName": ("bucket", "the videos that you paid for"),
     "JobsTableName": ("table", "the record of what was paid"),
+    "SpendTableName": ("table", "the record of what was spent a day"),
 }
 
 

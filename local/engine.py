@@ -11,7 +11,8 @@ import threading
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # unbuffered: a buffered read would still hold its lock when the interpreter ends
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(5)
     os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -6,8 +6,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.messages import drop_of
+from dropreel.messages import message_of
 from dropreel.wiring import submit_generation
+
+MAX_RECEIVES = 5  # the queue's maxReceiveCount: after it, a message goes to the dead-letter queue
 
 logger = Logger(service="dropreel")
 
@@ -16,8 +18,12 @@ logger = Logger(service="dropreel")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Take the queue's event (batch size 1); return `{"outcome"}`. An exception brings the message back."""
     (record,) = event["Records"]
-    drop = drop_of(json.loads(record["body"]))
-    logger.append_keys(bucket=drop.image.bucket, key=drop.image.key)
-    outcome = submit_generation().run(drop)
+    message = message_of(json.loads(record["body"]))
+    try:
+        outcome = submit_generation().run(message)
+    except Exception as error:
+        if int(record["attributes"]["ApproximateReceiveCount"]) >= MAX_RECEIVES:
+            submit_generation().dead_letter(message, error)
+        raise
     logger.info("done", outcome=outcome)
     return {"outcome": outcome}

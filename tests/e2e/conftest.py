@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -18,6 +19,8 @@ from local.cloud import ROOT, LocalCloud, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.provider_simulator.client import SimulatorClient
 
+# Quick polls, and more images than a day may cost.
+PARAMETERS = {"PollIntervalSeconds": "1", "DailySpendLimitUsd": "unlimited"}
 SAMPLE = ROOT / "local" / "sample.jpg"
 _numbers = itertools.count()
 
@@ -119,7 +122,7 @@ class Account:
         """Return what the provider was sent about the image with this key."""
         found = []
         for submission in self.simulator.submissions():
-            path = submission["request"].get("image_url", "")
+            path = unquote(submission["request"].get("image_url", ""))
             if path.endswith(f"/{key}"):
                 found.append(submission)
         return found
@@ -129,7 +132,7 @@ class Account:
 def account() -> Iterator[Account]:
     subprocess.run(["make", "build"], cwd=ROOT, check=True, capture_output=True)
     with (
-        running_cloud(lambda _: None, {"PollIntervalSeconds": "1"}, created_seconds=0, processing_seconds=0) as cloud,
+        running_cloud(lambda _: None, PARAMETERS, created_seconds=0, processing_seconds=0) as cloud,
         event_tail(cloud.stack) as tail,
     ):
         yield Account(cloud, tail)

@@ -7,12 +7,13 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import SAMPLE, Account
-from tests.sample_events import from_queue, object_created
+from tests.sample_events import from_queue, load_event, object_created
 
 ROLES = {
     "SubmitGeneration": {
@@ -22,6 +23,7 @@ ROLES = {
         "s3:GetObject",
         "s3:GetObjectVersion",
         "secretsmanager:GetSecretValue",
+        "sqs:SendMessage",
         "states:StartExecution",
     },
     "CheckStatus": {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},
@@ -33,7 +35,16 @@ ROLES = {
         "s3:PutObject",
         "secretsmanager:GetSecretValue",
     },
-    "ReportFailure": {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents"},
+    "ReportFailure": {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents", "sqs:SendMessage"},
+    "SweepJobs": {
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "sqs:SendMessage",
+        "states:DescribeExecution",
+        "states:StartExecution",
+    },
 }
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # What AWS checks and the local engine does not, so that only its presence can be seen here: what the services do in a
@@ -45,6 +56,7 @@ NOT_CHECKED_HERE = {
     "CheckStatus": LOGS,
     "DeliverVideo": LOGS,
     "ReportFailure": LOGS,
+    "SweepJobs": LOGS,
     "GenerateVideo": {"lambda:InvokeFunction"},
 }
 
@@ -116,11 +128,19 @@ def _upload_event(account: Account, key: str, put: dict[str, Any], *, by_version
 
 
 def _submit(account: Account) -> str:
-    """Submit an image by hand, under a job id of its own: once by version, once without, once one that is gone."""
+    """Submit an image by hand, under job ids of their own: by version, without one, one that is gone, one that must wait."""
     key = account.new_key()
     put = account.put(key)
     wrong = _invoke(account, "SubmitGeneration", _upload_event(account, key, put, by_version=True))
     wrong += _invoke(account, "SubmitGeneration", _upload_event(account, key, put, by_version=False))
+    account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429}}])
+    waits = {**load_event("video_generation_requested"), "id": key}
+    waits["detail"] = {
+        "image": {"bucket": account.uploads, "key": key, "version_id": put["VersionId"]},
+        "request_id": key,
+    }
+    wrong += _invoke(account, "SubmitGeneration", from_queue(waits))
+    account.simulator.clear_faults()
     gone = object_created(account.uploads, account.new_key("gone.jpg"), 1, "etag", None, "seq")
     return wrong + _invoke(account, "SubmitGeneration", from_queue(gone))
 
@@ -164,11 +184,44 @@ def _report(account: Account) -> str:
     return _invoke(account, "ReportFailure", state)
 
 
+def _sweep(account: Account) -> str:
+    """Let the sweeper find one job of each kind, laid out as if nothing had worked on it for an hour."""
+    key = account.new_key()
+    account.put(key)
+    job = account.ended(key)
+    client, table = account.client("dynamodb"), account.stack.outputs["JobsTableName"]
+    item = client.get_item(TableName=table, Key={"job_id": {"S": job.job_id}})["Item"]
+    long_ago = {"S": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
+    left = [
+        {
+            "status": {"S": "completed"},
+            "waiting": {"S": "telling"},
+            "pending_events": {"SS": ["Video Generation Completed"]},
+        },
+        {"status": {"S": "generating"}, "waiting": {"S": "generating"}},
+        {"status": {"S": "held"}, "waiting": {"S": "held"}},
+    ]
+    ids = [f"{number}{time.monotonic_ns():023d}"[:24] for number in range(len(left))]
+    for job_id, changes in zip(ids, left, strict=True):
+        client.put_item(TableName=table, Item={**item, **changes, "job_id": {"S": job_id}, "updated_at": long_ago})
+    try:
+        answer = account.client("lambda").invoke(FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}")
+        payload: str = answer["Payload"].read().decode()
+    finally:
+        for job_id in ids:
+            client.delete_item(TableName=table, Key={"job_id": {"S": job_id}})
+    if "FunctionError" in answer or "not_swept" in payload:
+        return f"AccessDenied, as the sweeper says: {payload}"
+    assert json.loads(payload) == {"told": 1, "watched": 1, "released": 1}
+    return ""
+
+
 USE: dict[str, Callable[[Account], str]] = {
     "SubmitGeneration": _submit,
     "CheckStatus": _check,
     "DeliverVideo": _deliver,
     "ReportFailure": _report,
+    "SweepJobs": _sweep,
 }
 
 

@@ -5,11 +5,13 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from cfnlint.decode.cfn_yaml import load as load_template
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
@@ -21,8 +23,10 @@ from tests.lint.rendered_state_machine import rendered
 from tests.sample_events import from_queue, object_created
 
 SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample.jpg"
+TEMPLATE = SAMPLE.parents[1] / "template.yaml"
+TABLES = {"jobs": "JobsTable", "spend": "SpendTable"}
 STEPS = {"CheckStatus": "check_status", "DeliverVideo": "deliver_video", "ReportFailure": "report_failure"}
-WIRED = ("submit_generation", "check_status", "deliver_video", "report_failure")
+WIRED = ("submit_generation", "check_status", "deliver_video", "report_failure", "sweep_jobs")
 
 
 @dataclass
@@ -49,6 +53,8 @@ class World:
     uploads: str = "uploads"
     videos: str = "videos"
     table: str = "jobs"
+    spend: str = "spend"
+    tail_url: str = ""
     queue_url: str = ""
     state_machine_arn: str = ""
 
@@ -74,13 +80,26 @@ class World:
         found = []
         while (
             messages := boto3.client("sqs")
-            .receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+            .receive_message(QueueUrl=self.tail_url, MaxNumberOfMessages=10)
             .get("Messages")
         ):
             for message in messages:
                 found.append(json.loads(message["Body"]))
-                boto3.client("sqs").delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+                boto3.client("sqs").delete_message(QueueUrl=self.tail_url, ReceiptHandle=message["ReceiptHandle"])
         return found
+
+    def again(self) -> list[str]:
+        """Call SubmitGeneration with each message that is visible in the submission queue; return the outcomes."""
+        sqs, outcomes = boto3.client("sqs"), []
+        for message in sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", []):
+            outcomes.append(call("submit_generation", from_queue(json.loads(message["Body"])))["outcome"])
+            sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return outcomes
+
+    def spent(self) -> int:
+        """Return what is reserved on all days, in US cents."""
+        items = boto3.resource("dynamodb").Table(self.spend).scan()["Items"]
+        return sum(int(item["reserved_cents"]) for item in items)
 
     def executions(self) -> list[dict[str, Any]]:
         """Return the state machine's executions."""
@@ -142,13 +161,19 @@ def world(
     world = World(simulator)
     _make_buckets_and_table(world)
     secret = boto3.client("secretsmanager").create_secret(Name="key", SecretString="key")
-    world.queue_url = _listen_to_the_bus()
+    world.tail_url = _listen_to_the_bus()
+    world.queue_url = boto3.client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
     world.state_machine_arn = _state_machine(monkeypatch)
     settings(
         JOBS_TABLE_NAME=world.table,
         VIDEOS_BUCKET_NAME=world.videos,
         IMAGE_BUCKET_NAMES=world.uploads,
         EVENT_BUS_NAME="default",
+        SPEND_TABLE_NAME=world.spend,
+        QUEUE_URL=world.queue_url,
+        DAILY_SPEND_LIMIT_USD="50",
+        MAX_ATTEMPTS="2",
+        AMBIGUOUS_SUBMIT_POLICY="park",
         STATE_MACHINE_ARN=world.state_machine_arn,
         API_KEY_SECRET_ARN=secret["ARN"],
         API_BASE_URL=simulator.base_url,
@@ -172,11 +197,22 @@ def _make_buckets_and_table(world: World) -> None:
     for bucket in (world.uploads, world.videos):
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for table in (world.table, world.spend):
+        make_table(table)
+
+
+@cache
+def _resources() -> dict[str, Any]:
+    resources: dict[str, Any] = load_template(str(TEMPLATE))["Resources"]
+    return resources
+
+
+def make_table(name: str) -> None:
+    """Create one of the stack's tables as template.yaml has it: keys and indexes."""
+    properties = _resources()[TABLES[name]]["Properties"]
+    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     boto3.client("dynamodb").create_table(
-        TableName=world.table,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "job_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
+        TableName=name, **{key: properties[key] for key in wanted if key in properties}
     )
 
 

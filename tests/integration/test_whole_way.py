@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from dropreel.errors import TryAgain
+from dropreel.adapters.image_bucket import StoredImage
 from tests.integration.conftest import World, call
 
 
@@ -20,6 +20,16 @@ def wait_for_end(world: World, seconds: float = 60) -> dict[str, Any]:
             return execution
         time.sleep(0.1)
     raise AssertionError("the execution did not end")
+
+
+def wait_for_all(world: World, seconds: float = 60) -> None:
+    """Return once no execution runs any more."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if all(execution["status"] != "RUNNING" for execution in world.executions()):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the executions did not end")
 
 
 def test_an_uploaded_image_becomes_a_video_and_an_event(world: World) -> None:
@@ -55,7 +65,10 @@ def test_the_state_machine_gets_ids_and_never_an_address(world: World) -> None:
     assert "http" not in history.replace("https://states.amazonaws.com", "")
 
 
-def test_a_generation_that_the_provider_fails_is_reported_with_its_words(world: World) -> None:
+def test_a_generation_that_the_provider_fails_is_reported_with_its_words(
+    world: World, settings: Callable[..., None]
+) -> None:
+    settings(MAX_ATTEMPTS="1")
     world.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": {"message": "no faces, please"}}}])
 
     call("submit_generation", world.upload("a.jpg"))
@@ -98,7 +111,9 @@ def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(
 
     job = world.job()
     assert job["status"] == "completed"
-    versions = boto3.client("s3").list_object_versions(Bucket=world.videos, Prefix=job["video"]["key"]).get("Versions", [])
+    versions = (
+        boto3.client("s3").list_object_versions(Bucket=world.videos, Prefix=job["video"]["key"]).get("Versions", [])
+    )
     assert [(one["Key"], one["Size"]) for one in versions] == [(job["video"]["key"], int(job["video"]["size"]))]
 
 
@@ -157,14 +172,17 @@ def test_a_submission_whose_answer_is_lost_is_parked_and_never_sent_again(world:
     assert [event["detail-type"] for event in world.events()] == ["Video Generation Unknown"]
 
 
-def test_a_busy_provider_costs_nothing_and_the_message_comes_again(world: World) -> None:
-    world.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429}}])
-    message = world.upload("a.jpg")
+def test_a_busy_provider_costs_nothing_and_the_job_comes_again_by_itself(world: World) -> None:
+    busy = {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}}
+    world.simulator.set_faults([{"on": "submit", "times": 1, "do": busy}])
 
-    with pytest.raises(TryAgain):
-        call("submit_generation", message)
-    assert world.job()["status"] == "deferred"
-    assert call("submit_generation", message) == {"outcome": "generating"}
+    first = call("submit_generation", world.upload("a.jpg"))
+    spent_meanwhile = world.spent()
+    second = world.again()
+
+    assert (first, second) == ({"outcome": "deferred"}, ["generating"])
+    assert spent_meanwhile == 0
+    assert world.spent() == 47
     assert world.simulator.summary()["paid"] == 1
 
 
@@ -201,3 +219,104 @@ def test_an_image_deleted_before_its_turn_is_rejected(world: World) -> None:
 
     assert call("submit_generation", message) == {"outcome": "rejected"}
     assert world.job()["reason"]["code"] == "image_missing"
+
+
+def test_a_failed_generation_is_paid_for_once_more_and_no_more(world: World) -> None:
+    world.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": "no"}}])
+
+    call("submit_generation", world.upload("a.jpg"))
+    wait_for_end(world)
+    second = world.again()
+    wait_for_all(world)
+    third = world.again()
+
+    assert (second, third) == (["generating"], [])
+    job = world.job()
+    assert (job["status"], job["attempt"]) == ("failed", 2)
+    assert world.simulator.summary()["paid"] == 2
+    assert world.spent() == 94
+    events = [event["detail-type"].removeprefix("Video Generation ") for event in world.events()]
+    assert events == ["Submitted", "Submitted", "Failed"]
+
+
+def test_a_job_over_the_days_limit_is_held_told_once_and_released_when_the_limit_is_raised(
+    world: World, settings: Callable[..., None]
+) -> None:
+    settings(DAILY_SPEND_LIMIT_USD="0.93")
+    message = world.upload("b.jpg")
+
+    first = call("submit_generation", world.upload("a.jpg"))
+    held = [call("submit_generation", message) for _ in range(2)]
+    swept_in_vain = call("sweep_jobs", {})
+    settings(DAILY_SPEND_LIMIT_USD="0.94")
+    swept = call("sweep_jobs", {})
+    released = world.again()
+
+    assert (first["outcome"], held) == ("generating", [{"outcome": "held"}] * 2)
+    assert "released" not in swept_in_vain
+    assert (swept["released"], released) == (1, ["generating"])
+    assert world.spent() == 94
+    told = [event["detail-type"] for event in world.events()]
+    assert told.count("Video Generation Held") == 1
+
+
+def test_a_limit_of_zero_pauses_and_a_job_dearer_than_a_day_is_rejected(
+    world: World, settings: Callable[..., None]
+) -> None:
+    settings(DAILY_SPEND_LIMIT_USD="0")
+    paused = call("submit_generation", world.upload("a.jpg"))
+    settings(DAILY_SPEND_LIMIT_USD="0.46")
+    too_dear = call("submit_generation", world.upload("b.jpg"))
+
+    assert (paused, too_dear) == ({"outcome": "held"}, {"outcome": "rejected"})
+    assert world.simulator.submissions() == []
+    assert world.spent() == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "code"), [(400, "rejected", "provider_refused"), (401, "deferred", "key_refused")]
+)
+def test_what_the_provider_refuses_costs_nothing(world: World, status: int, outcome: str, code: str) -> None:
+    world.simulator.set_faults([{"on": "submit", "do": {"kind": "status", "status": status}}])
+
+    assert call("submit_generation", world.upload("a.jpg")) == {"outcome": outcome}
+    assert world.job()["reason"]["code"] == code
+    assert world.spent() == 0
+
+
+def test_the_owner_may_choose_to_submit_again_what_may_have_been_paid(
+    world: World, settings: Callable[..., None]
+) -> None:
+    settings(AMBIGUOUS_SUBMIT_POLICY="resubmit")
+    world.simulator.set_faults([{"on": "submit", "do": {"kind": "cut", "paid": True}}])
+
+    first = call("submit_generation", world.upload("a.jpg"))
+    second = world.again()
+    third = world.again()
+
+    assert (first, second, third) == ({"outcome": "deferred"}, ["unknown"], [])
+    assert (world.job()["attempt"], world.job()["money"]) == (2, "perhaps")
+    assert world.simulator.summary()["paid"] == 2
+    assert world.spent() == 94
+
+
+def test_a_message_on_its_way_to_the_dead_letters_says_so_on_the_job_and_comes_back_unpaid(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = world.upload("a.jpg")
+    message["Records"][0]["attributes"]["ApproximateReceiveCount"] = "5"
+    broken = StoredImage.read
+
+    def fail(*_: object) -> bytes:
+        raise OSError("S3 is away")
+
+    monkeypatch.setattr(StoredImage, "read", fail)
+    with pytest.raises(OSError, match="S3 is away"):
+        call("submit_generation", message)
+    dead = world.job()
+    monkeypatch.setattr(StoredImage, "read", broken)
+    redriven = call("submit_generation", message)
+
+    assert (dead["status"], dead["reason"]["code"]) == ("deferred", "dead_letter")
+    assert redriven == {"outcome": "generating"}
+    assert world.simulator.summary()["paid"] == 1

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Any
 
-from dropreel.jobs import Job, JobStatus
+from dropreel.jobs import Job, JobStatus, Money, Reason
 from dropreel.prices import usd
 
 SOURCE = "dropreel"
@@ -16,11 +16,11 @@ VERSION = "1"
 class EventType(StrEnum):
     """The `detail-type` of each event, in the past tense."""
 
+    HELD = "Video Generation Held"
     SUBMITTED = "Video Generation Submitted"
     COMPLETED = "Video Generation Completed"
     FAILED = "Video Generation Failed"
     REJECTED = "Video Generation Rejected"
-    HELD = "Video Generation Held"
     UNKNOWN = "Video Generation Unknown"
 
 
@@ -38,10 +38,14 @@ def event_id(job_id: str, event_type: str, attempt: int) -> str:
 def detail_of(job: Job, event_type: str) -> dict[str, Any]:
     """Return the event's `detail` for a job as it stands. It never holds an address with a signature.
 
-    A `Submitted` event that is sent late still tells of the submission, not of what came after it.
+    A `Submitted` or `Held` event that is sent late still tells of its own moment, not of what came after it.
     """
     if event_type == EventType.SUBMITTED:
-        job = replace(job, status=JobStatus.GENERATING, reason=None, video=None)
+        job = replace(job, status=JobStatus.GENERATING, money=Money.SPENT, reason=None, video=None)
+    if event_type == EventType.HELD and job.status is not JobStatus.HELD:
+        money = Money.NONE if job.attempt == 1 else job.money  # an earlier attempt may have been paid
+        held = Reason("daily_limit", "The daily limit would have been passed; the image waited until there was money.")
+        job = replace(job, status=JobStatus.HELD, generation_id=None, money=money, reason=held, video=None)
     data: dict[str, Any] = {
         "job_id": job.job_id,
         "status": job.status.value,

@@ -21,6 +21,9 @@ class JobStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+TELLING = "telling"
+"""What an ended job waits for while an event of it has still to reach the bus."""
+
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN})
 
 
@@ -79,7 +82,8 @@ class Job:
     """One row of the job table.
 
     `image` and `options` are JSON objects as they appear in events; times are aware UTC datetimes; `cost_cents` is the
-    price of one attempt in US cents. `pending_events` names the events that have still to reach the bus.
+    price of one attempt in US cents, reserved on `reserved_day`. A deferred job is not submitted again before `retry_at`;
+    `defers` counts how often it was deferred. `pending_events` names the events that have still to reach the bus.
     """
 
     job_id: str
@@ -98,6 +102,9 @@ class Job:
     generation_id: str | None = None
     provider_status: str | None = None
     polls: int = 0
+    defers: int = 0
+    retry_at: datetime | None = None
+    reserved_day: str | None = None
     reason: Reason | None = None
     video: VideoObject | None = None
     pending_events: frozenset[str] = frozenset()

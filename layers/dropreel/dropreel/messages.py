@@ -1,7 +1,7 @@
 """What reaches the functions from outside, decoded."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,14 @@ from dropreel.jobs import ImageRef, Reason
 
 REQUESTED = "Video Generation Requested"
 """The `detail-type` of the event that asks for a video of an image that is already there."""
+MAX_BUCKET_CHARACTERS = 63
+MAX_KEY_BYTES = 1024
+"""S3's limits on a bucket's name and on a key, the latter counted in UTF-8."""
+MAX_VERSION_CHARACTERS = 1024
+"""S3's limit on a version id."""
+MAX_FAULTS = 20
+MAX_FAULT_CHARACTERS = 500
+"""What is told of a refusal, so that it fits into an event (256 KB) and into an item of the job table (400 KB)."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,38 @@ class Drop:
     faults: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Again:
+    """Our own message: a job whose attempt comes again. `defers` tells a message that another one has overtaken."""
+
+    job_id: str
+    attempt: int
+    defers: int
+
+
+def message_of(body: Mapping[str, Any]) -> "Drop | Again":
+    """Decode one message of the queue. Raises KeyError for anything that is neither an event nor our own."""
+    if "detail-type" in body:
+        return drop_of(body)
+    return Again(body["job_id"], int(body["attempt"]), int(body["defers"]))
+
+
 def drop_of(event: Mapping[str, Any]) -> Drop:
     """Decode an event as EventBridge delivers it: S3's `Object Created`, or `Video Generation Requested`.
 
     Raises KeyError for anything else.
     """
     return _requested(event) if event["detail-type"] == REQUESTED else _uploaded(event)
+
+
+def few_enough(faults: Sequence[str]) -> tuple[str, ...]:
+    """Return at most `MAX_FAULTS` sentences, each cut to `MAX_FAULT_CHARACTERS`, and how many more there are."""
+    told = [
+        fault if len(fault) <= MAX_FAULT_CHARACTERS else fault[: MAX_FAULT_CHARACTERS - 1] + "…"
+        for fault in faults[:MAX_FAULTS]
+    ]
+    more = len(faults) - len(told)
+    return (*told, f"and {more:,} more.") if more else tuple(told)
 
 
 def _uploaded(event: Mapping[str, Any]) -> Drop:
@@ -61,6 +95,9 @@ def _requested(event: Mapping[str, Any]) -> Drop:
             what = "an object" if kind is dict else "text"
             faults.append(f"{where} must be {what} and is {json.dumps(value)[:60]}.")
             return None
+        if isinstance(value, str) and where in _FORMS and not _FORMS[where][0](value):
+            faults.append(f"{where} must be {_FORMS[where][1]} and is {json.dumps(value)[:60]}.")
+            return None
         return value
 
     faults += [
@@ -83,8 +120,31 @@ def _requested(event: Mapping[str, Any]) -> Drop:
         image=ImageRef(bucket or "", key or "", version_id),
         request_id=request_id or str(event["id"]),
         options=options or {},
-        faults=tuple(faults),
+        faults=few_enough(faults),
     )
+
+
+def _is_bucket(text: str) -> bool:
+    return len(text) <= MAX_BUCKET_CHARACTERS and text.isascii() and text.isprintable()
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(text.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:  # JSON can spell half a surrogate pair, which no request to S3 can carry
+        return False
+
+
+def _is_version(text: str) -> bool:
+    return len(text) <= MAX_VERSION_CHARACTERS and text.isascii() and text.isprintable()
+
+
+_FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
+    # what a request names, so that asking S3 for it, storing it and telling of it cannot fail
+    "image.bucket": (_is_bucket, f"at most {MAX_BUCKET_CHARACTERS} printable ASCII characters"),
+    "image.key": (_is_key, f"at most {MAX_KEY_BYTES:,} bytes of UTF-8 text"),
+    "image.version_id": (_is_version, f"at most {MAX_VERSION_CHARACTERS:,} printable ASCII characters"),
+}
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,22 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from dropreel.messages import MAX_KEY_BYTES
 from dropreel.options import Fault, Place
 
 MAX_FILE_BYTES = 64_000
 """The largest sidecar or folder file that is read, in bytes: a limit of ours, "64 kB" in the stricter reading."""
 MAX_FOLDERS = 50
-"""How many folders above an image are looked at, nearest first: a limit of ours."""
+"""How many folders of an image are looked at, the nearest and the bucket itself: a limit of ours."""
 FOLDER_FILE = "dropreel.json"
+_MAX_SHOWN = 60
+
+
+def option_keys(image_key: str) -> Iterator[str]:
+    """Yield the keys of the files that may hold an image's options, the most specific first, as far as S3 can have such keys."""
+    for key in (sidecar_key(image_key), *folder_keys(image_key)):
+        if len(key.encode()) <= MAX_KEY_BYTES:
+            yield key
 
 
 def sidecar_key(image_key: str) -> str:
@@ -19,10 +28,11 @@ def sidecar_key(image_key: str) -> str:
 
 
 def folder_keys(image_key: str) -> Iterator[str]:
-    """Yield the keys of the folder files that hold for an image, the nearest first, the bucket's own last."""
+    """Yield the keys of the folder files that hold for an image, the nearest first, the bucket's own always and last."""
     folders = image_key.split("/")[:-1]
-    for depth in range(len(folders), max(-1, len(folders) - MAX_FOLDERS), -1):
+    for depth in range(len(folders), max(0, len(folders) - MAX_FOLDERS + 1), -1):
         yield "/".join([*folders[:depth], FOLDER_FILE])
+    yield FOLDER_FILE
 
 
 def place_of(key: str, content: bytes) -> Place | Fault:
@@ -45,11 +55,18 @@ def place_of(key: str, content: bytes) -> Place | Fault:
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is there twice")
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"{_shown(name)} is there twice")
+        values[name] = value
     return values
+
+
+def _shown(name: str) -> str:
+    """Return a name so that it fits into a message and can be encoded: JSON can spell half a surrogate pair."""
+    text = repr(name)
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -197,7 +197,7 @@ def _cfg_scale(number: Callable[[Any], float]) -> Callable[[Any], float]:
             raise _Invalid(f"{invalid}; allowed is 0 to 1") from None
         if not 0 <= scale <= 1:
             raise _Invalid("allowed is 0 to 1")
-        return scale
+        return round(scale, 9)  # finer steps mean nothing, and the job table cannot hold any number
 
     return read
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from dropreel.errors import SettingsError
 from dropreel.options import OPTION_NAMES
+from dropreel.spending import SpendLimit
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,35 @@ class Settings:
     def max_video_bytes(self) -> int:
         """The largest video that is taken over, in bytes."""
         return self._number("MAX_VIDEO_BYTES")
+
+    @property
+    def spend_table(self) -> str:
+        """The spend table's name."""
+        return self._text("SPEND_TABLE_NAME")
+
+    @property
+    def queue_url(self) -> str:
+        """The address of the queue that images come through."""
+        return self._text("QUEUE_URL")
+
+    @property
+    def max_attempts(self) -> int:
+        """How many paid submissions a job may have, at most."""
+        return self._number("MAX_ATTEMPTS")
+
+    @property
+    def spend_limit(self) -> SpendLimit:
+        """The day's limit."""
+        value = self._text("DAILY_SPEND_LIMIT_USD")
+        try:
+            return SpendLimit.parse(value)
+        except ValueError as error:
+            raise SettingsError(f"DAILY_SPEND_LIMIT_USD: {error}") from error
+
+    @property
+    def resubmits_ambiguous(self) -> bool:
+        """Whether the owner chose to submit again what may have been paid."""
+        return self._text("AMBIGUOUS_SUBMIT_POLICY") == "resubmit"
 
     @property
     def default_options(self) -> dict[str, str]:

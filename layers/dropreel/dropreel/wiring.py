@@ -1,5 +1,6 @@
 """Puts the use cases together, once a process and only when asked. Each imports no more than its own function needs."""
 
+import random
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,11 +17,14 @@ from dropreel.use_cases.announce import Announcer
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from dropreel.adapters.ledger import Ledger
     from dropreel.adapters.provider_api import ProviderApi
+    from dropreel.adapters.submission_queue import SubmissionQueue
     from dropreel.use_cases.check_status import CheckStatus
     from dropreel.use_cases.deliver_video import DeliverVideo
     from dropreel.use_cases.report_failure import ReportFailure
     from dropreel.use_cases.submit_generation import SubmitGeneration
+    from dropreel.use_cases.sweep_jobs import SweepJobs
 
 _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=3, read_timeout=10)
 # SigV4 and the regional endpoint: boto3's defaults in us-east-1 still sign addresses the old way, for the global endpoint.
@@ -39,12 +43,17 @@ def submit_generation() -> "SubmitGeneration":
     images = ImageBucket(_s3())
     return SubmitGeneration(
         jobs=_jobs(),
+        ledger=_ledger(),
         judge=ImageJudge(images, settings.image_buckets, settings.default_options, _now),
         images=images,
         provider=_provider(),
         state_machine=StateMachine(boto3.client("stepfunctions", config=_RETRIES), settings.state_machine_arn),
+        queue=_queue(),
         announcer=_announcer(),
+        max_attempts=settings.max_attempts,
+        resubmits_ambiguous=settings.resubmits_ambiguous,
         now=_now,
+        random=random.random,
     )
 
 
@@ -82,11 +91,51 @@ def report_failure() -> "ReportFailure":
     """Return the use case of ReportFailureFunction."""
     from dropreel.use_cases.report_failure import ReportFailure
 
-    return ReportFailure(jobs=_jobs(), announcer=_announcer(), now=_now)
+    return ReportFailure(
+        jobs=_jobs(),
+        queue=_queue(),
+        announcer=_announcer(),
+        max_attempts=Settings.from_environment().max_attempts,
+        now=_now,
+    )
+
+
+@cache
+def sweep_jobs() -> "SweepJobs":
+    """Return the use case of SweepJobsFunction."""
+    from dropreel.adapters.state_machine import StateMachine
+    from dropreel.use_cases.sweep_jobs import SweepJobs
+
+    settings = Settings.from_environment()
+    return SweepJobs(
+        jobs=_jobs(),
+        ledger=_ledger(),
+        queue=_queue(),
+        state_machine=StateMachine(boto3.client("stepfunctions", config=_RETRIES), settings.state_machine_arn),
+        announcer=_announcer(),
+        failure=report_failure(),
+        max_attempts=settings.max_attempts,
+        resubmits_ambiguous=settings.resubmits_ambiguous,
+        now=_now,
+    )
 
 
 def _jobs() -> JobTable:
     return JobTable(boto3.client("dynamodb", config=_RETRIES), Settings.from_environment().jobs_table)
+
+
+def _ledger() -> "Ledger":
+    from dropreel.adapters.ledger import Ledger
+
+    settings = Settings.from_environment()
+    client = boto3.client("dynamodb", config=_RETRIES)
+    return Ledger(client, settings.jobs_table, settings.spend_table, settings.spend_limit)
+
+
+def _queue() -> "SubmissionQueue":
+    from dropreel.adapters.submission_queue import SubmissionQueue
+
+    return SubmissionQueue(boto3.client("sqs", config=_RETRIES), Settings.from_environment().queue_url)
 
 
 def _announcer() -> Announcer:

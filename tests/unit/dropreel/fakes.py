@@ -11,10 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dropreel.adapters.image_bucket import Missing
+from dropreel.adapters.ledger import NotClaimed
 from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.errors import PublishFault
-from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, VideoObject, execution_name
+from dropreel.jobs import TELLING, ImageRef, Job, JobStatus, Money, Reason, VideoObject, execution_name
+from dropreel.messages import Again
+from dropreel.spending import SpendLimit, day_of
+from dropreel.waiting import LONGEST_SECONDS
 from tests.unit.dropreel.sample_jobs import NOON
 
 
@@ -58,32 +62,49 @@ class FakeJobTable(Outside):
     """Keeps jobs under the same conditions as the real table."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
-    claims_elsewhere: bool = False
+    unreadable: set[str] = field(default_factory=set)
 
     def get(self, job_id: str) -> Job | None:
         self.enters("get")
+        if job_id in self.unreadable:
+            raise OutOfOrderError(job_id)
         return self.jobs.get(job_id)
 
-    def claim(self, job: Job) -> Job | None:
-        if self.claims_elsewhere:
-            self.jobs[job.job_id] = replace(job, status=JobStatus.SUBMITTING)
+    def create(self, job: Job, event: str) -> Job | None:
+        found = self.jobs.get(job.job_id)
+        if found is not None and (found.status is not JobStatus.DEFERRED or found.options):
+            return None
+        return self.write("create", job, event)
+
+    def hold(self, job: Job, reason: Reason, at: datetime, event: str) -> Job | None:
+        return self.change("hold", job, JobStatus.DEFERRED, event, status=JobStatus.HELD, reason=reason, updated_at=at)
+
+    def defer_next_attempt(self, job: Job, reason: Reason, money: Money, at: datetime) -> Job | None:
+        return self.change(
+            "defer_next_attempt",
+            job,
+            job.status,
+            status=JobStatus.DEFERRED,
+            attempt=job.attempt + 1,
+            defers=0,
+            retry_at=None,
+            reason=reason,
+            money=money,
+            generation_id=None,
+            submitted_at=None,
+            updated_at=at,
+        )
+
+    def note_dead_letter(self, job: Job, at: datetime) -> Job | None:
         found = self.jobs.get(job.job_id)
         if found is not None and found.status is not JobStatus.DEFERRED:
             return None
-        return self._write("claim", replace(job, status=JobStatus.SUBMITTING))
-
-    def create_ended(self, job: Job, event: str) -> Job | None:
-        if job.job_id in self.jobs:
-            return None
-        return self._write("create_ended", job, event)
-
-    def defer(self, job: Job, reason: Reason, at: datetime) -> Job | None:
-        return self._change("defer", job, JobStatus.SUBMITTING, status=JobStatus.DEFERRED, reason=reason, updated_at=at)
+        return self.write("note_dead_letter", replace(job, status=JobStatus.DEFERRED, updated_at=at))
 
     def record_accepted(
         self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str
     ) -> Job | None:
-        return self._change(
+        return self.change(
             "record_accepted",
             job,
             JobStatus.SUBMITTING,
@@ -99,7 +120,7 @@ class FakeJobTable(Outside):
 
     def record_poll(self, job: Job, provider_status: str, at: datetime) -> Job | None:
         polls = self.jobs[job.job_id].polls + 1
-        return self._change(
+        return self.change(
             "record_poll", job, JobStatus.GENERATING, provider_status=provider_status, updated_at=at, polls=polls
         )
 
@@ -114,23 +135,90 @@ class FakeJobTable(Outside):
         video: VideoObject | None = None,
     ) -> Job | None:
         more = {**({"money": money} if money else {}), **({"video": video} if video else {})}
-        return self._change("finish", job, job.status, event, status=status, reason=reason, updated_at=at, **more)
+        return self.change("finish", job, job.status, event, status=status, reason=reason, updated_at=at, **more)
 
     def event_sent(self, job_id: str, event: str) -> None:
         job = self.jobs[job_id]
-        self._write("event_sent", replace(job, pending_events=job.pending_events - {event}))
+        self.write("event_sent", replace(job, pending_events=job.pending_events - {event}))
 
-    def _change(self, action: str, job: Job, was: JobStatus, event: str | None = None, **changes: Any) -> Job | None:
+    def told(self, job_id: str) -> None:
+        self.enters("told")
+
+    def waiting(self, what: str) -> Iterator[str]:
+        """Oldest first, as the real index; every ended job waits for telling here, since the index lags behind."""
+        found = [job for job in self.jobs.values() if (TELLING if job.is_terminal else job.status.value) == what]
+        yield from [job.job_id for job in sorted(found, key=lambda job: job.created_at)]
+
+    def change(self, action: str, job: Job, was: JobStatus, event: str | None = None, **changes: Any) -> Job | None:
         found = self.jobs.get(job.job_id)
         if found is None or (found.status, found.attempt) != (was, job.attempt):
             return None
-        return self._write(action, replace(found, **changes), event)
+        return self.write(action, replace(found, **changes), event)
 
-    def _write(self, action: str, job: Job, event: str | None = None) -> Job:
+    def write(self, action: str, job: Job, event: str | None = None) -> Job:
         self.enters(action)
         self.jobs[job.job_id] = replace(job, pending_events=job.pending_events | ({event} if event else set()))
         self.leaves(action)
         return self.jobs[job.job_id]
+
+
+@dataclass
+class FakeLedger(Outside):
+    """Claims jobs of a table and counts what is reserved a day, both or neither."""
+
+    jobs: FakeJobTable = field(default_factory=lambda: FakeJobTable([]))
+    limit: SpendLimit = field(default_factory=lambda: SpendLimit(5000))
+    reserved: dict[str, int] = field(default_factory=dict)
+    claims_elsewhere: bool = False
+
+    def claim(self, job: Job, now: datetime, lease: timedelta) -> Job | NotClaimed:
+        found = self.jobs.jobs.get(job.job_id)
+        free = found is None or (found.status in (JobStatus.DEFERRED, JobStatus.HELD) and found.attempt == job.attempt)
+        if self.claims_elsewhere or not free:
+            return NotClaimed.TAKEN
+        room = self.limit.room_after(self.reserved_cents(day_of(now)))
+        if room is not None and job.cost_cents > room:
+            return NotClaimed.NO_MONEY
+        self.enters("claim")
+        day = day_of(now)
+        claimed = replace(job, status=JobStatus.SUBMITTING, lease_until=now + lease, updated_at=now, reserved_day=day)
+        pending = frozenset() if found is None else found.pending_events
+        self.jobs.jobs[job.job_id] = replace(claimed, pending_events=pending)
+        self._add(day, job.cost_cents)
+        self.leaves("claim")
+        return claimed
+
+    def give_back(
+        self, job: Job, changes: dict[str, Any], reason: Reason, now: datetime, event: str | None = None
+    ) -> bool:
+        found = self.jobs.jobs.get(job.job_id)
+        if found is None or (found.status, found.attempt) != (JobStatus.SUBMITTING, job.attempt):
+            return False
+        self.enters("give_back")
+        written: dict[str, Any] = {**changes, "reason": reason, "updated_at": now, "reserved_day": None}
+        pending = found.pending_events | ({event} if event else set())
+        self.jobs.jobs[job.job_id] = replace(found, **written, pending_events=pending)
+        self._add(job.reserved_day or day_of(now), -job.cost_cents)
+        self.leaves("give_back")
+        return True
+
+    def reserved_cents(self, day: str) -> int:
+        return self.reserved.get(day, 0)
+
+    def _add(self, day: str, cents: int) -> None:
+        self.reserved[day] = self.reserved_cents(day) + cents
+
+
+@dataclass
+class FakeQueue(Outside):
+    """Keeps our own messages and how long each is delayed, never longer than SQS can."""
+
+    sent: list[tuple[Again, int]] = field(default_factory=list)
+
+    def send_again(self, job: Job, delay_seconds: int = 0) -> None:
+        self.enters("send_again")
+        self.sent.append((Again(job.job_id, job.attempt, job.defers), min(max(0, delay_seconds), LONGEST_SECONDS)))
+        self.leaves("send_again")
 
 
 @dataclass
@@ -216,6 +304,13 @@ class FakeStateMachine(Outside):
 
     executions: dict[str, str | None] = field(default_factory=dict)
 
+    statuses: dict[str, str] = field(default_factory=dict)
+
+    def status_of(self, job: Job) -> str | None:
+        self.enters("status_of")
+        name = execution_name(job.job_id, job.attempt)
+        return self.statuses.get(name, "RUNNING") if name in self.executions else None
+
     def start(self, job: Job) -> None:
         self.enters("start")
         self.executions.setdefault(execution_name(job.job_id, job.attempt), job.generation_id)
@@ -228,9 +323,10 @@ class FakeBus(Outside):
 
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     takes_nothing: bool = False
+    takes_nothing_of: set[str] = field(default_factory=set)
 
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
-        if self.takes_nothing:
+        if self.takes_nothing or detail["data"]["job_id"] in self.takes_nothing_of:
             raise PublishFault(event_type)
         self.enters("publish")
         self.published.append((str(event_type), detail))

@@ -75,7 +75,8 @@ def test_a_failed_job_says_why():
     job = job_with(status=JobStatus.FAILED, reason=Reason("timed_out", "too late"))
 
     assert detail_of(job, EventType.FAILED)["data"]["reason"] == {
-        **{"code": "timed_out", "message": "too late"},
+        "code": "timed_out",
+        "message": "too late",
         "messages": ["too late"],
     }
 
@@ -96,7 +97,10 @@ def test_a_completed_job_says_where_its_video_is():
     data = detail_of(job_with(status=JobStatus.COMPLETED, video=VIDEO), EventType.COMPLETED)["data"]
 
     assert data["video"] == {
-        **{"bucket": "videos", "key": "holiday/beach-gen_1.mp4", "size": 99, "sha256": "ab" * 32},
+        "bucket": "videos",
+        "key": "holiday/beach-gen_1.mp4",
+        "size": 99,
+        "sha256": "ab" * 32,
         "receipt_key": "holiday/beach-gen_1.json",
     }
 

@@ -1,12 +1,17 @@
 import io
+import random
+import re
+import time
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
+from dropreel import images
 from dropreel.images import MAX_BYTES_READ, MAX_IMAGE_BYTES, MAX_PIXELS, MAX_READS, ImageFacts, inspect_image
 from dropreel.jobs import Reason
 from tests.unit.dropreel.byte_sources import CountingBytes
@@ -74,6 +79,9 @@ JPEGS = {
     "wide": encoded(picture(3000, 7), "JPEG"),
     "many segments": with_segments(jpeg(), *[segment(0xE5, b"x" * 100)] * 500),
     "large segments": with_segments(jpeg(), *[segment(0xE2, bytes(65_533))] * 20),
+    "stray bytes between segments": with_segments(jpeg(), segment(0xE5, b"x"), b"stray\0\0", segment(0xE5, b"y")),
+    "a stray stuffed FF between segments": with_segments(jpeg(), segment(0xE5, b"x"), b"\xff\0\0", segment(0xE5, b"y")),
+    "many stray bytes": with_segments(jpeg(), segment(0xE5, b"x"), bytes(50_000)),
     "fill bytes": jpeg()[:2] + b"\xff" * 9 + jpeg()[2:],
     "an Adobe segment with a thumbnail": with_segments(jpeg(), segment(0xED, b"Photoshop 3.0\0" + jpeg())),
     "two pictures (MPO)": encoded(picture(), "MPO", save_all=True, append_images=[picture(30, 20)]),
@@ -166,6 +174,74 @@ def test_a_jpeg_with_an_impossible_frame_is_refused(frame):
     assert reason_for(content).code in ("image_damaged", "image_truncated")
 
 
+SCAN = segment(0xDA, b"\x01\x01\0\0\x3f\0") + b"data\xff\xd9"
+TABLE = segment(0xDB, b"\0" + bytes(64))
+
+
+def grey_frame(precision: int = 8, components: bytes = b"\x01\x11\0") -> bytes:
+    return bytes([precision, 0, 16, 0, 16, len(components) // 3]) + components
+
+
+@pytest.mark.parametrize(
+    ("segments", "what"),
+    [
+        (TABLE + segment(0xC0, grey_frame()) * 2 + SCAN, "two frame headers"),
+        (TABLE + segment(0xC0, grey_frame(components=b"\x01\x51\0")) + SCAN, "sampling"),
+        (TABLE + segment(0xC0, grey_frame(components=b"\x02\x11\0")) + SCAN, "different components"),
+        (TABLE + segment(0xC0, grey_frame()) + segment(0xDA, b"") + b"data\xff\xd9", "picture data"),
+        (segment(0xC0, grey_frame()) + SCAN, "missing"),
+        (segment(0xDB, b"\0" + bytes(63)), "quantization table"),
+        (segment(0xDB, b"\x04" + bytes(64)), "quantization table"),
+        (segment(0xC4, b"\0" + b"\3" + bytes(15) + b"abc"), "Huffman table"),
+        (segment(0xC4, b"\0" + b"\0\1" + bytes(14) + b"\x11") + bytes(500), "Huffman table"),
+        (segment(0xC4, b"\x20" + bytes(16)) + bytes(500), "Huffman table"),
+        (segment(0x42, b""), "marker 42"),
+    ],
+)
+def test_a_jpeg_whose_headers_no_reader_takes_is_refused(segments, what):
+    reason = reason_for(b"\xff\xd8" + segments)
+
+    assert reason.code == "image_damaged"
+    assert what in reason.message
+
+
+@pytest.mark.parametrize("marker", [0xC0, 0xC1, 0xC2, 0xC9, 0xCA])
+def test_a_jpeg_of_every_usual_kind_is_taken(marker):
+    facts = facts_of(b"\xff\xd8" + TABLE + segment(marker, grey_frame()) + SCAN)
+
+    assert (facts.width, facts.height) == (16, 16)
+
+
+def test_a_lossless_jpeg_needs_no_quantization_table():
+    assert facts_of(b"\xff\xd8" + segment(0xC3, grey_frame()) + SCAN).format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("marker", "frame"),
+    [
+        (0xC1, grey_frame(precision=12)),
+        (0xC0, grey_frame(components=b"\x01\x11\0\x02\x11\0")),
+        (0xC5, grey_frame()),
+        (0xCF, grey_frame()),
+    ],
+    ids=["12 bits", "two components", "hierarchical", "lossless and arithmetic"],
+)
+def test_a_jpeg_of_a_kind_that_hardly_any_program_opens_is_refused(marker, frame):
+    reason = reason_for(b"\xff\xd8" + TABLE + segment(marker, frame) + SCAN)
+
+    assert reason.code == "image_format"
+    assert "save it as an ordinary JPEG" in reason.message
+
+
+@pytest.mark.parametrize("kind", [1, 3, 4], ids=["BYTE", "SHORT", "LONG"])
+def test_an_orientation_may_be_an_integer_of_any_width(kind):
+    block = b"II*\0\x08\0\0\0\x01\0\x12\x01" + bytes([kind, 0]) + b"\x01\0\0\0\x06\0\0\0\0\0\0\0"
+
+    facts = facts_of(with_segments(jpeg(), segment(0xE1, b"Exif\0\0" + block)))
+
+    assert facts.orientation == 6
+
+
 @pytest.mark.parametrize(
     "tail",
     [
@@ -246,6 +322,9 @@ def test_a_png_cut_anywhere_is_refused(name):
         png()[:33] + png()[-12:],
         png()[:33] + b"<html><body>" + png()[33:],
         png()[:33] + b"\xff\xff\xff\xffIDAT" + png()[41:],
+        png()[:41] + b"\0\0" + png()[43:],
+        png()[:33] + b"\0\0\0\x20IDAT" + png()[41:],
+        with_chunks(png(), chunk(b"tEXt", b"k\0v")[:-1] + b"\0"),
     ],
 )
 def test_a_damaged_png_is_refused(content):
@@ -289,7 +368,7 @@ def test_an_animated_webp_says_so(name, is_animated):
 
 
 def test_a_long_animation_is_taken_although_its_orientation_is_out_of_reach():
-    frames = [riff_chunk(b"ANMF", bytes(20_000))] * 300
+    frames = [riff_chunk(b"ANMF", bytes(16) + webp()[12:] + bytes(20_000))] * 300
     content = riff(vp8x(0x0A, 60, 40), riff_chunk(b"ANIM", bytes(6)), *frames, riff_chunk(b"EXIF", exif(6)[6:]))
 
     assert facts_of(content).animated
@@ -316,6 +395,15 @@ def test_a_webp_cut_anywhere_is_refused(name):
         riff(vp8x(0, 60, 40), riff_chunk(b"XMP ", b"<x/>")),
         riff(vp8x(0, 61, 40), webp()[12:]),
         riff(vp8x(0, 60, 40), b"VP8 \xff\xff\xff\x7f" + bytes(20)),
+        riff(webp()[12:], b"JUNK\xff\xff\xff\x7f"),
+        riff(b"VP8 \xff\xff\xff\x7f" + webp()[20:]),
+        riff(riff_chunk(b"VP8 ", b"\x00" + webp()[21:])),
+        riff(vp8x(0x40, 60, 40), webp()[12:]),
+        riff(vp8x(0x02, 60, 40), webp()[12:]),
+        riff(vp8x(0x02, 60, 40), riff_chunk(b"ANMF", bytes(16) + webp()[12:])),
+        riff(vp8x(0, 60, 40), riff_chunk(b"ANMF", bytes(16) + webp()[12:])),
+        riff(vp8x(0x02, 60, 40), riff_chunk(b"ANIM", bytes(6)), riff_chunk(b"ANMF", b"\1" + bytes(15) + webp()[12:])),
+        riff(vp8x(0x02, 60, 40), riff_chunk(b"ANIM", bytes(6)), riff_chunk(b"ANMF", bytes(40))),
     ],
 )
 def test_a_damaged_webp_is_refused(content):
@@ -443,24 +531,66 @@ def test_too_many_pixels_are_refused(width, height):
     assert reason_for(png_header(width, height)).code == "image_too_many_pixels"
 
 
+LONGEST_WALK = 1.0
+"""Seconds that any file of 10 MB may take when its bytes are at hand."""
+
 BOMBS = {
     "JPEG of empty segments": with_segments(jpeg(), segment(0xE5, b"") * 2_000_000),
+    "JPEG of stray bytes": with_segments(jpeg(), segment(0xE5, b""), bytes(9_000_000)),
+    "JPEG of stuffed stray bytes": with_segments(jpeg(), segment(0xE5, b""), b"x\xff\0" * 3_000_000),
+    "JPEG of Huffman tables": with_segments(jpeg(), segment(0xC4, bytes(17 * 3800)) * 150),
+    "JPEG of quantization tables": with_segments(jpeg(), segment(0xDB, bytes(65 * 1000)) * 150),
+    "JPEG of restart markers": with_segments(jpeg(), b"\xff\xd0" * 4_500_000),
+    "JPEG of Exif blocks": with_segments(
+        jpeg(), segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(65_000)) * 150
+    ),
+    "PNG of Exif blocks": with_chunks(png(), chunk(b"eXIf", b"II*\0\x08\0\0\0\xff\xff" + bytes(8000)) * 1200),
     "JPEG of large segments": with_segments(jpeg(), segment(0xE2, bytes(65_533)) * 150),
     "JPEG of middling segments": with_segments(jpeg(), segment(0xE2, bytes(1500)) * 6000),
     "JPEG of fill bytes": jpeg()[:2] + b"\xff" * 9_000_000 + jpeg()[2:],
     "JPEG without an end": jpeg()[:-2] + bytes(9_000_000),
     "PNG of empty chunks": with_chunks(png(), chunk(b"teXt", b"") * 800_000),
     "PNG of large chunks": with_chunks(png(), chunk(b"teXt", bytes(70_000)) * 140),
-    "PNG without an end": png()[:-12] + bytes(9_000_000),
+    "PNG without an end": png()[:-12] + chunk(b"IDAT", bytes(9_000_000)),
     "WebP of empty chunks": riff(vp8x(0, 60, 40), riff_chunk(b"JUNK", b"") * 1_000_000, webp()[12:]),
 }
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_file_made_to_be_read_for_ever_is_given_up(name):
+    start = time.perf_counter()
     reason = reason_for(BOMBS[name])
 
+    assert time.perf_counter() - start < LONGEST_WALK
     assert reason.code in ("image_header_too_long", "image_truncated")
+
+
+def noise(side: int, mode: str = "RGB") -> Image.Image:
+    """A picture that no format can make smaller."""
+    return Image.frombytes(mode, (side, side), random.Random(side).randbytes(side * side * len(mode)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "options"),
+    [
+        ("JPEG", 1700, {"quality": 98, "subsampling": 0, "exif": exif(6), "icc_profile": bytes(3000)}),
+        ("JPEG", 1900, {"quality": 98, "subsampling": 0, "progressive": True}),
+        ("PNG", 1400, {"compress_level": 0}),
+        ("PNG", 1800, {"compress_level": 0, "exif": exif(6)}),
+        ("WEBP", 1400, {"lossless": True, "method": 0, "quality": 0, "exif": exif(6)}),
+    ],
+)
+def test_a_large_image_costs_a_hundredth_of_its_bytes(kind, side, options, monkeypatch):
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 2**24)  # Pillow's JPEG writer expects pictures that get smaller
+    content = encoded(noise(side), kind, **options)
+    source = CountingBytes(content)
+
+    facts = inspect_image(source)
+
+    assert isinstance(facts, ImageFacts), facts
+    assert 5_000_000 < len(content) <= MAX_IMAGE_BYTES
+    assert source.bytes_read <= len(content) / 100
+    assert source.reads <= 8
 
 
 @pytest.mark.parametrize("name", ["baseline", "progressive", "ICC profile"])
@@ -534,3 +664,20 @@ def test_where_the_reads_fall_does_not_change_the_facts(content, padding):
     moved = facts_of(content[:start] + behind + content[start:])
 
     assert replace(moved, size=len(content)) == facts_of(content)
+
+
+# --- what is written about it ----------------------------------------------------------------------------------------
+
+MODULE = Path(images.__file__)
+DOCUMENT = Path(__file__).parents[3] / "docs" / "images.md"
+
+
+def test_the_document_explains_every_reason_and_no_other():
+    codes = set(re.findall(r'"(image_[a-z_]+)"', MODULE.read_text(encoding="utf-8")))
+
+    assert set(re.findall(r"^\| `(image_[a-z_]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)) == codes
+
+
+@pytest.mark.parametrize("name", ["MAX_IMAGE_BYTES", "MAX_PIXELS", "MAX_BYTES_READ", "MAX_READS", "MAX_LOOKS"])
+def test_the_document_has_the_limits_of_the_module(name):
+    assert f"{getattr(images, name):,}" in DOCUMENT.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.jobs import ImageRef, job_id_of
-from dropreel.messages import Drop, Generation, drop_of, generation_of, reason_of
+from dropreel.messages import Again, Drop, Generation, drop_of, few_enough, generation_of, message_of, reason_of
 from tests.sample_events import load_event
 
 UPLOADED = {
@@ -33,9 +33,7 @@ def without(name):
 
 
 def test_an_upload_is_one_object_version():
-    assert drop_of(UPLOADED) == Drop(
-        ImageRef("uploads", "a+b %41 é.jpg", "v1", "e1", "0055AED6DCD90281E5"), size=5000
-    )
+    assert drop_of(UPLOADED) == Drop(ImageRef("uploads", "a+b %41 é.jpg", "v1", "e1", "0055AED6DCD90281E5"), size=5000)
 
 
 def test_a_key_is_taken_as_it_stands():
@@ -137,7 +135,9 @@ def test_without_a_request_id_one_event_delivered_twice_is_one_job():
     assert job_id_of(first.image, first.request_id) == job_id_of(second.image, second.request_id)
 
 
-@pytest.mark.parametrize("detail", [{}, {"image": None}, {"image": {}}, {"image": "a.jpg"}, {"image": []}, [], "x", None])
+@pytest.mark.parametrize(
+    "detail", [{}, {"image": None}, {"image": {}}, {"image": "a.jpg"}, {"image": []}, [], "x", None]
+)
 def test_a_request_without_an_image_says_so(detail):
     faults = drop_of(request_with(detail)).faults
 
@@ -202,8 +202,53 @@ def test_a_long_value_is_cut_in_a_fault():
     assert len(fault_of({"image": IMAGE, "options": "x" * 100_000})) < 200
 
 
-def test_a_key_longer_than_s3_takes_is_a_fault():
-    assert "image.key" in fault_of({"image": {**IMAGE, "key": "é" * 513}})
+@pytest.mark.parametrize("key", ["é" * 513, "half \ud83d"])
+def test_a_key_that_s3_cannot_have_is_a_fault(key):
+    assert "image.key" in fault_of({"image": {**IMAGE, "key": key}})
+
+
+@pytest.mark.parametrize("bucket", ["b" * 64, "bücket", "half \ud83d", "two\nlines"])
+def test_a_bucket_that_s3_cannot_have_is_a_fault(bucket):
+    assert "image.bucket" in fault_of({"image": {**IMAGE, "bucket": bucket}})
+
+
+@pytest.mark.parametrize("version", ["v" * 1025, "é", "v\n", "half \ud83d"])
+def test_a_version_that_s3_cannot_have_is_a_fault(version):
+    assert "image.version_id" in fault_of({"image": {**IMAGE, "version_id": version}})
+
+
+def test_the_longest_names_that_s3_can_have_are_taken():
+    image = {"bucket": "b" * 63, "key": "é" * 512, "version_id": "v" * 1024}
+
+    drop = drop_of(request_with({"image": image}))
+
+    assert drop.faults == ()
+    assert (drop.image.bucket, drop.image.key, drop.image.version_id) == tuple(image.values())
+
+
+def test_a_name_that_s3_cannot_have_is_not_kept():
+    image = drop_of(request_with({"image": {"bucket": "b" * 64, "key": "\ud83d", "version_id": "é"}})).image
+
+    assert image == ImageRef("", "")
+
+
+def test_thousands_of_faults_are_told_as_a_few_and_their_number():
+    faults = drop_of(request_with({"image": IMAGE, **{f"o{number}": 0 for number in range(5000)}})).faults
+
+    assert len(faults) == 21
+    assert faults[-1] == "and 4,980 more."
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, 0), (1, 1), (20, 20), (21, 21), (22, 21)])
+def test_up_to_twenty_faults_are_all_told(number, told):
+    assert len(few_enough(["x"] * number)) == told
+
+
+def test_a_long_fault_is_cut():
+    (short, cut) = few_enough(["x" * 500, "y" * 501])
+
+    assert short == "x" * 500
+    assert cut == "y" * 499 + "…"
 
 
 @given(
@@ -212,7 +257,8 @@ def test_a_key_longer_than_s3_takes_is_a_fault():
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["image", "options", "request_id", "bucket", "key", "version_id"]) | st.text(max_size=5),
+                st.sampled_from(["image", "options", "request_id", "bucket", "key", "version_id"])
+                | st.text(max_size=5),
                 inner,
                 max_size=4,
             )
@@ -225,6 +271,26 @@ def test_a_request_of_any_form_is_decoded_and_names_an_image_or_a_fault(detail):
 
     assert drop.faults or (drop.image.bucket and drop.image.key)
     assert drop.request_id
+
+
+# --- our own messages ------------------------------------------------------------------------------------------------
+
+
+def test_our_own_message_is_a_job_that_comes_again():
+    assert message_of({"job_id": "j", "attempt": 2, "defers": 3}) == Again("j", 2, 3)
+
+
+def test_a_message_with_an_event_is_that_event():
+    assert message_of(UPLOADED) == drop_of(UPLOADED)
+
+
+@pytest.mark.parametrize("missing", ["job_id", "attempt", "defers"])
+def test_a_message_that_is_neither_an_event_nor_ours_is_a_fault(missing):
+    body = {"job_id": "j", "attempt": 2, "defers": 3}
+    del body[missing]
+
+    with pytest.raises(KeyError):
+        message_of(body)
 
 
 # --- a generation ----------------------------------------------------------------------------------------------------

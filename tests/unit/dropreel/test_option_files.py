@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.option_files import FOLDER_FILE, MAX_FILE_BYTES, MAX_FOLDERS, folder_keys, place_of, sidecar_key
+from dropreel.option_files import (
+    FOLDER_FILE,
+    MAX_FILE_BYTES,
+    MAX_FOLDERS,
+    folder_keys,
+    option_keys,
+    place_of,
+    sidecar_key,
+)
 from dropreel.options import Fault, Place, resolve
 
 KEY = "holiday/beach.jpg.json"
@@ -52,14 +60,14 @@ def test_folder_files_are_looked_for_from_the_image_up_to_the_bucket(image, file
     assert list(folder_keys(image)) == files
 
 
-def test_only_the_nearest_folders_of_a_very_deep_image_are_looked_at():
+def test_only_the_nearest_folders_of_a_very_deep_image_and_the_bucket_itself_are_looked_at():
     folders = [str(number) for number in range(MAX_FOLDERS + 20)]
 
     found = list(folder_keys("/".join([*folders, "beach.jpg"])))
 
     assert len(found) == MAX_FOLDERS
     assert found[0] == "/".join([*folders, FOLDER_FILE])
-    assert found[-1] == "/".join([*folders[:21], FOLDER_FILE])
+    assert found[-2:] == ["/".join([*folders[:22], FOLDER_FILE]), FOLDER_FILE]
 
 
 @given(st.text(alphabet="ab/.", max_size=150))
@@ -69,6 +77,21 @@ def test_every_folder_file_lies_in_a_folder_that_the_image_is_in(image):
     assert len(found) == min(image.count("/") + 1, MAX_FOLDERS)
     assert all(image.startswith(key.removesuffix(FOLDER_FILE)) for key in found)
     assert found == sorted(found, key=len, reverse=True)
+
+
+def test_the_sidecar_comes_before_the_folder_files():
+    assert list(option_keys("a/b.jpg")) == ["a/b.jpg.json", "a/dropreel.json", "dropreel.json"]
+
+
+@pytest.mark.parametrize(("image", "has_sidecar"), [("é" * 509 + "b", True), ("é" * 510, False)])
+def test_a_sidecar_whose_key_s3_could_not_have_is_not_looked_for(image, has_sidecar):
+    assert list(option_keys(image)) == [*([sidecar_key(image)] if has_sidecar else []), FOLDER_FILE]
+
+
+def test_a_folder_file_whose_key_s3_could_not_have_is_not_looked_for_and_those_above_it_are():
+    folder = "f" * 500
+
+    assert list(option_keys(f"{folder}/{'g' * 515}/beach.j")) == [f"{folder}/dropreel.json", "dropreel.json"]
 
 
 # --- what is in a file -----------------------------------------------------------------------------------------------
@@ -91,7 +114,8 @@ def test_text_beyond_ascii_is_read_as_utf8():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"   ", b"\xef\xbb\xbf", b"prompt: waves", b'{"mode": "hq"', b"{'mode': 'hq'}", b'{"a": 1} {}', b"\0"]
+    "content",
+    [b"", b"   ", b"\xef\xbb\xbf", b"prompt: waves", b'{"mode": "hq"', b"{'mode': 'hq'}", b'{"a": 1} {}', b"\0"],
 )
 def test_what_is_not_json_is_a_fault_that_says_where(content):
     found = fault_of(content)

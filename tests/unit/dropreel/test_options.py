@@ -386,7 +386,17 @@ def test_each_option_comes_from_the_first_place_that_has_it(values):
     for name in OPTION_NAMES:
         first = next(place for place in places if name in place.values)
         assert resolved.sources[name] == first.name
-        assert first is DEFAULTS or getattr(resolved.options, name) == first.values[name]
+        found = getattr(resolved.options, name)
+        assert first is DEFAULTS or found == (
+            pytest.approx(first.values[name], abs=1e-9) if name == "cfg_scale" else first.values[name]
+        )
+
+
+@pytest.mark.parametrize(
+    ("asked", "scale"), [(0.1234567891234, 0.123456789), (5e-324, 0), (1 / 3, 0.333333333), (1, 1)]
+)
+def test_a_scale_is_kept_to_nine_decimals(asked, scale):
+    assert resolved_from(Place("request", {"cfg_scale": asked}), DEFAULTS).options.cfg_scale == scale
 
 
 # --- the ratio -------------------------------------------------------------------------------------------------------

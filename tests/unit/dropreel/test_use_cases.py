@@ -1,12 +1,10 @@
 import json
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from dropreel.adapters.image_bucket import Missing
 from dropreel.answers import (
-    Accepted,
     Ambiguous,
     Busy,
     Finished,
@@ -19,94 +17,13 @@ from dropreel.answers import (
 )
 from dropreel.errors import PublishFault, TryAgain, VideoFault
 from dropreel.events import EventType
-from dropreel.jobs import TERMINAL, ImageRef, Job, JobStatus, Money, Reason, VideoObject, job_id_of
-from dropreel.messages import Drop, Generation
-from dropreel.use_cases.announce import Announcer
-from dropreel.use_cases.check_status import CheckStatus
-from dropreel.use_cases.deliver_video import DeliverVideo
-from dropreel.use_cases.judge_image import ImageJudge
-from dropreel.use_cases.report_failure import ReportFailure
-from dropreel.use_cases.submit_generation import LEASE, SubmitGeneration
-from tests.unit.dropreel.fakes import (
-    Clock,
-    FakeBus,
-    FakeImageBucket,
-    FakeJobTable,
-    FakeProvider,
-    FakeStateMachine,
-    FakeStoredImage,
-    FakeVideoBucket,
-    FakeVideoSource,
-    OutOfOrderError,
-    sha256,
-)
+from dropreel.jobs import TERMINAL, ImageRef, JobStatus, Money, Reason, VideoObject
+from dropreel.messages import Again, Drop
+from dropreel.use_cases.submit_generation import LEASE
+from tests.unit.dropreel.fakes import FakeProvider, OutOfOrderError, sha256
 from tests.unit.dropreel.pictures import jpeg
-from tests.unit.dropreel.sample_jobs import job_with
 from tests.unit.dropreel.tiny_video import tiny_video
-
-DROP = Drop(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
-JOB_ID = job_id_of(DROP.image)
-GENERATION = Generation(JOB_ID, 1, "gen_1")
-ACCEPTED = Accepted("gen_1", "created")
-STACK = {
-    "prompt": "a slow push in",
-    "mode": "fast",
-    "negative_prompt": "",
-    "aspect_ratio": "auto",
-    "duration": "5",
-    "cfg_scale": "0.5",
-    "sound": "true",
-}
-TIMEOUT_SECONDS = 3600
-
-
-@dataclass
-class World:
-    """Everything outside, and the steps that work on it."""
-
-    journal: list[str] = field(default_factory=list)
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        self.jobs = FakeJobTable(self.journal)
-        self.image = FakeStoredImage(self.journal, content=jpeg())
-        self.images = FakeImageBucket(self.journal, stored=self.image)
-        self.provider = FakeProvider(self.journal, submit_answer=ACCEPTED)
-        self.state_machine = FakeStateMachine(self.journal)
-        self.bus = FakeBus(self.journal)
-        self.source = FakeVideoSource(self.journal, content=tiny_video())
-        self.videos = FakeVideoBucket(self.journal)
-        announcer = Announcer(self.jobs, self.bus)
-        judge = ImageJudge(self.images, frozenset({"uploads"}), STACK, self.clock)
-        self.submit = SubmitGeneration(
-            self.jobs, judge, self.images, self.provider, self.state_machine, announcer, self.clock
-        )
-        self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.clock)
-        self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, announcer, self.clock)
-        self.report = ReportFailure(self.jobs, announcer, self.clock)
-
-    @property
-    def job(self) -> Job:
-        return self.jobs.jobs[JOB_ID]
-
-    def has(self, **changes: Any) -> None:
-        """Let the table hold the upload's job with these fields."""
-        self.jobs.jobs[JOB_ID] = job_with(job_id=JOB_ID, **changes)
-
-    def delivered_again(self) -> None:
-        """Let the queue bring the same message again, as often and as late as it likes."""
-        for _ in range(3):
-            self.clock.pass_seconds(LEASE.total_seconds() + 1)
-            try:
-                self.submit.run(DROP)
-            except TryAgain:
-                continue
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
+from tests.unit.dropreel.world import ACCEPTED, DROP, GENERATION, JOB_ID, TIMEOUT_SECONDS, World
 
 # --- submit: what an image costs and where it ends -------------------------------------------------------------------
 
@@ -164,24 +81,27 @@ def test_an_answer_that_ends_a_job_is_told(world: World, answer, status, money, 
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
+    ("answer", "code", "delay"),
     [
-        (Busy(429, 30), "provider_busy"),
-        (Busy(503, None), "provider_busy"),
-        (NotSent("NewConnectionError"), "provider_unreachable"),
-        (KeyRefused(401), "key_refused"),
-        (KeyRefused(403), "key_refused"),
+        (Busy(429, 30), "provider_busy", 30),
+        (Busy(429, 0), "provider_busy", 0),
+        (Busy(503, 3600), "provider_busy", 900),
+        (Busy(503, None), "provider_busy", 3),
+        (NotSent("NewConnectionError"), "provider_unreachable", 3),
+        (KeyRefused(401), "key_refused", 900),
+        (KeyRefused(403), "key_refused", 900),
     ],
 )
-def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, answer, code):
+def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, answer, code, delay):
     world.provider.submit_answer = answer
 
-    with pytest.raises(TryAgain):
-        world.submit.run(DROP)
+    outcome = world.submit.run(DROP)
 
+    assert outcome == "deferred"
     assert (world.job.status, world.job.money) == ("deferred", "none")
     assert world.job.reason is not None
     assert world.job.reason.code == code
+    assert world.queue.sent == [(Again(JOB_ID, 1, 1), delay)]
     assert world.bus.published == []
     assert world.state_machine.executions == {}
 
@@ -189,11 +109,10 @@ def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, ans
 @pytest.mark.parametrize("answer", [Busy(429, None), NotSent("x"), KeyRefused(401)])
 def test_a_deferred_job_is_submitted_when_it_comes_again(world: World, answer):
     world.provider.submit_answer = answer
-    with pytest.raises(TryAgain):
-        world.submit.run(DROP)
+    world.submit.run(DROP)
     world.provider.submit_answer = ACCEPTED
 
-    outcome = world.submit.run(DROP)
+    outcome = world.comes_again()
 
     assert outcome == "generating"
     assert (world.job.money, world.job.reason) == (Money.SPENT, None)
@@ -213,12 +132,11 @@ def test_a_deferred_job_whose_image_is_gone_when_it_comes_again_ends_all_the_sam
 
 def test_a_deferred_job_is_submitted_as_it_was_judged_the_first_time(world: World):
     world.provider.submit_answer = Busy(429, None)
-    with pytest.raises(TryAgain):
-        world.submit.run(DROP)
+    world.submit.run(DROP)
     world.provider.submit_answer = ACCEPTED
     world.images.files = {"dropreel.json": b'{"mode": "hq"}'}
 
-    world.submit.run(DROP)
+    world.comes_again()
 
     assert world.provider.sent[-1]["mode"] == "fast"
     assert (world.job.options["mode"], world.job.cost_cents) == ("fast", 47)
@@ -400,7 +318,7 @@ def test_everything_that_can_fail_comes_before_the_claim_and_the_post_right_afte
 
 @pytest.mark.parametrize("action", ["find", "read", "read_file", "presign", "prepare", "claim"])
 def test_a_fault_before_the_post_costs_nothing_and_leaves_no_claim(world: World, action):
-    for outside in (world.images, world.image, world.provider, world.jobs):
+    for outside in (world.images, world.image, world.provider, world.ledger):
         outside.broken_before.add(action)
 
     with pytest.raises(OutOfOrderError):
@@ -408,10 +326,11 @@ def test_a_fault_before_the_post_costs_nothing_and_leaves_no_claim(world: World,
 
     assert world.provider.sent == []
     assert world.jobs.jobs == {}
+    assert world.reserved == 0
 
 
 def test_a_delivery_that_loses_the_claim_sends_nothing(world: World):
-    world.jobs.claims_elsewhere = True
+    world.ledger.claims_elsewhere = True
 
     with pytest.raises(TryAgain):
         world.submit.run(DROP)
@@ -442,7 +361,7 @@ def test_the_id_of_what_was_paid_is_logged_before_it_is_written(world: World, ca
 # --- submit: the same message again ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", ["generating", "held", "completed", "failed", "rejected", "unknown"])
+@pytest.mark.parametrize("status", ["generating", "completed", "failed", "rejected", "unknown"])
 def test_a_job_that_is_past_its_submission_is_never_submitted_again(world: World, status):
     world.has(status=JobStatus(status))
 
@@ -470,7 +389,7 @@ def test_whatever_settled_a_submission_it_is_sent_once(world: World, answer):
     [
         ("provider", "broken_before", "send"),
         ("provider", "broken_after", "send"),
-        ("jobs", "broken_after", "claim"),
+        ("ledger", "broken_after", "claim"),
         ("jobs", "broken_before", "record_accepted"),
         ("jobs", "broken_after", "record_accepted"),
         ("state_machine", "broken_before", "start"),
@@ -496,14 +415,18 @@ def test_a_crash_anywhere_from_the_claim_on_never_leads_to_a_second_post(world: 
     assert world.job.pending_events == frozenset()
 
 
-@pytest.mark.parametrize("answer", [Refused(400, "too dark"), Ambiguous("ReadTimeout")])
+@pytest.mark.parametrize(
+    ("outside", "action", "answer"),
+    [("ledger", "give_back", Refused(400, "too dark")), ("jobs", "finish", Ambiguous("ReadTimeout"))],
+)
 @pytest.mark.parametrize("when", ["broken_before", "broken_after"])
-def test_a_crash_while_an_end_is_written_never_leads_to_a_second_post(world: World, when, answer):
+def test_a_crash_while_an_end_is_written_never_leads_to_a_second_post(world: World, when, outside, action, answer):
     world.provider.submit_answer = answer
-    getattr(world.jobs, when).add("finish")
+    broken = getattr(getattr(world, outside), when)
+    broken.add(action)
     with pytest.raises(OutOfOrderError):
         world.submit.run(DROP)
-    getattr(world.jobs, when).clear()
+    broken.clear()
     world.provider.submit_answer = ACCEPTED
 
     world.delivered_again()
@@ -514,26 +437,28 @@ def test_a_crash_while_an_end_is_written_never_leads_to_a_second_post(world: Wor
 
 def test_a_crash_while_a_deferral_is_written_is_not_submitted_again_by_itself(world: World):
     world.provider.submit_answer = Busy(429, None)
-    world.jobs.broken_before.add("defer")
+    world.ledger.broken_before.add("give_back")
     with pytest.raises(OutOfOrderError):
         world.submit.run(DROP)
-    world.jobs.broken_before.clear()
+    world.ledger.broken_before.clear()
     world.provider.submit_answer = ACCEPTED
 
     world.delivered_again()
 
     assert len(world.provider.sent) == 1
     assert world.job.status is JobStatus.UNKNOWN
+    assert world.reserved == 47
 
 
 def test_a_submission_under_a_live_lease_is_left_alone(world: World):
     world.has(status=JobStatus.SUBMITTING, lease_until=world.clock.time + LEASE)
     world.clock.pass_seconds(LEASE.total_seconds() - 1)
 
-    with pytest.raises(TryAgain):
-        world.submit.run(DROP)
+    outcome = world.submit.run(DROP)
 
+    assert outcome == "submitting"
     assert world.job.status is JobStatus.SUBMITTING
+    assert world.provider.sent == []
     assert world.bus.published == []
 
 
@@ -954,12 +879,13 @@ def test_a_report_of_a_job_that_is_not_there_is_tried_again(world: World):
     ("answer", "events"),
     [
         (FINISHED, [EventType.SUBMITTED, EventType.COMPLETED]),
-        (GenerationFailed("no faces"), [EventType.SUBMITTED, EventType.FAILED]),
+        (PollFault("ReadTimeout"), [EventType.SUBMITTED, EventType.FAILED]),
     ],
 )
 def test_one_image_has_one_outcome_and_each_event_once(world: World, answer, events):
     world.submit.run(DROP)
     world.provider.poll_answer = answer
+    world.clock.pass_seconds(TIMEOUT_SECONDS)
     found = world.check.run(GENERATION)
     if found["outcome"] == "completed":
         world.deliver.run(GENERATION)

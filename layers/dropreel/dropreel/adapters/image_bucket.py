@@ -75,6 +75,8 @@ class ImageBucket:
                 return Missing.SUPERSEDED
             if status in (404, 405):  # 405: the version is a delete marker
                 return Missing.GONE
+            if status == 400 and _version(image.version_id):  # the version id is none that S3 ever gave
+                return Missing.GONE
             raise
         return StoredImage(
             client=self.client,

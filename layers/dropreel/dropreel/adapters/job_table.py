@@ -1,5 +1,7 @@
 """The job table: one item a job, changed only by conditional writes, so that two workers never both believe they hold it."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from dropreel.jobs import Job, JobStatus, Money, Reason, VideoObject
+from dropreel.jobs import TELLING, TERMINAL, Job, JobStatus, Money, Reason, VideoObject
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+WAITING_INDEX = "waiting"
+"""Job ids by what they wait for, oldest first: only jobs that somebody has still to work on are in it."""
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -28,23 +33,44 @@ class JobTable:
         answer = self.client.get_item(TableName=self.table, Key=_key(job_id), ConsistentRead=True)
         return _job(answer["Item"]) if "Item" in answer else None
 
-    def claim(self, job: Job) -> Job | None:
-        """Write the intent to submit: the job as `submitting`, unless it exists and is not `deferred`. None: somebody else has it."""
+    def create(self, job: Job, event: str) -> Job | None:
+        """Write a job that is not submitted now (`rejected` or `held`), with its event still to be sent. None: the job exists."""
         return self._update(
             job.job_id,
-            {**_attributes(job), "status": JobStatus.SUBMITTING},
+            attributes_of(job),
+            condition="attribute_not_exists(job_id) OR (#status = :deferred AND #options = :none)",
+            values={":deferred": JobStatus.DEFERRED, ":none": {}},
+            event=event,
+        )
+
+    def hold(self, job: Job, reason: Reason, at: datetime, event: str) -> Job | None:
+        """Hold a deferred job until there is money. None: it is not deferred any more."""
+        changes = {"status": JobStatus.HELD, "updated_at": at, "reason": reason_json(reason)}
+        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.DEFERRED), event)
+
+    def defer_next_attempt(self, job: Job, reason: Reason, money: Money, at: datetime) -> Job | None:
+        """Make a job ready for its next attempt. None: it is not as it was read any more."""
+        changes = {
+            "status": JobStatus.DEFERRED,
+            "attempt": job.attempt + 1,
+            "defers": 0,
+            "retry_at": None,
+            "reason": reason_json(reason),
+            "money": money,
+            "generation_id": None,
+            "submitted_at": None,
+            "updated_at": at,
+        }
+        return self._update(job.job_id, changes, OURS, ours(job, job.status))
+
+    def note_dead_letter(self, job: Job, at: datetime) -> Job | None:
+        """Say on a job that its message is in the dead-letter queue, creating the job if need be. None: it is under way."""
+        return self._update(
+            job.job_id,
+            {**attributes_of(job), "status": JobStatus.DEFERRED, "updated_at": at},
             condition="attribute_not_exists(job_id) OR #status = :deferred",
             values={":deferred": JobStatus.DEFERRED},
         )
-
-    def create_ended(self, job: Job, event: str) -> Job | None:
-        """Write a job that ended before anything was spent, with its event still to be sent. None: the job exists."""
-        return self._update(job.job_id, _attributes(job), condition="attribute_not_exists(job_id)", event=event)
-
-    def defer(self, job: Job, reason: Reason, at: datetime) -> Job | None:
-        """Give the claim back: the provider surely did not take the submission. None: the job is no longer ours."""
-        changes = {"status": JobStatus.DEFERRED, "reason": _reason(reason), "updated_at": at}
-        return self._update(job.job_id, changes, _OURS, _ours(job, JobStatus.SUBMITTING))
 
     def record_accepted(
         self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str
@@ -59,12 +85,12 @@ class JobTable:
             "money": Money.SPENT,
             "reason": None,
         }
-        return self._update(job.job_id, changes, _OURS, _ours(job, JobStatus.SUBMITTING), event)
+        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.SUBMITTING), event)
 
     def record_poll(self, job: Job, provider_status: str, at: datetime) -> Job | None:
         """Count one poll and keep what the provider said. None: the job is no longer generating."""
         changes = {"provider_status": provider_status, "updated_at": at}
-        return self._update(job.job_id, changes, _OURS, _ours(job, JobStatus.GENERATING), add={"polls": 1})
+        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.GENERATING), add={"polls": 1})
 
     def finish(
         self,
@@ -77,22 +103,52 @@ class JobTable:
         video: VideoObject | None = None,
     ) -> Job | None:
         """End a job, with its event still to be sent. None: it has changed since it was read."""
-        changes: dict[str, Any] = {"status": status, "reason": _reason(reason), "updated_at": at}
+        changes: dict[str, Any] = {"status": status, "reason": reason_json(reason), "updated_at": at}
         if money is not None:
             changes["money"] = money
         if video is not None:
             changes["video"] = asdict(video)
-        return self._update(job.job_id, changes, _OURS, _ours(job, job.status), event)
+        return self._update(job.job_id, changes, OURS, ours(job, job.status), event)
 
     def event_sent(self, job_id: str, event: str) -> None:
-        """Cross out an event that has reached the bus."""
-        self.client.update_item(
+        """Cross out an event that has reached the bus; a job that has ended and told all waits for nothing any more."""
+        answer = self.client.update_item(
             TableName=self.table,
             Key=_key(job_id),
             UpdateExpression="DELETE pending_events :event",
             ConditionExpression="attribute_exists(job_id)",
             ExpressionAttributeValues={":event": _serialize({event})},
+            ReturnValues="ALL_NEW",
         )
+        job = _job(answer["Attributes"])
+        if job.is_terminal and not job.pending_events:
+            self.told(job_id)
+
+    def told(self, job_id: str) -> None:
+        """Take a job that owes no event any more out of what waits."""
+        with suppress(self.client.exceptions.ConditionalCheckFailedException):
+            self.client.update_item(
+                TableName=self.table,
+                Key=_key(job_id),
+                UpdateExpression="REMOVE waiting",
+                ConditionExpression="waiting = :telling AND attribute_not_exists(pending_events)",
+                ExpressionAttributeValues={":telling": _serialize(TELLING)},
+            )
+
+    def waiting(self, what: str) -> Iterator[str]:
+        """Yield the ids of the jobs that wait in a status (or for telling), oldest first.
+
+        The index lags behind: read each job again before acting on it.
+        """
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName=WAITING_INDEX,
+            KeyConditionExpression="waiting = :what",
+            ExpressionAttributeValues={":what": _serialize(what)},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield item["job_id"]["S"]
 
     def _update(
         self,
@@ -103,40 +159,60 @@ class JobTable:
         event: str | None = None,
         add: dict[str, int] | None = None,
     ) -> Job | None:
-        names = {"#status": "status"}
-        bound = {name: _serialize(_plain(value)) for name, value in (values or {}).items()}
-        sets, adds = [], []
-        for name, value in changes.items():
-            names[f"#{name}"] = name
-            bound[f":{name}_new"] = _serialize(_plain(value))
-            sets.append(f"#{name} = :{name}_new")
-        for name, number in (add or {}).items():
-            names[f"#{name}"] = name
-            bound[f":{name}_add"] = _serialize(number)
-            adds.append(f"#{name} :{name}_add")
-        if event is not None:
-            bound[":event"] = _serialize({event})
-            adds.append("pending_events :event")
-        expression = "SET " + ", ".join(sets) + (" ADD " + ", ".join(adds) if adds else "")
+        update = job_update(self.table, job_id, changes, condition, values, event, add)
         try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key=_key(job_id),
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=bound,
-                ReturnValues="ALL_NEW",
-            )
+            answer = self.client.update_item(**update, ReturnValues="ALL_NEW")
         except self.client.exceptions.ConditionalCheckFailedException:
             return None
         return _job(answer["Attributes"])
 
 
-_OURS = "#status = :status_was AND attempt = :attempt_was"
+def job_update(
+    table: str,
+    job_id: str,
+    changes: dict[str, Any],
+    condition: str,
+    values: dict[str, Any] | None = None,
+    event: str | None = None,
+    add: dict[str, int] | None = None,
+) -> Any:
+    """Return the arguments of one conditional update of a job, for `update_item` or as part of a transaction.
+
+    A job that changes its status changes what it waits for with it.
+    """
+    if "status" in changes:
+        status = JobStatus(changes["status"])
+        changes = {**changes, "waiting": TELLING if status in TERMINAL else status.value}
+    names = {"#status": "status"} if "#status" in condition else {}
+    bound = {name: _serialize(_plain(value)) for name, value in (values or {}).items()}
+    sets, adds = [], []
+    for name, value in changes.items():
+        names[f"#{name}"] = name
+        bound[f":{name}_new"] = _serialize(_plain(value))
+        sets.append(f"#{name} = :{name}_new")
+    for name, number in (add or {}).items():
+        names[f"#{name}"] = name
+        bound[f":{name}_add"] = _serialize(number)
+        adds.append(f"#{name} :{name}_add")
+    if event is not None:
+        bound[":event"] = _serialize({event})
+        adds.append("pending_events :event")
+    return {
+        "TableName": table,
+        "Key": _key(job_id),
+        "UpdateExpression": "SET " + ", ".join(sets) + (" ADD " + ", ".join(adds) if adds else ""),
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": bound,
+        **({"ExpressionAttributeNames": names} if names else {}),
+    }
 
 
-def _ours(job: Job, status: JobStatus) -> dict[str, Any]:
+# "As it was read": the status and the attempt that whoever changes the job has seen.
+OURS = "#status = :status_was AND attempt = :attempt_was"
+
+
+def ours(job: Job, status: JobStatus) -> dict[str, Any]:
+    """Return the values that `OURS` compares with."""
     return {":status_was": status, ":attempt_was": job.attempt}
 
 
@@ -144,7 +220,8 @@ def _key(job_id: str) -> dict[str, Any]:
     return {"job_id": {"S": job_id}}
 
 
-def _attributes(job: Job) -> dict[str, Any]:
+def attributes_of(job: Job) -> dict[str, Any]:
+    """Return all that a job is before anything was paid for it."""
     return {
         "status": job.status,
         "attempt": job.attempt,
@@ -157,11 +234,15 @@ def _attributes(job: Job) -> dict[str, Any]:
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "lease_until": job.lease_until,
-        "reason": _reason(job.reason),
+        "defers": job.defers,
+        "retry_at": job.retry_at,
+        "reserved_day": job.reserved_day,
+        "reason": reason_json(job.reason),
     }
 
 
-def _reason(reason: Reason | None) -> dict[str, Any] | None:
+def reason_json(reason: Reason | None) -> dict[str, Any] | None:
+    """Return a reason as it is stored."""
     return None if reason is None else reason.as_json()
 
 
@@ -219,6 +300,9 @@ def _job(stored: Any) -> Job:
         generation_id=item.get("generation_id"),
         provider_status=item.get("provider_status"),
         polls=item.get("polls", 0),
+        defers=item.get("defers", 0),
+        retry_at=time("retry_at"),
+        reserved_day=item.get("reserved_day"),
         reason=_stored_reason(item.get("reason")),
         video=VideoObject(**item["video"]) if item.get("video") else None,
         pending_events=frozenset(item.get("pending_events") or ()),

@@ -27,3 +27,11 @@ class StateMachine:
             )
         except self.client.exceptions.ExecutionAlreadyExists:
             return
+
+    def status_of(self, job: Job) -> str | None:
+        """Return the status of the attempt's execution (`RUNNING`, `FAILED`, ...), or None where it was never started."""
+        arn = self.arn.replace(":stateMachine:", ":execution:") + ":" + execution_name(job.job_id, job.attempt)
+        try:
+            return self.client.describe_execution(executionArn=arn)["status"]
+        except self.client.exceptions.ExecutionDoesNotExist:
+            return None

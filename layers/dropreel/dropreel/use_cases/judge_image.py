@@ -8,8 +8,8 @@ from typing import Any
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
 from dropreel.images import ImageFacts, inspect_image
 from dropreel.jobs import Job, JobStatus, Reason, job_id_of
-from dropreel.messages import Drop
-from dropreel.option_files import MAX_FILE_BYTES, folder_keys, place_of, sidecar_key
+from dropreel.messages import Drop, few_enough
+from dropreel.option_files import MAX_FILE_BYTES, option_keys, place_of
 from dropreel.options import OPTION_NAMES, Fault, Place, Resolved, ratio_for, resolve, warnings_for
 from dropreel.prices import price_cents
 
@@ -71,7 +71,7 @@ class ImageJudge:
             Place("S3 metadata", {name: said[name] for name in OPTION_NAMES if name in said}, is_text=True),
         ]
         faults = []
-        for key in (sidecar_key(stored.key), *folder_keys(stored.key)):
+        for key in option_keys(stored.key):
             content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
             if content is None:
                 continue
@@ -86,19 +86,23 @@ class ImageJudge:
     def _rejected(self, drop: Drop, reason: Reason) -> Job:
         return replace(self._job(drop, {}), status=JobStatus.REJECTED, reason=reason)
 
-    def _job(self, drop: Drop, known: dict[str, Any]) -> Job:
-        now = self.now()
-        image = {
+    def described(self, drop: Drop) -> dict[str, Any]:
+        """Return the image as far as the event itself tells it."""
+        return {
             "bucket": drop.image.bucket,
             "key": drop.image.key,
             "version_id": drop.image.version_id,
+            "etag": drop.image.etag,
             "size": drop.size,
         }
+
+    def _job(self, drop: Drop, known: dict[str, Any]) -> Job:
+        now = self.now()
         return Job(
             job_id=job_id_of(drop.image, drop.request_id),
             status=JobStatus.SUBMITTING,
             attempt=1,
-            image={**image, **known},
+            image={**self.described(drop), **known},
             created_at=now,
             updated_at=now,
         )
@@ -116,7 +120,8 @@ def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
 
 
 def _refused(job: Job, code: str, messages: list[str]) -> Job:
-    return replace(job, status=JobStatus.REJECTED, reason=Reason(code, " ".join(messages), tuple(messages)))
+    told = few_enough(messages)
+    return replace(job, status=JobStatus.REJECTED, reason=Reason(code, " ".join(told), told))
 
 
 def _sentence(fault: Fault) -> str:

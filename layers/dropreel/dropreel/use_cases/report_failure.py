@@ -1,4 +1,4 @@
-"""End a job that was paid for and brings no video, and say why."""
+"""End a paid attempt that brings no video: try once more where that can help and is allowed, else say why."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,19 +6,25 @@ from datetime import datetime
 from typing import Any
 
 from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
-from dropreel.jobs import JobStatus, Reason
+from dropreel.jobs import Job, JobStatus, Money, Reason
 from dropreel.messages import Generation
 from dropreel.use_cases.announce import Announcer
+
+RETRIED = frozenset({"generation_failed"})
+"""The provider's document says of a `failed` generation: read the error, then retry. Nothing else is paid for again."""
 
 
 @dataclass(frozen=True)
 class ReportFailure:
-    """Once a job: a job that has ended is left as it is, and only events it still owes are sent."""
+    """Once an attempt: a job that has ended is left as it is, and only events it still owes are sent."""
 
     jobs: JobTable
+    queue: SubmissionQueue
     announcer: Announcer
+    max_attempts: int
     now: Callable[[], datetime]
 
     def run(self, generation: Generation, reason: Reason) -> dict[str, Any]:
@@ -27,9 +33,19 @@ class ReportFailure:
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
         if job.status is JobStatus.GENERATING and job.attempt == generation.attempt:
-            failed = self.jobs.finish(job, JobStatus.FAILED, self.now(), EventType.FAILED, reason)
-            if failed is None:
-                raise TryAgain(f"job {job.job_id} was changed while its failure was written")
-            job = failed
+            job = self._moved_on(job, reason)
+        if job.status is JobStatus.DEFERRED and job.attempt == generation.attempt + 1 and not job.defers:
+            self.queue.send_again(
+                job
+            )  # perhaps a second time, if the first run ended here: the later one finds nothing to do
         self.announcer.announce(job)
         return {"outcome": job.status.value}
+
+    def _moved_on(self, job: Job, reason: Reason) -> Job:
+        if reason.code in RETRIED and job.attempt < self.max_attempts:
+            moved = self.jobs.defer_next_attempt(job, reason, Money.SPENT, self.now())
+        else:
+            moved = self.jobs.finish(job, JobStatus.FAILED, self.now(), EventType.FAILED, reason)
+        if moved is None:
+            raise TryAgain(f"job {job.job_id} was changed while its failure was written")
+        return moved

@@ -1,4 +1,4 @@
-"""From an uploaded image to an accepted, recorded and watched generation, paying at most once."""
+"""From a drop to an accepted, recorded and watched generation, paying at most once an attempt and never past the cap."""
 
 import logging
 from collections.abc import Callable
@@ -8,16 +8,20 @@ from typing import Any
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing
 from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.ledger import Ledger, NotClaimed
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.adapters.state_machine import StateMachine
+from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
 from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
-from dropreel.messages import Drop
+from dropreel.messages import Again, Drop
 from dropreel.options import Options
+from dropreel.prices import usd
 from dropreel.use_cases.announce import Announcer
 from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
+from dropreel.waiting import KEY_REFUSED_SECONDS, LONGEST_SECONDS, backoff_seconds
 
 LEASE = timedelta(seconds=120)
 """How long a claim lasts: longer than the function can run, shorter than the queue hides its message."""
@@ -27,55 +31,132 @@ logger = logging.getLogger("dropreel")
 
 @dataclass(frozen=True)
 class SubmitGeneration:
-    """The step before the money: everything that can be wrong is found before the POST, and the intent is written before it."""
+    """The step around the money: everything that can be wrong is found before the POST, and the intent is written before it."""
 
     jobs: JobTable
+    ledger: Ledger
     judge: ImageJudge
     images: ImageBucket
     provider: ProviderApi
+    queue: SubmissionQueue
     state_machine: StateMachine
     announcer: Announcer
+    max_attempts: int
+    resubmits_ambiguous: bool
     now: Callable[[], datetime]
+    random: Callable[[], float]
 
-    def run(self, drop: Drop) -> str:
-        """Bring one drop as far as it goes now and return the job's status, `ignored` or `superseded`.
+    def run(self, message: Drop | Again) -> str:
+        """Bring one message's job as far as it goes now; return its status, `ignored`, `superseded` or `overtaken`.
 
         Raises TryAgain where the same message must come again.
         """
-        if drop.request_id is None and not is_image_key(drop.image.key, drop.size):
+        if isinstance(message, Again):
+            return self._again(message)
+        if message.request_id is None and not is_image_key(message.image.key, message.size):
             return "ignored"
-        job = self.jobs.get(job_id_of(drop.image, drop.request_id))
-        if job is None:
-            return self._begin(drop)
-        return self._submit(job) if job.status is JobStatus.DEFERRED else self._go_on(job)
+        job = self.jobs.get(job_id_of(message.image, message.request_id))
+        if job is None or (not job.options and job.status is JobStatus.DEFERRED):
+            return self._begin(message, job)
+        return self._go_on(job)
 
-    def _begin(self, drop: Drop) -> str:
+    def dead_letter(self, message: Drop | Again, error: Exception) -> None:
+        """Say on the job that its message goes to the dead-letter queue now. A job that is under way is left as it is."""
+        reason = Reason(
+            "dead_letter", f"It could not be worked on and is in the dead-letter queue: {type(error).__name__}."
+        )
+        now = self.now()
+        if isinstance(message, Again):
+            job = self.jobs.get(message.job_id)
+        else:
+            job_id = job_id_of(message.image, message.request_id)
+            job = self.jobs.get(job_id) or Job(job_id, JobStatus.DEFERRED, 1, self.judge.described(message), now, now)
+        if job is not None:
+            self.jobs.note_dead_letter(replace(job, reason=reason), now)
+
+    # --- before the money ---------------------------------------------------------------------------------------------
+
+    def _begin(self, drop: Drop, dead: Job | None) -> str:
+        """Judge a drop that has no job yet, or one that a dead letter left behind."""
         job = self.judge.judge(drop)
         if job is None:
-            return "superseded"
-        if job.status is JobStatus.REJECTED:
-            return self._told(self.jobs.create_ended(job, EventType.REJECTED), job.job_id)
+            return "superseded" if dead is None else self._rejected(dead, MISSING_REASONS[Missing.SUPERSEDED])
+        if job.status is JobStatus.REJECTED and job.reason is not None:
+            return self._rejected(job, job.reason)
+        return self._submit(job)
+
+    def _again(self, message: Again) -> str:
+        job = self.jobs.get(message.job_id)
+        if job is None:
+            raise TryAgain(f"job {message.job_id} is not in the job table")
+        if (job.attempt, job.defers) != (message.attempt, message.defers):
+            return "overtaken"  # a later message of this job is on its way, or has been
+        return self._go_on(job)
+
+    def _go_on(self, job: Job) -> str:
+        """Go on from what the table says. Only a job that waits for its attempt can come to a POST."""
+        match job.status:
+            case JobStatus.DEFERRED | JobStatus.HELD:
+                return self._wait_or_submit(job)
+            case JobStatus.SUBMITTING if job.lease_until is not None and job.lease_until > self.now():
+                return job.status.value  # another worker has it; if that dies, the sweeper finds the job
+            case JobStatus.SUBMITTING:
+                return self._ambiguous(job, "The submission was interrupted and may have been paid.")
+            case _:
+                return self._told(job, job.job_id)
+
+    def _wait_or_submit(self, job: Job) -> str:
+        left = 0.0 if job.retry_at is None else (job.retry_at - self.now()).total_seconds()
+        if left > 1:
+            self.queue.send_again(job, round(left))
+            return job.status.value
         return self._submit(job)
 
     def _submit(self, job: Job) -> str:
-        """Claim the job, then POST once. Whatever can fail on our side is done before the claim."""
+        """Claim the job and its price, then POST once. Whatever can fail on our side is done before the claim."""
+        if self.ledger.limit.can_never_hold(job.cost_cents):
+            limit = usd(self.ledger.limit.cents or 0)
+            message = f"The video costs ${usd(job.cost_cents)}, more than the whole daily limit of ${limit}."
+            return self._rejected(job, Reason("over_daily_limit", message))
         stored = self.images.find(_ref(job))
         if isinstance(stored, Missing):
-            reason = MISSING_REASONS[stored]
-            if job.status is JobStatus.DEFERRED:
-                ended = self.jobs.finish(job, JobStatus.REJECTED, self.now(), EventType.REJECTED, reason)
-            else:
-                gone = replace(job, status=JobStatus.REJECTED, reason=reason)
-                ended = self.jobs.create_ended(gone, EventType.REJECTED)
-            return self._told(ended, job.job_id)
+            return self._rejected(job, MISSING_REASONS[stored])
         submission = self.provider.prepare(_body(job, stored.presigned_url()))
-        claimed = self.jobs.claim(replace(job, lease_until=self.now() + LEASE))
-        if claimed is None:
+        claimed = self.ledger.claim(job, self.now(), LEASE)
+        if claimed is NotClaimed.TAKEN:
             raise TryAgain(f"job {job.job_id} has just been claimed by another delivery")
+        if claimed is NotClaimed.NO_MONEY:
+            return self._held(job)
+        assert isinstance(claimed, Job)  # noqa: S101  # the two other answers are above
         return self._settle(claimed, submission.send())
 
+    def _held(self, job: Job) -> str:
+        """Wait for money. Told once: a job that was held before and is still too dear for today just stays so."""
+        if job.status is JobStatus.HELD:
+            return self._told(job, job.job_id)
+        if job.status is JobStatus.DEFERRED:
+            return self._told(self.jobs.hold(job, self._no_money(), self.now(), EventType.HELD), job.job_id)
+        held = self.jobs.create(replace(job, status=JobStatus.HELD, reason=self._no_money()), EventType.HELD)
+        return self._told(held, job.job_id)
+
+    def _no_money(self) -> Reason:
+        limit = usd(self.ledger.limit.cents or 0)
+        return Reason(
+            "daily_limit", f"The daily limit of ${limit} would be passed; the image waits until there is money."
+        )
+
+    def _rejected(self, job: Job, reason: Reason) -> str:
+        """End a job before anything was spent on this attempt."""
+        if job.status in (JobStatus.DEFERRED, JobStatus.HELD):
+            ended = self.jobs.finish(job, JobStatus.REJECTED, self.now(), EventType.REJECTED, reason)
+        else:
+            ended = self.jobs.create(replace(job, status=JobStatus.REJECTED, reason=reason), EventType.REJECTED)
+        return self._told(ended, job.job_id)
+
+    # --- after the money ----------------------------------------------------------------------------------------------
+
     def _settle(self, job: Job, answer: SubmitAnswer) -> str:
-        """Give the provider's answer its place in the job table."""
+        """Give the provider's answer its place in the ledger."""
         now = self.now()
         match answer:
             case Accepted(generation_id, provider_status):
@@ -85,29 +166,39 @@ class SubmitGeneration:
                 return self._told(paid, job.job_id)
             case Refused(status_code, message):
                 reason = Reason("provider_refused", f"The provider refused the request ({status_code}): {message}")
-                ended = self.jobs.finish(job, JobStatus.REJECTED, now, EventType.REJECTED, reason)
-                return self._told(ended, job.job_id)
-            case Ambiguous(message):
-                return self._unknown(job, f"The submission may have been paid and cannot be told: {message}.")
+                self.ledger.give_back(job, {"status": JobStatus.REJECTED}, reason, now, EventType.REJECTED)
+                return self._told(self.jobs.get(job.job_id), job.job_id)
             case KeyRefused(status_code):
-                reason = Reason("key_refused", f"The provider refused the API key ({status_code}).")
-            case Busy(status_code):
-                reason = Reason("provider_busy", f"The provider is busy ({status_code}).")
+                logger.error("key refused", extra={"job_id": job.job_id, "status_code": status_code})
+                reason = Reason("key_refused", f"The provider refused the API key ({status_code}); nothing was spent.")
+                return self._defer(job, reason, KEY_REFUSED_SECONDS)
+            case Busy(status_code, retry_after):
+                wait = backoff_seconds(job.defers, self.random()) if retry_after is None else retry_after
+                return self._defer(job, Reason("provider_busy", f"The provider is busy ({status_code})."), wait)
             case NotSent(message):
                 reason = Reason("provider_unreachable", f"The provider could not be reached: {message}.")
-        self.jobs.defer(job, reason, now)
-        raise TryAgain(f"job {job.job_id}: {reason.message}")
+                return self._defer(job, reason, backoff_seconds(job.defers, self.random()))
+            case Ambiguous(message):
+                return self._ambiguous(job, f"The submission may have been paid and cannot be told: {message}.")
 
-    def _go_on(self, job: Job) -> str:
-        """Go on from what the table says; nothing here can lead to a POST."""
-        if job.status is JobStatus.SUBMITTING:
-            if job.lease_until is not None and job.lease_until > self.now():
-                raise TryAgain(f"job {job.job_id} is being submitted right now")
-            return self._unknown(job, "The submission was interrupted and may have been paid.")
-        return self._told(job, job.job_id)
+    def _defer(self, job: Job, reason: Reason, wait_seconds: int) -> str:
+        """Give the money back and let the job come again: a new message, so that waiting is not counted as failing."""
+        now = self.now()
+        later = replace(job, defers=job.defers + 1, retry_at=now + timedelta(seconds=wait_seconds))
+        changes = {"status": JobStatus.DEFERRED, "defers": later.defers, "retry_at": later.retry_at}
+        if self.ledger.give_back(job, changes, reason, now):
+            self.queue.send_again(later, min(wait_seconds, LONGEST_SECONDS))
+        return JobStatus.DEFERRED.value
 
-    def _unknown(self, job: Job, message: str) -> str:
+    def _ambiguous(self, job: Job, message: str) -> str:
+        """Never send again by itself what may have been paid; only its owner may choose that, as a counted attempt."""
         reason = Reason("submission_unknown", message)
+        logger.error("submission unknown", extra={"job_id": job.job_id, "attempt": job.attempt})
+        if self.resubmits_ambiguous and job.attempt < self.max_attempts:
+            next_try = self.jobs.defer_next_attempt(job, reason, Money.PERHAPS, self.now())
+            if next_try is not None:
+                self.queue.send_again(next_try)
+            return JobStatus.DEFERRED.value
         parked = self.jobs.finish(job, JobStatus.UNKNOWN, self.now(), EventType.UNKNOWN, reason, Money.PERHAPS)
         return self._told(parked, job.job_id)
 

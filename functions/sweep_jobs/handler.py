@@ -1,0 +1,18 @@
+"""SweepJobs: what nothing works on any more, and what was held."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.wiring import sweep_jobs
+
+logger = Logger(service="dropreel")
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Take the schedule's event; return how many jobs were swept, by what was done."""
+    done = sweep_jobs().run()
+    logger.info("done", swept=done)
+    return done

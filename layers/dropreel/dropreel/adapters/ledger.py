@@ -1,0 +1,111 @@
+"""Jobs and money together: what a claim takes and what a surely unpaid submission gives back are one transaction each."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
+
+from dropreel.adapters.job_table import OURS, attributes_of, job_update, ours, reason_json
+from dropreel.errors import TryAgain
+from dropreel.jobs import Job, JobStatus, Reason
+from dropreel.spending import SpendLimit, day_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import UpdateTypeDef
+
+MAX_TRIES = 8
+"""Transactions that meet another one on the same item are tried so often; hundreds of jobs share the day's one item."""
+
+
+class NotClaimed(Enum):
+    """Why a claim took nothing: somebody else has the job, or the day's limit would be passed."""
+
+    TAKEN = "taken"
+    NO_MONEY = "no_money"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The only writer of the spend table: one item a day (UTC), `reserved_cents` is what may have been spent on it."""
+
+    client: "DynamoDBClient"
+    jobs_table: str
+    spend_table: str
+    limit: SpendLimit
+    sleep: Callable[[float], None] = time.sleep
+
+    def claim(self, job: Job, now: datetime, lease: timedelta) -> Job | NotClaimed:
+        """Write the intent to submit and reserve its price, both or neither.
+
+        The job must not exist, or wait as `deferred` or `held` for this very attempt.
+        """
+        day = day_of(now)
+        claimed = replace(
+            job, status=JobStatus.SUBMITTING, lease_until=now + lease, updated_at=now, reserved_day=day, reason=None
+        )
+        update = job_update(
+            self.jobs_table,
+            job.job_id,
+            attributes_of(claimed),
+            "attribute_not_exists(job_id) OR (#status IN (:deferred, :held) AND attempt = :attempt_was AND defers = :defers_was)",
+            {
+                ":deferred": JobStatus.DEFERRED,
+                ":held": JobStatus.HELD,
+                ":attempt_was": job.attempt,
+                ":defers_was": job.defers,
+            },
+        )
+        failed = self._transact([update, self._spend(day, job.cost_cents, self.limit.cents)])
+        if failed is None:
+            return claimed
+        return NotClaimed.TAKEN if failed == 0 else NotClaimed.NO_MONEY
+
+    def give_back(
+        self, job: Job, changes: dict[str, Any], reason: Reason, now: datetime, event: str | None = None
+    ) -> bool:
+        """Move a claimed job on and give its reservation back, both or neither: only where the provider surely did not charge.
+
+        False: the job is not ours any more, and nothing was given back.
+        """
+        written = {**changes, "reason": reason_json(reason), "updated_at": now, "reserved_day": None}
+        update = job_update(self.jobs_table, job.job_id, written, OURS, ours(job, JobStatus.SUBMITTING), event)
+        return self._transact([update, self._spend(job.reserved_day or day_of(now), -job.cost_cents, None)]) is None
+
+    def reserved_cents(self, day: str) -> int:
+        """Return what may have been spent on a day, in US cents."""
+        answer = self.client.get_item(TableName=self.spend_table, Key={"day": {"S": day}}, ConsistentRead=True)
+        return int(answer.get("Item", {}).get("reserved_cents", {"N": "0"})["N"])
+
+    def _spend(self, day: str, cents: int, limit: int | None) -> dict[str, Any]:
+        update: dict[str, Any] = {
+            "TableName": self.spend_table,
+            "Key": {"day": {"S": day}},
+            "UpdateExpression": "ADD reserved_cents :cents",
+            "ExpressionAttributeValues": {":cents": {"N": str(cents)}},
+        }
+        if limit is not None:
+            room = limit - cents
+            fits = "reserved_cents <= :room"
+            update["ConditionExpression"] = f"attribute_not_exists(reserved_cents) OR {fits}" if room >= 0 else fits
+            update["ExpressionAttributeValues"][":room"] = {"N": str(room)}
+        return update
+
+    def _transact(self, updates: list[dict[str, Any]]) -> int | None:
+        """Write all or nothing. Return None, or the index of the update whose condition did not hold. Raises TryAgain."""
+        for tries in range(MAX_TRIES):
+            try:
+                self.client.transact_write_items(
+                    TransactItems=[{"Update": cast("UpdateTypeDef", update)} for update in updates]
+                )
+            except self.client.exceptions.TransactionCanceledException as error:
+                codes = [reason.get("Code") for reason in error.response["CancellationReasons"]]
+                if "ConditionalCheckFailed" in codes:
+                    return codes.index("ConditionalCheckFailed")
+                self.sleep(random.uniform(0, 0.05 * 2**tries))  # noqa: S311  # jitter, not a secret
+            else:
+                return None
+        raise TryAgain("the ledger is busy: too many transactions at once")

@@ -1,0 +1,88 @@
+"""Change valid images at random for a while: `python -m tests.faults.fuzz_images [seconds] [seed]`.
+
+Needs `PYTHONPATH=layers/dropreel`. It ends with an error at the first image that raises, reads too much or takes too long,
+and leaves that image in `fuzz-failure.bin`.
+"""
+
+import random
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+from dropreel.images import MAX_BYTES_READ, MAX_PIXELS, MAX_READS, ImageFacts, inspect_image
+from tests.unit.dropreel.byte_sources import CountingBytes
+from tests.unit.dropreel.pictures import animated, exif, jpeg, png, webp
+
+LONGEST_WALK = 1.0
+"""Seconds."""
+LARGEST_SEED = 20_000
+"""Bytes."""
+
+
+def seeds() -> list[bytes]:
+    """Images of every kind, and those that come with the installed packages."""
+    own = [
+        jpeg(orientation=6),
+        jpeg(progressive=True),
+        png(exif=exif(5)),
+        png("P"),
+        animated("PNG"),
+        webp(exif=exif(8)),
+    ]
+    packages = Path(sysconfig.get_path("purelib"))
+    found = [path for ending in ("jpg", "png", "webp") for path in packages.rglob(f"*.{ending}")]
+    small = [path.read_bytes() for path in found if path.stat().st_size <= LARGEST_SEED]
+    return [*own, webp(lossless=True), animated("WEBP"), *small]
+
+
+def changed(content: bytes, chance: random.Random) -> bytes:
+    """The content with a few bytes set, put in, left out or repeated, mostly near its start."""
+    data = bytearray(content)
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randrange(min(len(data), chance.choice([64, 700, len(data)])) or 1)
+        length = chance.choice([1, 2, 4, 40])
+        match chance.randrange(4):
+            case 0:
+                data[at : at + length] = chance.randbytes(length)
+            case 1:
+                data[at:at] = chance.randbytes(length)
+            case 2:
+                del data[at : at + length]
+            case 3:
+                data[at:at] = data[at : at + length] * chance.choice([2, 100, 10_000])
+    return bytes(data)
+
+
+def check(content: bytes) -> None:
+    """Inspect one image and hold the module's promises against it."""
+    source = CountingBytes(content)
+    start = time.perf_counter()
+    found = inspect_image(source)
+    assert time.perf_counter() - start < LONGEST_WALK, "it took too long"
+    assert source.bytes_read <= MAX_BYTES_READ, "it read too many bytes"
+    assert source.reads <= MAX_READS, "it read too often"
+    if isinstance(found, ImageFacts):
+        assert 0 < found.width * found.height <= MAX_PIXELS
+        assert 1 <= found.orientation <= 8
+    else:
+        assert found.code.startswith("image_")
+        assert found.message.isprintable()
+
+
+def main(seconds: float, seed: int) -> None:
+    """Check changed images until the time is over."""
+    chance, files, end, count = random.Random(seed), seeds(), time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        content = changed(chance.choice(files), chance)
+        try:
+            check(content)
+        except BaseException:
+            Path("fuzz-failure.bin").write_bytes(content)
+            raise
+        count += 1
+    sys.stdout.write(f"{count:,} images from {len(files)} files, nothing found\n")
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 60, int(sys.argv[2]) if len(sys.argv) > 2 else 1)

@@ -1,0 +1,297 @@
+import copy
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dropreel.events import EventType, detail_of
+from dropreel.jobs import Job, JobStatus, Money, Reason
+from dropreel.options import ASPECT_RATIOS, MAX_PROMPT_CHARACTERS, OPTION_NAMES
+from dropreel.receipts import receipt_of
+from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
+
+SCHEMAS = Path(__file__).parents[3] / "events" / "schemas"
+WRONG_OPTIONS = Reason("options_invalid", "One. Two.", ("One.", "Two."))
+
+
+def schema(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    return read
+
+
+def errors(name: str, document: Any) -> list[str]:
+    checker = Draft202012Validator(schema(name), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    over_the_wire = json.loads(json.dumps(document))
+    return [f"{error.json_path}: {error.message}" for error in checker.iter_errors(over_the_wire)]
+
+
+def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The document with one value changed, or taken out where the value is `...`."""
+    copied = copy.deepcopy(document)
+    *parents, last = path.split(".")
+    holder = copied
+    for name in parents:
+        holder = holder[name]
+    if value is ...:
+        del holder[last]
+    else:
+        holder[last] = value
+    return copied
+
+
+def paths_of(document: dict[str, Any], above: str = "") -> list[str]:
+    """Every name in the document, with the names above it."""
+    found = []
+    for name, value in document.items():
+        found.append(above + name)
+        if isinstance(value, dict):
+            found += paths_of(value, f"{above}{name}.")
+    return found
+
+
+def objects_of(document: dict[str, Any]) -> list[str]:
+    """The path of every object in the document, as a prefix."""
+    inner = [path for path in paths_of(document) if isinstance(at(document, path), dict)]
+    return ["", *(f"{path}." for path in inner)]
+
+
+def at(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        document = document[name]
+    return document
+
+
+# --- the schemas themselves ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["receipt", "event"])
+def test_a_schema_is_one_of_draft_2020_12(name):
+    Draft202012Validator.check_schema(schema(name))
+
+    assert schema(name)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("receipt", "properties.options.properties"),
+        ("event", "properties.data.properties.option_sources.propertyNames.enum"),
+    ],
+)
+def test_a_schema_knows_the_options_that_there_are(name, path):
+    assert tuple(at(schema(name), path)) == OPTION_NAMES
+
+
+def test_the_receipts_limits_are_the_options_own():
+    options = schema("receipt")["properties"]["options"]["properties"]
+
+    assert options["aspect_ratio"]["properties"]["value"]["enum"] == list(ASPECT_RATIOS)
+    assert options["prompt"]["properties"]["value"]["maxLength"] == MAX_PROMPT_CHARACTERS
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+SUBMITTED = job_with(money=Money.SPENT)
+COMPLETED = job_with(status=JobStatus.COMPLETED, money=Money.SPENT, video=VIDEO, warnings=("It is small.",))
+FAILED = job_with(status=JobStatus.FAILED, money=Money.SPENT, reason=Reason("timed_out", "Too late."))
+REFUSED = job_with(
+    status=JobStatus.REJECTED, generation_id=None, submitted_at=None, reason=Reason("provider_refused", "Too dark.")
+)
+BAD_OPTIONS = job_with(
+    status=JobStatus.REJECTED,
+    generation_id=None,
+    submitted_at=None,
+    options={},
+    option_sources={},
+    cost_cents=0,
+    reason=WRONG_OPTIONS,
+)
+BAD_REQUEST = job_with(
+    status=JobStatus.REJECTED,
+    image={"bucket": "", "key": "", "version_id": None, "etag": None, "size": None},
+    generation_id=None,
+    submitted_at=None,
+    options={},
+    option_sources={},
+    cost_cents=0,
+    reason=Reason("request_invalid", "image must be an object and is null."),
+)
+EMPTY_FILE = job_with(
+    status=JobStatus.REJECTED,
+    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": '"e1"', "size": 0},
+    generation_id=None,
+    submitted_at=None,
+    options={},
+    option_sources={},
+    cost_cents=0,
+    reason=Reason("image_empty", "The image is empty (0 bytes)."),
+)
+HELD = job_with(
+    status=JobStatus.HELD, generation_id=None, submitted_at=None, reason=Reason("daily_limit", "No money is left.")
+)
+UNKNOWN = job_with(
+    status=JobStatus.UNKNOWN,
+    generation_id=None,
+    submitted_at=None,
+    money=Money.PERHAPS,
+    reason=Reason("submission_unknown", "It may have been paid."),
+)
+TOLD = {
+    "submitted": (SUBMITTED, EventType.SUBMITTED),
+    "submitted, told late": (COMPLETED, EventType.SUBMITTED),
+    "completed": (COMPLETED, EventType.COMPLETED),
+    "failed": (FAILED, EventType.FAILED),
+    "refused by the provider": (REFUSED, EventType.REJECTED),
+    "bad options": (BAD_OPTIONS, EventType.REJECTED),
+    "bad request": (BAD_REQUEST, EventType.REJECTED),
+    "empty file": (EMPTY_FILE, EventType.REJECTED),
+    "held": (HELD, EventType.HELD),
+    "unknown": (UNKNOWN, EventType.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize(("job", "event"), TOLD.values(), ids=TOLD.keys())
+def test_every_event_that_is_told_keeps_to_the_schema(job: Job, event):
+    assert errors("event", detail_of(job, event)) == []
+
+
+def test_the_events_that_are_checked_are_all_there_are():
+    assert {event for _job, event in TOLD.values()} == set(EventType)
+
+
+DETAIL = detail_of(COMPLETED, EventType.COMPLETED)
+MAY_BE_ABSENT = {f"data.image.{name}" for name in ("etag", "format", "width", "height")}
+
+
+@pytest.mark.parametrize("path", [path for path in paths_of(DETAIL) if not path.startswith("data.option_sources.")])
+def test_an_event_without_one_of_its_values_is_refused(path):
+    wrong = errors("event", changed(DETAIL, path, ...))
+
+    assert bool(wrong) is (path not in MAY_BE_ABSENT)
+
+
+@pytest.mark.parametrize("prefix", objects_of(DETAIL))
+def test_an_event_with_a_value_that_nobody_promised_is_refused(prefix):
+    assert errors("event", changed(DETAIL, f"{prefix}result_url", "https://cdn.example/v.mp4?sig=1"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("metadata.version", "2"),
+        ("metadata.id", "AB" * 16),
+        ("data.job_id", "0" * 23),
+        ("data.status", "done"),
+        ("data.status", "deferred"),
+        ("data.image.size", "1234"),
+        ("data.image.format", "GIF"),
+        ("data.options.duration", "5"),
+        ("data.options.duration", 7),
+        ("data.options.aspect_ratio", "auto"),
+        ("data.options.sound", 1),
+        ("data.options", None),
+        ("data.option_sources.prompt", None),
+        ("data.attempt", 0),
+        ("data.cost_usd", "0.47"),
+        ("data.cost_usd", -0.47),
+        ("data.money", "maybe"),
+        ("data.warnings", None),
+        ("data.warnings", [1]),
+        ("data.video.size", 0),
+        ("data.video.sha256", "ab"),
+        ("data.generation_id", ""),
+    ],
+)
+def test_an_event_with_a_wrong_value_is_refused(path, value):
+    assert errors("event", changed(DETAIL, path, value))
+
+
+@pytest.mark.parametrize(
+    ("job", "path", "value"),
+    [
+        (COMPLETED, "data.video", None),
+        (COMPLETED, "data.money", "none"),
+        (COMPLETED, "data.generation_id", None),
+        (COMPLETED, "data.options", {}),
+        (SUBMITTED, "data.generation_id", None),
+        (SUBMITTED, "data.reason", {"code": "timed_out", "message": "Too late.", "messages": ["Too late."]}),
+        (FAILED, "data.reason", None),
+        (FAILED, "data.reason.messages", []),
+        (FAILED, "data.video", DETAIL["data"]["video"]),
+        (REFUSED, "data.reason", None),
+        (HELD, "data.reason", None),
+        (UNKNOWN, "data.reason", None),
+        (UNKNOWN, "data.money", "none"),
+    ],
+)
+def test_an_event_whose_values_do_not_go_together_is_refused(job: Job, path, value):
+    event = next(event for known, event in reversed(TOLD.values()) if known is job)
+
+    assert errors("event", changed(detail_of(job, event), path, value))
+
+
+# --- receipts --------------------------------------------------------------------------------------------------------
+
+DELIVERED_AT = NOON + timedelta(seconds=95, microseconds=1499)
+RECEIPT = receipt_of(job_with(money=Money.SPENT, polls=17), VIDEO, DELIVERED_AT)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        job_with(),
+        job_with(warnings=("It is small.",), attempt=2, polls=17, cost_cents=187),
+        job_with(image={**job_with().image, "version_id": None}),
+        job_with(options={**job_with().options, "cfg_scale": 1, "negative_prompt": "blur", "duration": 10}),
+    ],
+)
+@pytest.mark.parametrize("delivered_at", [NOON, DELIVERED_AT])
+def test_every_receipt_keeps_to_the_schema(job: Job, delivered_at):
+    assert errors("receipt", receipt_of(job, VIDEO, delivered_at)) == []
+
+
+@pytest.mark.parametrize("path", paths_of(RECEIPT))
+def test_a_receipt_without_one_of_its_values_is_refused(path):
+    assert errors("receipt", changed(RECEIPT, path, ...))
+
+
+@pytest.mark.parametrize("prefix", objects_of(RECEIPT))
+def test_a_receipt_with_a_value_that_nobody_promised_is_refused(prefix):
+    assert errors("receipt", changed(RECEIPT, f"{prefix}result_url", "https://cdn.example/v.mp4?sig=1"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("version", "2"),
+        ("job_id", "0" * 23),
+        ("attempt", 0),
+        ("generation_id", None),
+        ("image.size", 0),
+        ("image.format", "GIF"),
+        ("image.etag", None),
+        ("options.prompt.value", ""),
+        ("options.prompt.from", None),
+        ("options.duration.value", 7),
+        ("options.aspect_ratio.value", "auto"),
+        ("options.cfg_scale.value", 1.1),
+        ("cost_usd", 0),
+        ("cost_usd", "0.47"),
+        ("polls", -1),
+        ("polls", 1.5),
+        ("timings.created_at", "2026-05-04"),
+        ("timings.submitted_at", None),
+        ("timings.delivered_at", "2026-05-04T12:00:00"),
+        ("timings.delivered_at", "2026-05-04T12:00:00+02:00"),
+        ("timings.generation_seconds", -1),
+        ("video.key", "beach.json"),
+        ("video.size", 0),
+        ("video.sha256", "AB" * 32),
+        ("warnings", "It is small."),
+    ],
+)
+def test_a_receipt_with_a_wrong_value_is_refused(path, value):
+    assert errors("receipt", changed(RECEIPT, path, value))

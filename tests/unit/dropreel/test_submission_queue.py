@@ -1,0 +1,39 @@
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from dropreel.adapters.submission_queue import SubmissionQueue
+from dropreel.messages import Again, message_of
+from tests.unit.dropreel.sample_jobs import job_with
+
+URL = "https://sqs.us-east-1.amazonaws.com/123456789012/submissions"
+
+
+@pytest.fixture
+def sqs() -> Iterator[Stubber]:
+    client = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    with Stubber(client) as stubber:
+        yield stubber
+
+
+@pytest.mark.parametrize(("asked", "delay"), [(-5, 0), (0, 0), (1, 1), (900, 900), (901, 900), (86_400, 900)])
+def test_a_delay_is_never_longer_than_the_queue_can(sqs: Stubber, asked, delay):
+    sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": ANY, "DelaySeconds": delay})
+
+    SubmissionQueue(sqs.client, URL).send_again(job_with(), asked)
+
+    sqs.assert_no_pending_responses()
+
+
+def test_what_is_sent_is_read_back_as_the_same_job_attempt_and_defers(sqs: Stubber):
+    job = job_with(attempt=2, defers=3)
+    body = json.dumps({"job_id": job.job_id, "attempt": 2, "defers": 3})
+    sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0})
+
+    SubmissionQueue(sqs.client, URL).send_again(job)
+
+    assert message_of(json.loads(body)) == Again(job.job_id, 2, 3)
+    sqs.assert_no_pending_responses()
