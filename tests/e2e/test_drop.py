@@ -1,5 +1,6 @@
 """A drop and what comes of it, through the whole local cloud."""
 
+import json
 from pathlib import Path
 
 import av
@@ -7,6 +8,7 @@ import pytest
 
 from dropreel.jobs import JobStatus
 from tests.e2e.conftest import SAMPLE, Account
+from tests.sample_events import object_created
 
 AWKWARD_KEYS = [
     "with space.jpg",
@@ -117,6 +119,27 @@ def test_sidecars_and_folder_markers_are_left_alone(account: Account) -> None:
 
     for name in ("", "a.jpg.json", "dropreel.json"):
         assert account.jobs_of(f"{folder}/{name}") == []
+
+
+def test_dead_letters_that_are_moved_back_are_worked_on_and_not_paid_again(account: Account) -> None:
+    key = account.new_key()
+    put = account.put(key)
+    job = account.ended(key)
+    sqs, outputs = account.client("sqs"), account.stack.outputs
+    unseen = object_created(account.uploads, account.new_key("gone.jpg"), 1, put["ETag"], None, "seq")
+    again = {"job_id": job.job_id, "attempt": job.attempt, "defers": job.defers}
+    for body in (again, unseen):
+        sqs.send_message(QueueUrl=outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(body))
+
+    # What start-message-move-task does on AWS; the local engine has no such call.
+    for message in sqs.receive_message(QueueUrl=outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)["Messages"]:
+        sqs.send_message(QueueUrl=outputs["QueueUrl"], MessageBody=message["Body"])
+        sqs.delete_message(QueueUrl=outputs["DeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+
+    gone = account.ended(unseen["detail"]["object"]["key"])
+    assert (gone.status, gone.reason.code if gone.reason else None) == (JobStatus.REJECTED, "image_missing")
+    assert len(account.submitted(key)) == 1
+    assert account.ended(key).status is JobStatus.COMPLETED
 
 
 def test_a_failed_generation_is_told_with_the_providers_words(account: Account) -> None:

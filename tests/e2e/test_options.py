@@ -121,7 +121,7 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "not JSON": (b"prompt: pan left", "it is not JSON (line 1, column 1:"),
     "empty": (b"", "it is not JSON (line 1, column 1:"),
     "a list": (b'["pan left"]', "it must hold one JSON object such as"),
-    "a name twice": (b'{"mode": "hq", "mode": "fast"}', "mode is there twice"),
+    "a name twice": (b'{"mode": "hq", "mode": "fast"}', "'mode' is there twice"),
     "NaN": (b'{"cfg_scale": NaN}', "NaN is no JSON number"),
     "not UTF-8": ('{"prompt": "näher"}'.encode("latin-1"), "it is not UTF-8 text (byte 13)"),
     "too large": (b"{}".ljust(64_001), "it is larger than 64,000 bytes"),
