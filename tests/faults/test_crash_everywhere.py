@@ -72,6 +72,26 @@ def test_a_held_job_survives_one_death_at_every_point(new_world: Callable[..., W
     record_property("schedules", schedules)
 
 
+@pytest.mark.parametrize("name", ["accepted", "failed, then made", "busy, then accepted", "answer lost"])
+@pytest.mark.parametrize("who", ["duplicate", "sweep"])
+def test_somebody_else_works_at_every_point(
+    new_world: Callable[..., World], name: str, who: str, record_property: Record
+) -> None:
+    """Two workers at once: a second delivery, or the sweeper, runs whole between any two calls of the first."""
+    script, limit = SCRIPTS[name]
+    calm = new_world(script, limit=limit)
+    play(calm)
+    points = [number for number in range(calm.deaths.count) if calm.deaths.trace[number] != "clock"]
+
+    for number in points:
+        try:
+            play(new_world(script, {number: who}, limit))
+        except AssertionError as error:
+            raise AssertionError(f"{who} before call {number} ({calm.deaths.trace[number]}): {error}") from error
+
+    record_property("schedules", len(points))
+
+
 @pytest.mark.parametrize("deaths", [2, 3])
 def test_several_deaths_duplicates_and_another_order(
     new_world: Callable[..., World], deaths: int, record_property: Record
@@ -80,7 +100,7 @@ def test_several_deaths_duplicates_and_another_order(
     for seed in range(RANDOM_SCHEDULES):
         chance = random.Random(f"{deaths}/{seed}")
         script = [chance.choice(words) for _ in range(chance.randint(1, 6))]
-        plan = {chance.randint(0, 90): chance.choice(["before", "after"]) for _ in range(deaths)}
+        plan = {chance.randint(0, 90): chance.choice(["before", "after", "duplicate", "sweep"]) for _ in range(deaths)}
         limit = chance.choice(["0.47", "0.94", "1.41", "50", "unlimited"])
         images = chance.randint(1, 3)
         try:

@@ -51,9 +51,14 @@ class Crash(BaseException):
 
 @dataclass
 class Deaths:
-    """Counts outside calls and kills at the planned ones: before the call, or after it took effect."""
+    """Counts outside calls and does what is planned for them.
+
+    `before` and `after` kill the function before the call and after it took effect; any other word lets somebody else work
+    first: `duplicate` a second delivery of the same message, `sweep` the sweeper.
+    """
 
     plan: dict[int, str] = field(default_factory=dict)
+    meanwhile: Callable[[str], None] = lambda _: None
     count: int = 0
     trace: list[str] = field(default_factory=list)
     firsts: list[int] = field(default_factory=list)  # the first call of each invocation
@@ -63,10 +68,13 @@ class Deaths:
         number = self.count
         self.count += 1
         self.trace.append(name)
-        if self.plan.get(number) == "before":
+        planned = self.plan.get(number)
+        if planned == "before":
             raise Crash(f"before {name} (call {number})")
+        if planned in ("duplicate", "sweep"):
+            self.meanwhile(planned)
         result = act()
-        if self.plan.get(number) == "after":
+        if planned == "after":
             raise Crash(f"after {name} (call {number})")
         return result
 
@@ -178,11 +186,13 @@ class World:
     """One schedule: images, a script for the provider, deaths, and the services around."""
 
     numbers = iter(range(1_000_000))
+    is_inside = False
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, script: list[str], plan: dict[int, str], limit: str, seed: int | None
     ) -> None:
-        self.deaths = Deaths(plan)
+        self.deaths = Deaths(plan, self._meanwhile)
+        self.delivering: dict[str, Any] | None = None
         self.provider = Provider(self.deaths, list(script))
         self.now = datetime(2026, 11, 12, 23, 52, tzinfo=UTC)  # a new day is near: held jobs wait for it
         self.random = random.Random(seed)
@@ -230,7 +240,17 @@ class World:
             "PutEvents": self._put_events,
         }
         act = played.get(operation)
-        return self.deaths.around(operation, lambda: act(arguments) if act else real(client, operation, arguments))
+        return self.deaths.around(
+            operation, lambda: act(arguments) if act else self._really(real, client, operation, arguments)
+        )
+
+    def _really(self, real: Callable[..., Any], client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        """Make one call to moto; the calls that botocore makes inside it are not the code's own."""
+        self.is_inside = True
+        try:
+            return real(client, operation, arguments)
+        finally:
+            self.is_inside = False
 
     def _send_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
         visible_at = self.now + timedelta(seconds=arguments.get("DelaySeconds", 0))
@@ -315,6 +335,15 @@ class World:
         self.check_always()
         return True
 
+    def _meanwhile(self, who: str) -> None:
+        """Somebody else works while a function is between two calls."""
+        if who == "sweep":
+            self._invoke("sweep_jobs", {})
+        elif self.delivering is not None:
+            event, self.delivering = self.delivering, None
+            self._invoke("submit_generation", event)
+            self.delivering = event
+
     def running(self) -> list[Execution]:
         """Return the executions that run."""
         return [one for one in self.executions.values() if one.status == "RUNNING"]
@@ -337,7 +366,10 @@ class World:
             self.duplicate(message, self.random.choice([0, 1, 400]))
         event = from_queue(json.loads(message.body))
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(message.receives)
-        if self._invoke("submit_generation", event) is not None:
+        self.delivering = event
+        answer = self._invoke("submit_generation", event)
+        self.delivering = None
+        if answer is not None:
             self.queue.remove(message)
         elif message.receives >= MAX_RECEIVES:
             self.queue.remove(message)
@@ -454,17 +486,12 @@ def play_services(monkeypatch: pytest.MonkeyPatch, current: Callable[[], World |
     """Send every AWS call of the code under test through the world that runs now."""
     real = botocore.client.BaseClient._make_api_call
     clients: dict[str, Any] = {}
-    inside: list[bool] = []
 
     def make_api_call(self: Any, operation: str, arguments: dict[str, Any]) -> Any:
         world = current()
-        if world is None or inside or self not in clients.values():
+        if world is None or world.is_inside or self not in clients.values():
             return real(self, operation, arguments)
-        inside.append(True)
-        try:
-            return world.api_call(real, self, operation, arguments)
-        finally:
-            inside.pop()
+        return world.api_call(real, self, operation, arguments)
 
     def client(service: str, **arguments: Any) -> Any:
         if service not in clients:
