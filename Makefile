@@ -22,7 +22,7 @@ SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc'
 BUILT := .aws-sam/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e lint scan format lock clean
+.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale lint scan format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ test-faults: $(DEV)/installed ## the proof: deaths at every point (DROPREEL_SCHE
 
 test-e2e: $(INSTALLED) $(BUILT) ## the tests against the local cloud: minutes
 	$(DEV)/bin/python -m pytest tests/e2e
+
+test-scale: $(INSTALLED) $(BUILT) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
+	$(DEV)/bin/python -m pytest tests/scale -o timeout=900
 
 lint: $(DEV)/installed $(SAM)/installed ## ruff, mypy --strict, cfn-lint (as written and as SAM translates it), statelint
 	$(DEV)/bin/ruff check

@@ -353,3 +353,24 @@ def test_a_fault_of_dynamodb_is_no_answer(books: Books):
 
     with pytest.raises(ClientError):
         nowhere.claim(new_job(), NOON, LEASE)
+
+
+# --- an old claim ----------------------------------------------------------------------------------------------------
+
+
+def test_whoever_saw_an_older_claim_can_neither_park_nor_end_the_newer_one(books: Books):
+    """A sweeper that read an expired claim must not park the job that has been given back and claimed anew meanwhile."""
+    old = claimed(books, new_job())
+    waiting = {"status": JobStatus.DEFERRED, "defers": 0, "retry_at": None}
+    assert books.ledger().give_back(old, waiting, BUSY, NOON)
+    deferred = books.jobs.get(old.job_id)
+    assert deferred is not None
+    later = NOON + timedelta(seconds=300)
+    newer = books.ledger().claim(deferred, later, LEASE)
+
+    parked = books.jobs.finish(old, JobStatus.UNKNOWN, later, EventType.UNKNOWN, BUSY, Money.PERHAPS)
+
+    assert parked is None
+    assert not books.ledger().give_back(old, waiting, BUSY, later)
+    assert books.jobs.get(old.job_id) == newer
+    assert books.reserved == 47

@@ -207,13 +207,13 @@ def job_update(
     }
 
 
-# "As it was read": the status and the attempt that whoever changes the job has seen.
-OURS = "#status = :status_was AND attempt = :attempt_was"
+# "As it was read": the status, the attempt and the claim (told by its lease) that whoever changes the job has seen.
+OURS = "#status = :status_was AND attempt = :attempt_was AND lease_until = :lease_was"
 
 
 def ours(job: Job, status: JobStatus) -> dict[str, Any]:
     """Return the values that `OURS` compares with."""
-    return {":status_was": status, ":attempt_was": job.attempt}
+    return {":status_was": status, ":attempt_was": job.attempt, ":lease_was": job.lease_until}
 
 
 def _key(job_id: str) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
-from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
+from dropreel.jobs import ImageRef, Job, JobStatus, Reason, is_image_key, job_id_of
 from dropreel.messages import Again, Drop
 from dropreel.options import Options
 from dropreel.prices import usd
 from dropreel.use_cases.announce import Announcer
 from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
+from dropreel.use_cases.settle_ambiguous import settle_ambiguous
 from dropreel.waiting import KEY_REFUSED_SECONDS, LONGEST_SECONDS, backoff_seconds
 
 LEASE = timedelta(seconds=120)
@@ -192,15 +193,18 @@ class SubmitGeneration:
 
     def _ambiguous(self, job: Job, message: str) -> str:
         """Never send again by itself what may have been paid; only its owner may choose that, as a counted attempt."""
-        reason = Reason("submission_unknown", message)
-        logger.error("submission unknown", extra={"job_id": job.job_id, "attempt": job.attempt})
-        if self.resubmits_ambiguous and job.attempt < self.max_attempts:
-            next_try = self.jobs.defer_next_attempt(job, reason, Money.PERHAPS, self.now())
-            if next_try is not None:
-                self.queue.send_again(next_try)
-            return JobStatus.DEFERRED.value
-        parked = self.jobs.finish(job, JobStatus.UNKNOWN, self.now(), EventType.UNKNOWN, reason, Money.PERHAPS)
-        return self._told(parked, job.job_id)
+        settled = settle_ambiguous(
+            job,
+            message,
+            self.now(),
+            may_resubmit=self.resubmits_ambiguous and job.attempt < self.max_attempts,
+            jobs=self.jobs,
+            queue=self.queue,
+            announcer=self.announcer,
+        )
+        if settled is None:
+            raise TryAgain(f"job {job.job_id} was changed by another delivery")
+        return settled.status.value
 
     def _told(self, job: Job | None, job_id: str) -> str:
         """Make sure that a generating job is watched and that every event it owes is sent."""

@@ -9,12 +9,12 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.events import EventType
-from dropreel.jobs import TELLING, Job, JobStatus, Money, Reason
+from dropreel.jobs import TELLING, Job, JobStatus, Reason
 from dropreel.messages import Generation
 from dropreel.spending import day_of
 from dropreel.use_cases.announce import Announcer
 from dropreel.use_cases.report_failure import ReportFailure
+from dropreel.use_cases.settle_ambiguous import settle_ambiguous
 
 QUIET = timedelta(minutes=10)
 """A job that nothing has touched for so long is looked at: longer than any step or any message of ours takes."""
@@ -79,17 +79,17 @@ class SweepJobs:
         """A claim whose lease is over and that nobody came back to: it may have been paid."""
         if job.status is not JobStatus.SUBMITTING or job.lease_until is None or job.lease_until > self.now():
             return None
-        reason = Reason("submission_unknown", "The submission was interrupted and may have been paid.")
-        logger.error("submission unknown", extra={"job_id": job.job_id, "attempt": job.attempt})
-        if self.resubmits_ambiguous and job.attempt < self.max_attempts:
-            again = self.jobs.defer_next_attempt(job, reason, Money.PERHAPS, self.now())
-            if again is not None:
-                self.queue.send_again(again)
-            return "resubmitted"
-        parked = self.jobs.finish(job, JobStatus.UNKNOWN, self.now(), EventType.UNKNOWN, reason, Money.PERHAPS)
-        if parked is not None:
-            self.announcer.announce(parked)
-        return "parked"
+        may_resubmit = self.resubmits_ambiguous and job.attempt < self.max_attempts
+        settle_ambiguous(
+            job,
+            "The submission was interrupted and may have been paid.",
+            self.now(),
+            may_resubmit=may_resubmit,
+            jobs=self.jobs,
+            queue=self.queue,
+            announcer=self.announcer,
+        )
+        return "resubmitted" if may_resubmit else "parked"
 
     def _watch(self, job: Job) -> str | None:
         """A paid generation that has not been polled for long: start its execution if there is none, report it if that has ended."""
