@@ -244,7 +244,13 @@ def test_a_refused_key_is_told_apart(server: ScriptedServer, status):
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [({}, None), ({"Retry_After": "30"}, 30), ({"Retry_After": "0"}, 0)]
-    + [({"Retry_After": odd}, None) for odd in ("Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "soon", "9999999", "")],
+    + [({"Retry_After": "9999999"}, 86_400), ({"Retry_After": "9" * 5000}, 86_400)]
+    + [({"Retry_After": odd}, None) for odd in ("-1", "1.5", "soon", "\u0661", "")]
+    + [({"Retry_After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None)]
+    + [
+        ({"Retry_After": f"Wed, 21 Oct 2026 {time} GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, seconds)
+        for time, seconds in (("07:28:40", 40), ("07:20:00", 0), ("09:28:00", 7200))
+    ],
 )
 def test_a_busy_provider_says_when_to_come_again(server: ScriptedServer, status, header, seconds):
     server.answers(status, b"", **header)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -35,6 +36,8 @@ SUBMIT_TIMEOUT = (5, 30)
 POLL_TIMEOUT = (3, 10)
 MAX_ANSWER_BYTES = 1_000_000
 MAX_ID_CHARACTERS = 200
+MAX_RETRY_AFTER_SECONDS = 86_400
+"""A limit of ours: a provider that is busy for longer is asked again."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,18 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _retry_after(response: requests.Response) -> int | None:
+    """Return the seconds that `Retry-After` asks for, at most a day; None where it says nothing that can be used.
+
+    It may be seconds or a date (RFC 9110); a date counts from the answer's own `Date`, so that no two clocks are compared.
+    """
     value = response.headers.get("Retry-After", "").strip()
-    return int(value) if value.isdecimal() and len(value) < 7 else None
+    if value.isascii() and value.isdecimal():
+        return min(int(value[:9]), MAX_RETRY_AFTER_SECONDS)
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(response.headers.get("Date", ""))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max(0, min(round(wait.total_seconds()), MAX_RETRY_AFTER_SECONDS))
 
 
 def _short(error: Exception) -> str:
