@@ -17,6 +17,7 @@ SCRIPTS: dict[str, tuple[list[str], str]] = {
     "busy, then accepted": (["busy", "accept"], "50"),
     "key refused, then accepted": (["bad key", "accept"], "50"),
     "refused": (["refuse"], "50"),
+    "failed, then refused": (["fail", "refuse"], "50"),
     "answer lost": (["lost"], "50"),
     "answer lost, unpaid": (["lost unpaid"], "50"),
 }

@@ -379,9 +379,20 @@ def test_a_resubmission_that_the_provider_refuses_keeps_what_the_first_may_have_
 
     outcome = world.comes_again()
 
-    assert outcome == "rejected"
+    assert outcome == "unknown"
     assert world.job.money is Money.PERHAPS
     assert world.reserved == 47
+
+
+def test_a_next_attempt_that_the_provider_refuses_ends_as_failed_for_the_first_was_paid(world: World):
+    world.submit.run(DROP)
+    world.report.run(GENERATION, FAILED)
+    world.provider.submit_answer = Refused(400, "too dark")
+
+    outcome = world.comes_again()
+
+    assert outcome == "failed"
+    assert (world.job.money, world.reserved) == (Money.SPENT, 47)
 
 
 def test_a_failed_generation_comes_again_as_the_next_attempt_and_is_paid_again(world: World):

@@ -15,7 +15,7 @@ from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
-from dropreel.jobs import ImageRef, Job, JobStatus, Reason, is_image_key, job_id_of
+from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
 from dropreel.messages import Again, Drop
 from dropreel.options import Options
 from dropreel.prices import usd
@@ -26,6 +26,13 @@ from dropreel.waiting import KEY_REFUSED_SECONDS, LONGEST_SECONDS, backoff_secon
 
 LEASE = timedelta(seconds=120)
 """How long a claim lasts: longer than the function can run, shorter than the queue hides its message."""
+
+_END_BY_MONEY = {
+    # A refused attempt ends the job by what the attempts before it cost: only what cost nothing is `rejected`.
+    Money.NONE: (JobStatus.REJECTED, EventType.REJECTED),
+    Money.SPENT: (JobStatus.FAILED, EventType.FAILED),
+    Money.PERHAPS: (JobStatus.UNKNOWN, EventType.UNKNOWN),
+}
 
 logger = logging.getLogger("dropreel")
 
@@ -149,7 +156,8 @@ class SubmitGeneration:
     def _rejected(self, job: Job, reason: Reason) -> str:
         """End a job before anything was spent on this attempt."""
         if job.status in (JobStatus.DEFERRED, JobStatus.HELD):
-            ended = self.jobs.finish(job, JobStatus.REJECTED, self.now(), EventType.REJECTED, reason)
+            status, event = _END_BY_MONEY[job.money]
+            ended = self.jobs.finish(job, status, self.now(), event, reason)
         else:
             ended = self.jobs.create(replace(job, status=JobStatus.REJECTED, reason=reason), EventType.REJECTED)
         return self._told(ended, job.job_id)
@@ -167,7 +175,8 @@ class SubmitGeneration:
                 return self._told(paid, job.job_id)
             case Refused(status_code, message):
                 reason = Reason("provider_refused", f"The provider refused the request ({status_code}): {message}")
-                self.ledger.give_back(job, {"status": JobStatus.REJECTED}, reason, now, EventType.REJECTED)
+                status, event = _END_BY_MONEY[job.money]
+                self.ledger.give_back(job, {"status": status}, reason, now, event)
                 return self._told(self.jobs.get(job.job_id), job.job_id)
             case KeyRefused(status_code):
                 logger.error("key refused", extra={"job_id": job.job_id, "status_code": status_code})
