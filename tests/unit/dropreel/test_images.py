@@ -558,10 +558,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_file_made_to_be_read_for_ever_is_given_up(name):
-    start = time.perf_counter()
+    start = time.process_time()
     reason = reason_for(BOMBS[name])
 
-    assert time.perf_counter() - start < LONGEST_WALK
+    assert time.process_time() - start < LONGEST_WALK
     assert reason.code in ("image_header_too_long", "image_truncated")
 
 

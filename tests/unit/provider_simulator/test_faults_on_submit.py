@@ -84,7 +84,7 @@ def test_silence_ends_with_a_closed_connection(simulator: RunningSimulator, prov
     with pytest.raises(requests.ConnectionError):
         provider.submit()
 
-    assert 0.3 <= time.monotonic() - began < 2
+    assert 0.3 <= time.monotonic() - began < 20
 
 
 def test_a_delay_answers_late_but_as_usual(simulator: RunningSimulator, provider: ProviderCaller) -> None:
