@@ -28,7 +28,7 @@ ROLES = {
         "sqs:SendMessage",
         "states:StartExecution",
     },
-    "CheckStatus": {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},
+    "CheckStatus": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
     "DeliverVideo": {
         "dynamodb:GetItem",
         "dynamodb:UpdateItem",
@@ -57,7 +57,7 @@ NOT_CHECKED_HERE = {
     "SubmitGeneration": LOGS
     | {"s3:ListBucket"}
     | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
-    "CheckStatus": LOGS,
+    "CheckStatus": LOGS | {"secretsmanager:GetSecretValue"},  # its warm processes remember the key for minutes
     "DeliverVideo": LOGS,
     "ReportFailure": LOGS,
     "SweepJobs": LOGS,
