@@ -77,7 +77,9 @@ class FakeJobTable(Outside):
         return self.write("create", job, event)
 
     def hold(self, job: Job, reason: Reason, at: datetime, event: str) -> Job | None:
-        return self.change("hold", job, JobStatus.DEFERRED, event, status=JobStatus.HELD, reason=reason, updated_at=at)
+        untold = None if job.held_in_attempt == job.attempt else event
+        changes = {"status": JobStatus.HELD, "reason": reason, "updated_at": at, "held_in_attempt": job.attempt}
+        return self.change("hold", job, JobStatus.DEFERRED, untold, **changes)
 
     def defer_next_attempt(self, job: Job, reason: Reason, money: Money, at: datetime) -> Job | None:
         return self.change(

@@ -165,6 +165,15 @@ def test_metadata_is_known_with_hyphens_underscores_and_in_any_case(desk: Desk, 
     assert (job.options["negative_prompt"], job.option_sources["negative_prompt"]) == ("blur", "S3 metadata")
 
 
+def test_metadata_that_names_an_option_twice_must_not_disagree(desk: Desk):
+    desk.image.metadata = {"aspect-ratio": "1:1", "aspect_ratio": "16:9", "cfg-scale": "0.2", "cfg_scale": "0.2"}
+
+    code, messages = desk.refused()
+
+    assert code == "options_invalid"
+    assert messages == ("S3 metadata: aspect_ratio is there twice, as '1:1' and as '16:9'; give it once.",)
+
+
 def test_metadata_is_text_and_read_as_such(desk: Desk):
     desk.image.metadata = {"duration": "10", "cfg-scale": "0.75", "sound": "False"}
 

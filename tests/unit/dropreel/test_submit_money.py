@@ -296,6 +296,20 @@ def test_a_deferred_job_is_held_when_the_money_has_gone_meanwhile(world: World):
     assert len(world.provider.sent) == 1
 
 
+def test_a_job_that_is_held_again_in_the_same_attempt_is_not_told_again(world: World):
+    world.ledger.limit = PAUSED
+    world.submit.run(DROP)
+    world.ledger.limit = SpendLimit(47)
+    world.provider.submit_answer = Busy(429, 30)
+    world.submit.run(Again(JOB_ID, 1, 0))
+    world.ledger.limit = PAUSED
+
+    outcome = world.comes_again()
+
+    assert (outcome, world.job.status) == ("held", "held")
+    assert world.bus.types == [EventType.HELD]
+
+
 def test_a_held_job_whose_image_is_gone_meanwhile_is_rejected(world: World):
     world.ledger.limit = PAUSED
     world.submit.run(DROP)

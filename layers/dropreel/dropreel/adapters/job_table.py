@@ -44,9 +44,15 @@ class JobTable:
         )
 
     def hold(self, job: Job, reason: Reason, at: datetime, event: str) -> Job | None:
-        """Hold a deferred job until there is money. None: it is not deferred any more."""
-        changes = {"status": JobStatus.HELD, "updated_at": at, "reason": reason_json(reason)}
-        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.DEFERRED), event)
+        """Hold a deferred job until there is money, and tell of it once an attempt. None: it is not deferred any more."""
+        changes = {
+            "status": JobStatus.HELD,
+            "updated_at": at,
+            "reason": reason_json(reason),
+            "held_in_attempt": job.attempt,
+        }
+        untold = event if job.held_in_attempt != job.attempt else None
+        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.DEFERRED), untold)
 
     def defer_next_attempt(self, job: Job, reason: Reason, money: Money, at: datetime) -> Job | None:
         """Make a job ready for its next attempt. None: it is not as it was read any more."""
@@ -236,6 +242,7 @@ def attributes_of(job: Job) -> dict[str, Any]:
         "lease_until": job.lease_until,
         "defers": job.defers,
         "retry_at": job.retry_at,
+        "held_in_attempt": job.held_in_attempt,
         "reserved_day": job.reserved_day,
         "reason": reason_json(job.reason),
     }
@@ -302,6 +309,7 @@ def _job(stored: Any) -> Job:
         polls=item.get("polls", 0),
         defers=item.get("defers", 0),
         retry_at=time("retry_at"),
+        held_in_attempt=item.get("held_in_attempt", 0),
         reserved_day=item.get("reserved_day"),
         reason=_stored_reason(item.get("reason")),
         video=VideoObject(**item["video"]) if item.get("video") else None,

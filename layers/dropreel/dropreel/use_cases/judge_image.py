@@ -1,6 +1,6 @@
 """Find everything that is wrong with a drop before a cent is spent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -65,12 +65,8 @@ class ImageJudge:
 
     def _places(self, drop: Drop, stored: StoredImage) -> tuple[list[Place], list[Fault]]:
         """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
-        said = {name.lower().replace("-", "_"): value for name, value in stored.metadata.items()}
-        places = [
-            Place("request", drop.options),
-            Place("S3 metadata", {name: said[name] for name in OPTION_NAMES if name in said}, is_text=True),
-        ]
-        faults = []
+        said, faults = _metadata_options(stored.metadata)
+        places = [Place("request", drop.options), Place("S3 metadata", said, is_text=True)]
         for key in option_keys(stored.key):
             content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
             if content is None:
@@ -106,6 +102,23 @@ class ImageJudge:
             created_at=now,
             updated_at=now,
         )
+
+
+def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
+    """Return the options in S3 user metadata, under names with a hyphen or an underscore; two names must not disagree."""
+    said: dict[str, str] = {}
+    faults = []
+    for written, value in metadata.items():
+        name = written.lower().replace("-", "_")
+        if name in OPTION_NAMES and said.setdefault(name, value) != value:
+            faults.append(
+                Fault(
+                    "S3 metadata",
+                    name,
+                    f"{name} is there twice, as {said[name]!r:.60} and as {value!r:.60}; give it once",
+                )
+            )
+    return said, faults
 
 
 def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:

@@ -144,8 +144,8 @@ class SubmitGeneration:
             return self._told(job, job.job_id)
         if job.status is JobStatus.DEFERRED:
             return self._told(self.jobs.hold(job, self._no_money(), self.now(), EventType.HELD), job.job_id)
-        held = self.jobs.create(replace(job, status=JobStatus.HELD, reason=self._no_money()), EventType.HELD)
-        return self._told(held, job.job_id)
+        held = replace(job, status=JobStatus.HELD, reason=self._no_money(), held_in_attempt=job.attempt)
+        return self._told(self.jobs.create(held, EventType.HELD), job.job_id)
 
     def _no_money(self) -> Reason:
         limit = usd(self.ledger.limit.cents or 0)
