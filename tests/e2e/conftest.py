@@ -19,8 +19,14 @@ from local.cloud import ROOT, LocalCloud, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.provider_simulator.client import SimulatorClient
 
-# Quick polls, and more images than a day may cost.
-PARAMETERS = {"PollIntervalSeconds": "1", "DailySpendLimitUsd": "unlimited"}
+EXISTING_BUCKET = "pictures-from-before"
+# Quick polls, more images than a day may cost, and what is empty by default.
+PARAMETERS = {
+    "PollIntervalSeconds": "1",
+    "DailySpendLimitUsd": "unlimited",
+    "ExistingUploadsBucketName": EXISTING_BUCKET,
+    "NotificationEmail": "owner@example.com",
+}
 SAMPLE = ROOT / "local" / "sample.jpg"
 _numbers = itertools.count()
 

@@ -1,0 +1,146 @@
+"""Each alarm of the stack fires for what it is there for, and says so to the owner's topic.
+
+The local engine evaluates alarms and does not turn log lines into metrics. So the deployed filter's pattern is held against
+the line that the function really wrote, and the metric that the filter would write is written in its place.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dropreel.jobs import JobStatus
+from tests.e2e.conftest import Account
+
+
+@pytest.fixture(scope="module")
+def notices(account: Account) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """Return what waits for the notice of an alarm, as whoever subscribed to the topic gets it."""
+    sqs, sns = account.client("sqs"), account.client("sns")
+    url = sqs.create_queue(QueueName="alarm-notices")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=account.physical("AlarmTopic"), Protocol="sqs", Endpoint=arn)
+
+    def wait_for(alarm: str) -> dict[str, Any]:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                notice: dict[str, Any] = json.loads(json.loads(message["Body"])["Message"])
+                if notice["AlarmName"] == alarm:
+                    return notice
+            time.sleep(0.2)
+        raise AssertionError(f"nobody was told of {alarm}")
+
+    yield wait_for
+    sqs.delete_queue(QueueUrl=url)
+
+
+def matching_lines(account: Account, filter_name: str) -> list[dict[str, Any]]:
+    """Return the log lines that the deployed metric filter counts."""
+    logs = account.client("logs")
+    (found,) = [
+        one for one in logs.describe_metric_filters()["metricFilters"] if one["filterName"].endswith(filter_name)
+    ]
+    asked = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', found["filterPattern"])
+    assert asked is not None, found["filterPattern"]
+    lines = []
+    for event in logs.filter_log_events(logGroupName=found["logGroupName"])["events"]:
+        try:
+            line = json.loads(event["message"])
+        except ValueError:
+            continue
+        if isinstance(line, dict) and line.get(asked[1]) == asked[2]:
+            lines.append(line)
+    return lines
+
+
+def write_metric_of(account: Account, filter_name: str) -> None:
+    """Write what the deployed filter writes for one line."""
+    filters = account.client("logs").describe_metric_filters()["metricFilters"]
+    (found,) = [one for one in filters if one["filterName"].endswith(filter_name)]
+    (metric,) = found["metricTransformations"]
+    account.client("cloudwatch").put_metric_data(
+        Namespace=metric["metricNamespace"],
+        MetricData=[{"MetricName": metric["metricName"], "Value": float(metric["metricValue"])}],
+    )
+
+
+def state_of(account: Account, alarm: str) -> str:
+    (found,) = account.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    state: str = found["StateValue"]
+    return state
+
+
+def test_a_submission_that_cannot_be_told_raises_its_alarm(
+    account: Account, notices: Callable[[str], dict[str, Any]]
+) -> None:
+    alarm = account.physical("SubmissionUnknownAlarm")
+    assert state_of(account, alarm) != "ALARM"
+    account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 500}}])
+    key = account.new_key()
+    account.put(key)
+    job = account.ended(key)
+    assert job.status is JobStatus.UNKNOWN
+
+    lines = matching_lines(account, "SubmissionUnknownFilter")
+    assert job.job_id in [line["job_id"] for line in lines]
+    write_metric_of(account, "SubmissionUnknownFilter")
+
+    assert state_of(account, alarm) == "ALARM"
+    assert notices(alarm)["NewStateValue"] == "ALARM"
+
+
+def test_a_refused_key_raises_its_alarm(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:
+    alarm = account.physical("KeyRefusedAlarm")
+    assert state_of(account, alarm) != "ALARM"
+    account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 401}}])
+    key = account.new_key()
+    account.put(key)
+    job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.defers == 1)
+
+    lines = matching_lines(account, "KeyRefusedFilter")
+    assert job.job_id in [line["job_id"] for line in lines]
+    write_metric_of(account, "KeyRefusedFilter")
+
+    assert state_of(account, alarm) == "ALARM"
+    assert notices(alarm)["NewStateValue"] == "ALARM"
+
+
+def test_what_the_sweeper_parks_is_counted_by_the_same_alarm(account: Account) -> None:
+    filters = account.client("logs").describe_metric_filters()["metricFilters"]
+    mine = {
+        one["filterName"]: (one["filterPattern"], one["metricTransformations"])
+        for one in filters
+        if one["filterName"].endswith(("SubmissionUnknownFilter", "SweptUnknownFilter"))
+    }
+
+    assert len(mine) == 2
+    assert len({json.dumps(counted) for counted in mine.values()}) == 1
+
+
+def test_a_dead_letter_raises_its_alarm(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:
+    alarm = account.physical("DeadLetterAlarm")
+    (found,) = account.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    dead = account.stack.outputs["DeadLetterQueueUrl"]
+    sqs = account.client("sqs")
+    sqs.send_message(QueueUrl=dead, MessageBody="not for us")
+    named = {"QueueName": dead.rpartition("/")[2]}
+    try:
+        waiting = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["ApproximateNumberOfMessages"])
+        count = float(waiting["Attributes"]["ApproximateNumberOfMessages"])
+        assert {one["Name"]: one["Value"] for one in found["Dimensions"]} == named
+        account.client("cloudwatch").put_metric_data(
+            Namespace=found["Namespace"],
+            MetricData=[
+                {"MetricName": found["MetricName"], "Dimensions": found["Dimensions"], "Value": count},
+            ],
+        )
+
+        assert state_of(account, alarm) == "ALARM"
+        assert notices(alarm)["NewStateValue"] == "ALARM"
+    finally:
+        sqs.purge_queue(QueueUrl=dead)

@@ -1,0 +1,88 @@
+"""Images in a bucket that was there before the stack: `ExistingUploadsBucketName`."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dropreel.jobs import JobStatus
+from tests.e2e.conftest import EXISTING_BUCKET, SAMPLE, Account
+
+
+@pytest.fixture(scope="module")
+def existing(account: Account) -> Callable[..., dict[str, Any]]:
+    """Make the bucket as its owner would have it, unversioned and telling EventBridge; return what uploads into it."""
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=EXISTING_BUCKET)
+    s3.put_bucket_notification_configuration(
+        Bucket=EXISTING_BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+
+    def upload(key: str, body: bytes | None = None, **arguments: Any) -> dict[str, Any]:
+        content = SAMPLE.read_bytes() if body is None else body
+        answer: dict[str, Any] = s3.put_object(Bucket=EXISTING_BUCKET, Key=key, Body=content, **arguments)
+        return answer
+
+    return upload
+
+
+def request(account: Account, bucket: str, key: str, **options: Any) -> None:
+    """Ask for a video of an image that is there."""
+    detail = {"image": {"bucket": bucket, "key": key}, "options": options, "request_id": key}
+    entry = {"Source": "a.shop", "DetailType": "Video Generation Requested", "Detail": json.dumps(detail)}
+    answer = account.client("events").put_events(Entries=[entry])
+    assert answer["FailedEntryCount"] == 0
+
+
+def test_an_upload_into_the_existing_bucket_becomes_a_video(
+    account: Account, existing: Callable[..., dict[str, Any]]
+) -> None:
+    key = account.new_key()
+    existing(key.rpartition("/")[0] + "/dropreel.json", json.dumps({"mode": "hq"}).encode())
+    existing(key, Metadata={"duration": "10"})
+
+    job = account.ended(key)
+
+    assert job.status is JobStatus.COMPLETED, job
+    assert (job.image["bucket"], job.image["version_id"]) == (EXISTING_BUCKET, None)
+    (submission,) = account.submitted(key)
+    assert f"/{EXISTING_BUCKET}/" in submission["request"]["image_url"]
+    assert (submission["request"]["mode"], submission["request"]["duration"]) == ("hq", 10)
+    assert job.video is not None
+    account.client("s3").head_object(Bucket=account.videos, Key=job.video.key)
+    told = account.tail.wait_for(key, "Video Generation Completed")["detail"]["data"]
+    assert told["image"]["bucket"] == EXISTING_BUCKET
+
+
+def test_a_request_for_an_image_in_the_existing_bucket_becomes_a_second_video(
+    account: Account, existing: Callable[..., dict[str, Any]]
+) -> None:
+    key = account.new_key()
+    existing(key)
+    by_upload = account.ended(key)
+
+    request(account, EXISTING_BUCKET, key, prompt="a storm comes up")
+
+    by_request = account.job_when(key, lambda job: job.job_id != by_upload.job_id and job.is_terminal)
+    assert by_request.status is JobStatus.COMPLETED, by_request
+    assert by_request.image["bucket"] == EXISTING_BUCKET
+    assert [one["request"]["prompt"] for one in account.submitted(key)] == [
+        by_upload.options["prompt"],
+        "a storm comes up",
+    ]
+
+
+def test_a_request_for_an_image_in_a_bucket_that_was_not_given_is_rejected(account: Account) -> None:
+    key = account.new_key()
+    account.client("s3").create_bucket(Bucket="somebody-elses")
+    account.client("s3").put_object(Bucket="somebody-elses", Key=key, Body=SAMPLE.read_bytes())
+
+    request(account, "somebody-elses", key)
+
+    job = account.ended(key)
+    assert (job.status, job.money) == (JobStatus.REJECTED, "none")
+    assert job.reason is not None
+    assert job.reason.code == "bucket_not_allowed"
+    assert EXISTING_BUCKET in job.reason.message
+    assert account.submitted(key) == []
