@@ -1,6 +1,20 @@
-"""What all tests share: the closing line about the schedules of deaths that were played."""
+"""What all tests share: how they are spread over processes, and the closing line about the schedules that were played."""
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+
+class OneCloud(LoadScopeScheduling):
+    """One process takes all tests of the local cloud, which mostly wait; the others take the rest, file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCloud:
+    """Spread the tests, those of the local cloud first: `--no-loadscope-reorder` keeps the order of the folders."""
+    return OneCloud(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -22,6 +22,14 @@ def notices(account: Account) -> Iterator[Callable[[str], dict[str, Any]]]:
     sqs, sns = account.client("sqs"), account.client("sns")
     url = sqs.create_queue(QueueName="alarm-notices")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     sns.subscribe(TopicArn=account.physical("AlarmTopic"), Protocol="sqs", Endpoint=arn)
 
     def wait_for(alarm: str) -> dict[str, Any]:
@@ -39,12 +47,17 @@ def notices(account: Account) -> Iterator[Callable[[str], dict[str, Any]]]:
     sqs.delete_queue(QueueUrl=url)
 
 
-def matching_lines(account: Account, filter_name: str) -> list[dict[str, Any]]:
+def filter_of(account: Account, name: str) -> dict[str, Any]:
+    """Return a deployed metric filter."""
+    filters = account.client("logs").describe_metric_filters()["metricFilters"]
+    (found,) = [one for one in filters if one["filterName"] == account.physical(name)]
+    deployed: dict[str, Any] = found
+    return deployed
+
+
+def matching_lines(account: Account, name: str) -> list[dict[str, Any]]:
     """Return the log lines that the deployed metric filter counts."""
-    logs = account.client("logs")
-    (found,) = [
-        one for one in logs.describe_metric_filters()["metricFilters"] if one["filterName"].endswith(filter_name)
-    ]
+    logs, found = account.client("logs"), filter_of(account, name)
     asked = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', found["filterPattern"])
     assert asked is not None, found["filterPattern"]
     lines = []
@@ -58,11 +71,9 @@ def matching_lines(account: Account, filter_name: str) -> list[dict[str, Any]]:
     return lines
 
 
-def write_metric_of(account: Account, filter_name: str) -> None:
+def write_metric_of(account: Account, name: str) -> None:
     """Write what the deployed filter writes for one line."""
-    filters = account.client("logs").describe_metric_filters()["metricFilters"]
-    (found,) = [one for one in filters if one["filterName"].endswith(filter_name)]
-    (metric,) = found["metricTransformations"]
+    (metric,) = filter_of(account, name)["metricTransformations"]
     account.client("cloudwatch").put_metric_data(
         Namespace=metric["metricNamespace"],
         MetricData=[{"MetricName": metric["metricName"], "Value": float(metric["metricValue"])}],
@@ -111,15 +122,18 @@ def test_a_refused_key_raises_its_alarm(account: Account, notices: Callable[[str
 
 
 def test_what_the_sweeper_parks_is_counted_by_the_same_alarm(account: Account) -> None:
-    filters = account.client("logs").describe_metric_filters()["metricFilters"]
-    mine = {
-        one["filterName"]: (one["filterPattern"], one["metricTransformations"])
-        for one in filters
-        if one["filterName"].endswith(("SubmissionUnknownFilter", "SweptUnknownFilter"))
-    }
+    submitted, swept = filter_of(account, "SubmissionUnknownFilter"), filter_of(account, "SweptUnknownFilter")
 
-    assert len(mine) == 2
-    assert len({json.dumps(counted) for counted in mine.values()}) == 1
+    assert swept["logGroupName"] == account.physical("SweepJobsLogGroup")
+    for what in ("filterPattern", "metricTransformations"):
+        assert swept[what] == submitted[what]
+
+
+def test_alarms_may_publish_to_the_topic(account: Account) -> None:
+    """CloudWatch alarms cannot use AWS's own key for SNS, which no local engine checks."""
+    topic = account.client("sns").get_topic_attributes(TopicArn=account.physical("AlarmTopic"))
+
+    assert not topic["Attributes"].get("KmsMasterKeyId")
 
 
 def test_a_dead_letter_raises_its_alarm(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:

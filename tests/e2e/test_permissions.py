@@ -28,7 +28,7 @@ ROLES = {
         "sqs:SendMessage",
         "states:StartExecution",
     },
-    "CheckStatus": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+    "CheckStatus": {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},
     "DeliverVideo": {
         "dynamodb:GetItem",
         "dynamodb:UpdateItem",
@@ -57,7 +57,7 @@ NOT_CHECKED_HERE = {
     "SubmitGeneration": LOGS
     | {"s3:ListBucket"}
     | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
-    "CheckStatus": LOGS | {"secretsmanager:GetSecretValue"},  # its warm processes remember the key for minutes
+    "CheckStatus": LOGS,
     "DeliverVideo": LOGS,
     "ReportFailure": LOGS,
     "SweepJobs": LOGS,
