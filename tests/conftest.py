@@ -3,13 +3,16 @@
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+BRING_THEIR_OWN = ("tests/e2e/test_stock_clients.py",)
+"""Tests that start local clouds of their own."""
+
 
 class OneCloud(LoadScopeScheduling):
-    """One process takes all tests of the local cloud, which mostly wait; the others take the rest, file by file."""
+    """One process takes all tests that share the local cloud and mostly wait; the others take the rest, file by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "tests/e2e" if file.startswith("tests/e2e/") else file
+        return "tests/e2e" if file.startswith("tests/e2e/") and file not in BRING_THEIR_OWN else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCloud:

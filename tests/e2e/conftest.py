@@ -23,6 +23,7 @@ EXISTING_BUCKET = "pictures-from-before"
 # Quick polls, more images than a day may cost, and what is empty by default.
 PARAMETERS = {
     "PollIntervalSeconds": "1",
+    "GenerationTimeoutMinutes": "30",
     "DailySpendLimitUsd": "unlimited",
     "ExistingUploadsBucketName": EXISTING_BUCKET,
     "NotificationEmail": "owner@example.com",
@@ -57,7 +58,7 @@ class Account:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the account's owner."""
-        return self.stack.session.client(service, endpoint_url=self.stack.endpoint_url)  # type: ignore[call-overload]
+        return self.stack.session.client(service, endpoint_url=self.stack.endpoint_url)
 
     def aws(self, *arguments: str) -> Any:
         """Run the stock `aws` client; return what it prints, decoded where it is JSON."""

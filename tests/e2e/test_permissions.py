@@ -3,10 +3,10 @@
 The roles of the deployed stack are changed in place and put back.
 """
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ import requests
 
 from local.cloud import API_KEY
 from tests.e2e.conftest import SAMPLE, Account
+from tests.e2e.roles import actions_of, start_afresh, statements, without
 from tests.sample_events import from_queue, load_event, object_created
 
 ROLES = {
@@ -34,6 +35,7 @@ ROLES = {
         "dynamodb:UpdateItem",
         "events:PutEvents",
         "s3:AbortMultipartUpload",
+        "s3:GetObject",
         "s3:PutObject",
         "secretsmanager:GetSecretValue",
     },
@@ -48,7 +50,6 @@ ROLES = {
         "states:StartExecution",
     },
 }
-_STOPPED_WITHIN = 2.5  # seconds that a test has to stop an execution before its video is finished
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ON_TWO_TABLES = {"SubmitGeneration": ["dynamodb:UpdateItem"], "SweepJobs": ["dynamodb:GetItem"]}
 # What AWS checks and the local engine does not, so that only its presence can be seen here: what the services do in a
@@ -58,52 +59,11 @@ NOT_CHECKED_HERE = {
     | {"s3:ListBucket"}
     | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
     "CheckStatus": LOGS,
-    "DeliverVideo": LOGS,
+    "DeliverVideo": LOGS | {"s3:ListBucket"},
     "ReportFailure": LOGS,
     "SweepJobs": LOGS,
     "GenerateVideo": {"lambda:InvokeFunction"},
 }
-
-
-def statements(account: Account, role: str) -> tuple[str, str, dict[str, Any]]:
-    """Return the physical role, its only policy's name and the policy."""
-    iam, name = account.client("iam"), account.physical(f"{role}Role")
-    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
-    return name, policy, iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-
-
-def actions_of(document: dict[str, Any]) -> list[str]:
-    """Return every action that a policy allows."""
-    found: list[str] = []
-    for statement in document["Statement"]:
-        action = statement["Action"]
-        found += [action] if isinstance(action, str) else action
-    return found
-
-
-@contextmanager
-def without(account: Account, role: str, action: str, nth: int) -> Iterator[None]:
-    """Take one permission out of the n-th statement that has it, for as long as the block lasts."""
-    iam = account.client("iam")
-    name, policy, document = statements(account, role)
-    changed = json.loads(json.dumps(document))
-    having = [statement for statement in changed["Statement"] if action in actions_of({"Statement": [statement]})]
-    kept = [one for one in actions_of({"Statement": [having[nth]]}) if one != action]
-    having[nth]["Action"] = kept or "sts:GetCallerIdentity"
-    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(changed))
-    _start_afresh(account, role)
-    try:
-        yield
-    finally:
-        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
-
-
-def _start_afresh(account: Account, role: str) -> None:
-    """Let go of the function's warm processes: they may remember what they may no longer read."""
-    name = account.physical(f"{role}Function")
-    account.client("lambda").update_function_configuration(
-        FunctionName=name, Description=f"afresh at {time.monotonic()}"
-    )
 
 
 @pytest.mark.parametrize("role", [*ROLES, "GenerateVideo"])
@@ -150,33 +110,54 @@ def _submit(account: Account) -> str:
     return wrong + _invoke(account, "SubmitGeneration", from_queue(gone))
 
 
+def _an_item(account: Account) -> dict[str, Any]:
+    """Return a whole item of the job table, to lay jobs out with."""
+    if not _ITEM:
+        key = account.new_key()
+        account.put(key)
+        job = account.ended(key)
+        table = account.stack.outputs["JobsTableName"]
+        _ITEM.update(account.client("dynamodb").get_item(TableName=table, Key={"job_id": {"S": job.job_id}})["Item"])
+    return dict(_ITEM)
+
+
+_ITEM: dict[str, Any] = {}
+
+
+def _lay(account: Account, at: datetime, **changes: dict[str, Any]) -> str:
+    """Put a job into the table that nothing works on; return its id."""
+    job_id = f"{next(_numbers):024x}"
+    item = {**_an_item(account), **changes, "job_id": {"S": job_id}, "updated_at": {"S": at.isoformat()}}
+    account.client("dynamodb").put_item(TableName=account.stack.outputs["JobsTableName"], Item=item)
+    return job_id
+
+
+_numbers = itertools.count(1)
+
+
 def _generating(account: Account, *, finished: bool = False) -> dict[str, Any]:
-    """Bring a job to `generating` and stop its execution, so that the steps can be called by hand.
-
-    A finished one is finished only after it was stopped; another never is.
-    """
-    account.simulator.set_pace(created_seconds=0, processing_seconds=_STOPPED_WITHIN)
+    """Lay out a job whose generation is paid for and that no execution watches, so that the steps can be called by hand."""
+    image = account.client("s3").generate_presigned_url(
+        "get_object", Params={"Bucket": account.uploads, "Key": _an_item(account)["image"]["M"]["key"]["S"]}
+    )
     account.simulator.set_faults([] if finished else [{"on": "submit", "do": {"kind": "stuck"}}])
-    key = account.new_key()
-    account.put(key)
-    job = account.job_when(key, lambda one: one.generation_id is not None and not one.pending_events)
-    machine = account.stack.outputs["StateMachineArn"]
-    arn = machine.replace(":stateMachine:", ":execution:") + f":{job.job_id}-{job.attempt}"
-    account.client("stepfunctions").stop_execution(executionArn=arn)
-    if finished:
-        _wait_until_finished(account, job.generation_id or "")
-    return {"job_id": job.job_id, "attempt": job.attempt, "generation_id": job.generation_id}
-
-
-def _wait_until_finished(account: Account, generation_id: str) -> None:
-    url = f"{account.simulator.base_url}/v1/videos/generations/{generation_id}"
+    generation_id = _provider(account, "POST", "generate", {"prompt": "zoom in", "image_url": image})["id"]
     end = time.monotonic() + 60
-    while time.monotonic() < end:
-        answer = requests.get(url, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=10).json()
-        if answer["status"] == "completed":
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"the simulator did not finish {generation_id}: {answer}")
+    while finished and _provider(account, "GET", f"generations/{generation_id}")["status"] != "completed":
+        assert time.monotonic() < end, f"the simulator did not finish {generation_id}"
+        time.sleep(0.1)
+    status = {name: {"S": "generating"} for name in ("status", "waiting")}
+    job_id = _lay(account, datetime.now(UTC), **status, generation_id={"S": generation_id})
+    return {"job_id": job_id, "attempt": 1, "generation_id": generation_id}
+
+
+def _provider(account: Account, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    url = f"{account.simulator.base_url}/v1/videos/{path}"
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    answer = requests.request(method, url, json=body, headers=headers, timeout=10)
+    assert answer.ok, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
 
 
 def _check(account: Account) -> str:
@@ -209,12 +190,7 @@ def _report(account: Account) -> str:
 
 def _sweep(account: Account) -> str:
     """Let the sweeper find one job of each kind, laid out as if nothing had worked on it for an hour."""
-    key = account.new_key()
-    account.put(key)
-    job = account.ended(key)
-    client, table = account.client("dynamodb"), account.stack.outputs["JobsTableName"]
-    item = client.get_item(TableName=table, Key={"job_id": {"S": job.job_id}})["Item"]
-    long_ago = {"S": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     left = [
         {
             "status": {"S": "completed"},
@@ -224,15 +200,15 @@ def _sweep(account: Account) -> str:
         {"status": {"S": "generating"}, "waiting": {"S": "generating"}},
         {"status": {"S": "held"}, "waiting": {"S": "held"}},
     ]
-    ids = [f"{number}{time.monotonic_ns():023d}"[:24] for number in range(len(left))]
-    for job_id, changes in zip(ids, left, strict=True):
-        client.put_item(TableName=table, Item={**item, **changes, "job_id": {"S": job_id}, "updated_at": long_ago})
+    ids = [_lay(account, an_hour_ago, **changes) for changes in left]
     try:
         answer = account.client("lambda").invoke(FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}")
         payload: str = answer["Payload"].read().decode()
     finally:
         for job_id in ids:
-            client.delete_item(TableName=table, Key={"job_id": {"S": job_id}})
+            account.client("dynamodb").delete_item(
+                TableName=account.stack.outputs["JobsTableName"], Key={"job_id": {"S": job_id}}
+            )
     if "FunctionError" in answer or "not_swept" in payload:
         return f"AccessDenied, as the sweeper says: {payload}"
     assert json.loads(payload) == {"told": 1, "watched": 1, "released": 1}
@@ -265,6 +241,6 @@ def test_without_one_permission_a_step_fails(account: Account, role: str, action
             wrong = USE[role](account)
             if wrong:
                 break
-            _start_afresh(account, role)
+            start_afresh(account, role)
 
     assert "AccessDenied" in wrong or "403" in wrong or "left behind" in wrong, wrong

@@ -26,7 +26,15 @@ SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample.jpg"
 TEMPLATE = SAMPLE.parents[1] / "template.yaml"
 TABLES = {"jobs": "JobsTable", "spend": "SpendTable"}
 STEPS = {"CheckStatus": "check_status", "DeliverVideo": "deliver_video", "ReportFailure": "report_failure"}
-WIRED = ("submit_generation", "check_status", "deliver_video", "report_failure", "sweep_jobs")
+WIRED = (
+    "submit_generation",
+    "check_status",
+    "deliver_video",
+    "report_failure",
+    "sweep_jobs",
+    "resume_job",
+    "settle_unknown",
+)
 
 
 @dataclass

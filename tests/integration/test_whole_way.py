@@ -150,6 +150,8 @@ def test_what_is_no_image_is_rejected_without_a_cent(world: World) -> None:
         "code": "image_format",
         "message": "The file is text, not a JPG, PNG or WebP image.",
         "messages": ["The file is text, not a JPG, PNG or WebP image."],
+        "provider_error": None,
+        "next_step": "Correct it and upload the image again; nothing was spent.",
     }
 
 

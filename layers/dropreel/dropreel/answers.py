@@ -89,8 +89,17 @@ class PollFault:
 PollAnswer = InProgress | Finished | GenerationFailed | PollFault
 
 MAX_STATUS_CHARACTERS = 60
+MAX_ID_CHARACTERS = 200
+"""A limit of ours on the provider's generation id."""
 MAX_PROVIDER_WORDS = 1000
 """Characters of the provider's `error` that we keep and show: a limit of ours."""
+
+
+def is_usable_id(generation_id: str) -> bool:
+    """Tell whether a generation id can be stored and put into an address."""
+    return (
+        0 < len(generation_id) <= MAX_ID_CHARACTERS and generation_id.isprintable() and generation_id.strip(".") != ""
+    )
 
 
 def words_of(error: Any) -> str:

@@ -3,6 +3,7 @@
 DropreelError
 ├── SettingsError      the function's environment is not what the template sets
 ├── TryAgain           this delivery cannot be finished now; the queue or the state machine brings it back
+├── NotPossible        the owner asked for something that the job's status does not allow; the message says why
 ├── VideoFault         the bytes behind `result.url` are not one whole video
 └── PublishFault       the event bus did not take an event
 """
@@ -18,6 +19,10 @@ class SettingsError(DropreelError):
 
 class TryAgain(DropreelError):
     """The work is not done and nothing is lost: whoever called should call again later."""
+
+
+class NotPossible(DropreelError):
+    """What was asked cannot be done with this job. Nothing was changed; the message is for the person who asked."""
 
 
 class VideoFault(DropreelError):

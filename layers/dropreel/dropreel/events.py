@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from dropreel.jobs import Job, JobStatus, Money, Reason
+from dropreel.next_steps import next_step
 from dropreel.prices import usd
 
 SOURCE = "dropreel"
@@ -30,9 +31,13 @@ def in_order(event_types: Iterable[str]) -> list[str]:
     return sorted(event_types, key=lambda name: order.index(EventType(name)))
 
 
-def event_id(job_id: str, event_type: str, attempt: int) -> str:
-    """Return `metadata.id`: 32 hex digits, the same each time the same event is sent again."""
-    return hashlib.sha256(f"{job_id}/{attempt}/{event_type}".encode()).hexdigest()[:32]
+def event_id(job: Job, event_type: str) -> str:
+    """Return `metadata.id`: 32 hex digits, the same each time the same event is sent again.
+
+    A job that was resumed may fail once more, which is another event.
+    """
+    parts = [job.job_id, str(job.attempt), event_type, *([str(job.resumes)] if job.resumes else [])]
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 
 def detail_of(job: Job, event_type: str) -> dict[str, Any]:
@@ -57,7 +62,7 @@ def detail_of(job: Job, event_type: str) -> dict[str, Any]:
         "cost_usd": float(usd(job.cost_cents)),
         "money": job.money.value,
         "warnings": list(job.warnings),
-        "reason": None if job.reason is None else job.reason.as_json(),
+        "reason": None if job.reason is None else {**job.reason.as_json(), "next_step": next_step(job)},
         "video": None if job.video is None else asdict(job.video),
     }
-    return {"metadata": {"version": VERSION, "id": event_id(job.job_id, event_type, job.attempt)}, "data": data}
+    return {"metadata": {"version": VERSION, "id": event_id(job, event_type)}, "data": data}

@@ -39,16 +39,23 @@ class Money(StrEnum):
 class Reason:
     """Why a job ended as it did: a code for machines, a plain message for people.
 
-    `messages` holds each fault by itself where there are several; `message` is all of them.
+    `messages` holds each fault by itself where there are several; `message` is all of them. `provider_error` is what the
+    provider itself said, where it said something.
     """
 
     code: str
     message: str
     messages: tuple[str, ...] = ()
+    provider_error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the reason as it stands in events and in the job table."""
-        return {"code": self.code, "message": self.message, "messages": list(self.messages or (self.message,))}
+        return {
+            "code": self.code,
+            "message": self.message,
+            "messages": list(self.messages or (self.message,)),
+            "provider_error": self.provider_error,
+        }
 
 
 @dataclass(frozen=True)
@@ -67,20 +74,36 @@ class ImageRef:
 
 
 @dataclass(frozen=True)
+class PollFaultNote:
+    """The last poll that told nothing: what happened (never an address or a key), and when."""
+
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class VideoObject:
-    """The delivered video: where it is, its size in bytes, the SHA-256 of its bytes in hex, and where its receipt is."""
+    """The delivered video: where it is, its size in bytes, the SHA-256 of its bytes in hex, and where its receipt is.
+
+    Its own duration in seconds, width and height in pixels are None where the video does not say them readably.
+    """
 
     bucket: str
     key: str
     size: int
     sha256: str
     receipt_key: str
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True)
 class Job:
     """One row of the job table.
 
+    `watched_since` is when its polling began, or began again with the `resumes`-th resume: the deadline counts from there.
+    `poll_faults` counts the polls that told nothing, `not_found_polls` those answered 404 since the last other answer.
     `image` and `options` are JSON objects as they appear in events; times are aware UTC datetimes; `cost_cents` is the
     price of one attempt in US cents, reserved on `reserved_day`. A deferred job is not submitted again before `retry_at`;
     `defers` counts how often it was deferred; `held_in_attempt` is the last attempt that was held, so that each is told once.
@@ -102,7 +125,12 @@ class Job:
     submitted_at: datetime | None = None
     generation_id: str | None = None
     provider_status: str | None = None
+    watched_since: datetime | None = None
+    resumes: int = 0
     polls: int = 0
+    poll_faults: int = 0
+    not_found_polls: int = 0
+    last_fault: PollFaultNote | None = None
     defers: int = 0
     retry_at: datetime | None = None
     held_in_attempt: int = 0
@@ -129,9 +157,9 @@ def job_id_of(image: ImageRef, request_id: str | None = None) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def execution_name(job_id: str, attempt: int) -> str:
-    """Return the state machine's execution name for one attempt: the same for every start of it."""
-    return f"{job_id}-{attempt}"
+def execution_name(job: Job) -> str:
+    """Return the name of the execution that watches a job's attempt: the same for every start of it, a new one a resume."""
+    return f"{job.job_id}-{job.attempt}" + (f"-{job.resumes}" if job.resumes else "")
 
 
 def is_image_key(key: str, size: int | None = None) -> bool:

@@ -1,12 +1,15 @@
 """What reaches the functions from outside, decoded."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dropreel.jobs import ImageRef, Reason
 
+EXECUTION_ENDED = "Step Functions Execution Status Change"
+"""The `detail-type` of what Step Functions says of an execution."""
 REQUESTED = "Video Generation Requested"
 """The `detail-type` of the event that asks for a video of an image that is already there."""
 MAX_BUCKET_CHARACTERS = 63
@@ -156,6 +159,33 @@ class Generation:
     generation_id: str
 
 
+@dataclass(frozen=True)
+class EndedExecution:
+    """An execution of the state machine that ended by itself or by hand before its job did, as EventBridge tells it.
+
+    `name` is the execution's; `status` is `FAILED`, `TIMED_OUT` or `ABORTED`; `cause` is what Step Functions says of it.
+    """
+
+    job_id: str
+    name: str
+    status: str
+    cause: str
+
+
+def ended_execution_of(event: Mapping[str, Any]) -> EndedExecution | None:
+    """Decode `Step Functions Execution Status Change`. None: an execution that we did not name. Raises KeyError for anything else."""
+    detail = event["detail"]
+    found = _EXECUTION_NAME.fullmatch(detail["name"])
+    if found is None:
+        return None
+    return EndedExecution(
+        found[1], detail["name"], detail["status"], str(detail.get("cause") or "")[:MAX_FAULT_CHARACTERS]
+    )
+
+
+_EXECUTION_NAME = re.compile(r"([0-9a-f]{24})-[0-9]+(-[0-9]+)?")
+
+
 def generation_of(state: Mapping[str, Any]) -> Generation:
     """Decode the state machine's state. Raises KeyError where an id is missing."""
     return Generation(state["job_id"], int(state["attempt"]), state["generation_id"])
@@ -165,7 +195,8 @@ def reason_of(state: Mapping[str, Any]) -> Reason:
     """Say why the state machine came to Report Failure: the check's own reason, or the step that kept failing."""
     check = state.get("check") or {}
     if "reason" in check and "error" not in state:
-        return Reason(check["reason"]["code"], check["reason"]["message"])
+        told = check["reason"]
+        return Reason(told["code"], told["message"], provider_error=told.get("provider_error"))
     cause = str((state.get("error") or {}).get("Cause") or "no cause was given")
     try:
         told = json.loads(cause)

@@ -1,5 +1,6 @@
 """The receipt beside every video: what was asked, what was paid, what came."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -35,5 +36,5 @@ def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str
             "delivered_at": delivered_at.isoformat(),
             "generation_seconds": round((delivered_at - submitted_at).total_seconds(), 3),
         },
-        "video": {"bucket": video.bucket, "key": video.key, "size": video.size, "sha256": video.sha256},
+        "video": {name: value for name, value in asdict(video).items() if name != "receipt_key"},
     }

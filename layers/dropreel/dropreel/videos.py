@@ -1,13 +1,20 @@
 """What a whole MP4 is, told from its bytes as they stream by, and where a job's video goes."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from dropreel.errors import VideoFault
 from dropreel.jobs import Job
+from dropreel.mp4_facts import VideoFacts, facts_of
 
 MAX_KEY_BYTES = 1024
 """S3's limit on an object key, in bytes of UTF-8."""
+MAX_MOOV_BYTES = 4 * 1024 * 1024
+"""The largest payload of a `moov` box that is kept and read: a limit of ours, far above that of a video of some seconds."""
+DURATION_TOLERANCE_SECONDS = 0.5
+"""How far a video's own duration may be from the asked one before a warning: a limit of ours."""
 
 _HEADER = 16
 
@@ -18,14 +25,21 @@ class BoxWalker:
 
     Source of the rules: ISO/IEC 14496-12: a box is a 32-bit size and a type; size 1 means a 64-bit size follows; size 0
     means "to the end of the file". A whole video starts with `ftyp`, has a `moov`, and its last box ends at its last byte.
+
+    The first `moov` alone is kept, if its payload has at most `MAX_MOOV_BYTES`. `facts` is what it says; all of it is
+    None before `finish` has found the video whole, and for a `moov` larger than that.
     """
 
     position: int = 0
+    facts: VideoFacts = field(default_factory=VideoFacts)
     _next_box: int = 0
     _header: bytes = b""
     _open_ended: bool = False
     _has_ftyp: bool = False
     _has_moov: bool = False
+    _moov: bytearray = field(default_factory=bytearray)
+    _moov_from: int = 0
+    _moov_to: int = 0
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes. Raises VideoFault as soon as they cannot be part of a video."""
@@ -36,7 +50,8 @@ class BoxWalker:
             offset = self._next_box + len(self._header) - start
             self._header += bytes(view[offset : offset + _HEADER - len(self._header)])
             if not self._read_header():
-                return
+                break
+        self._keep_moov(view, start)
 
     def finish(self) -> None:
         """Say that the last byte has come. Raises VideoFault unless what came is one whole video."""
@@ -46,6 +61,8 @@ class BoxWalker:
             raise VideoFault(f"the video is cut short or damaged: it ends at byte {self.position} inside a box")
         if not self._has_moov:
             raise VideoFault("the video has no moov box, so no player can open it")
+        if len(self._moov) <= MAX_MOOV_BYTES:
+            self.facts = facts_of(self._moov)
 
     def _read_header(self) -> bool:
         """Read one box header if enough of it is there; return whether the walk may go on."""
@@ -64,10 +81,22 @@ class BoxWalker:
         elif size < smallest:
             raise VideoFault(f"the video is damaged: a box at byte {self._next_box} says it has {size} bytes")
         self._has_ftyp = True
-        self._has_moov = self._has_moov or kind == b"moov"
+        if kind == b"moov" and not self._has_moov:
+            self._has_moov = True
+            # An open box does not say its size: one byte more than allowed is kept of it, and tells that it is too large.
+            length = MAX_MOOV_BYTES + 1 if to_the_end else size - smallest
+            if to_the_end or length <= MAX_MOOV_BYTES:
+                self._moov_from = self._next_box + smallest
+                self._moov_to = self._moov_from + length
         self._next_box += size
         self._header = b""
         return True
+
+    def _keep_moov(self, view: memoryview, start: int) -> None:
+        """Keep what these bytes, of which the first is byte `start` of the video, hold of the payload of the moov box."""
+        wanted = self._moov_from + len(self._moov)
+        if wanted < min(self._moov_to, self.position):
+            self._moov += view[wanted - start : self._moov_to - start]
 
 
 def video_key(job: Job) -> str:
@@ -77,3 +106,12 @@ def video_key(job: Job) -> str:
     stem = folder + slash + (stem if dot and stem else name)
     tail = f"-{re.sub(r'[^0-9A-Za-z_.-]', '_', job.generation_id or '')}.mp4"
     return stem.encode()[: MAX_KEY_BYTES - len(tail)].decode(errors="ignore") + tail
+
+
+def video_warnings(options: Mapping[str, Any], facts: VideoFacts) -> tuple[str, ...]:
+    """Return what is odd about a whole video beside what was asked for, as sentences."""
+    if facts.duration_seconds is None:
+        return ("The video does not say how long it is.",)
+    if abs(facts.duration_seconds - options["duration"]) > DURATION_TOLERANCE_SECONDS:
+        return (f"The video is {facts.duration_seconds:g} s long; {options['duration']} s were asked for.",)
+    return ()

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from dropreel.adapters.ledger import Ledger
     from dropreel.adapters.provider_api import ProviderApi
+    from dropreel.adapters.state_machine import StateMachine
     from dropreel.adapters.submission_queue import SubmissionQueue
     from dropreel.use_cases.check_status import CheckStatus
     from dropreel.use_cases.deliver_video import DeliverVideo
     from dropreel.use_cases.report_failure import ReportFailure
+    from dropreel.use_cases.resume_job import ResumeJob
+    from dropreel.use_cases.settle_unknown import SettleUnknown
     from dropreel.use_cases.submit_generation import SubmitGeneration
     from dropreel.use_cases.sweep_jobs import SweepJobs
 
@@ -35,7 +38,6 @@ _S3 = _RETRIES.merge(Config(signature_version="s3v4", s3={"us_east_1_regional_en
 def submit_generation() -> "SubmitGeneration":
     """Return the use case of SubmitGenerationFunction."""
     from dropreel.adapters.image_bucket import ImageBucket
-    from dropreel.adapters.state_machine import StateMachine
     from dropreel.use_cases.judge_image import ImageJudge
     from dropreel.use_cases.submit_generation import SubmitGeneration
 
@@ -47,7 +49,7 @@ def submit_generation() -> "SubmitGeneration":
         judge=ImageJudge(images, settings.image_buckets, settings.default_options, _now),
         images=images,
         provider=_provider(),
-        state_machine=StateMachine(boto3.client("stepfunctions", config=_RETRIES), settings.state_machine_arn),
+        state_machine=_state_machine(),
         queue=_queue(),
         announcer=_announcer(),
         max_attempts=settings.max_attempts,
@@ -103,7 +105,6 @@ def report_failure() -> "ReportFailure":
 @cache
 def sweep_jobs() -> "SweepJobs":
     """Return the use case of SweepJobsFunction."""
-    from dropreel.adapters.state_machine import StateMachine
     from dropreel.use_cases.sweep_jobs import SweepJobs
 
     settings = Settings.from_environment()
@@ -111,13 +112,29 @@ def sweep_jobs() -> "SweepJobs":
         jobs=_jobs(),
         ledger=_ledger(),
         queue=_queue(),
-        state_machine=StateMachine(boto3.client("stepfunctions", config=_RETRIES), settings.state_machine_arn),
+        state_machine=_state_machine(),
         announcer=_announcer(),
         failure=report_failure(),
         max_attempts=settings.max_attempts,
         resubmits_ambiguous=settings.resubmits_ambiguous,
         now=_now,
     )
+
+
+@cache
+def resume_job() -> "ResumeJob":
+    """Return what an owner goes on with a failed, paid job by."""
+    from dropreel.use_cases.resume_job import ResumeJob
+
+    return ResumeJob(_jobs(), _state_machine(), _announcer(), _now)
+
+
+@cache
+def settle_unknown() -> "SettleUnknown":
+    """Return what an owner decides about an `unknown` job by."""
+    from dropreel.use_cases.settle_unknown import SettleUnknown
+
+    return SettleUnknown(_jobs(), _provider(), _state_machine(), _queue(), _announcer(), _now)
 
 
 def _jobs() -> JobTable:
@@ -136,6 +153,12 @@ def _queue() -> "SubmissionQueue":
     from dropreel.adapters.submission_queue import SubmissionQueue
 
     return SubmissionQueue(boto3.client("sqs", config=_RETRIES), Settings.from_environment().queue_url)
+
+
+def _state_machine() -> "StateMachine":
+    from dropreel.adapters.state_machine import StateMachine
+
+    return StateMachine(boto3.client("stepfunctions", config=_RETRIES), Settings.from_environment().state_machine_arn)
 
 
 def _announcer() -> Announcer:

@@ -15,7 +15,7 @@ from dropreel.adapters.ledger import NotClaimed
 from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.errors import PublishFault
-from dropreel.jobs import TELLING, ImageRef, Job, JobStatus, Money, Reason, VideoObject, execution_name
+from dropreel.jobs import TELLING, ImageRef, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject, execution_name
 from dropreel.messages import Again
 from dropreel.spending import SpendLimit, day_of
 from dropreel.waiting import LONGEST_SECONDS
@@ -94,6 +94,8 @@ class FakeJobTable(Outside):
             money=money,
             generation_id=None,
             submitted_at=None,
+            watched_since=None,
+            resumes=0,
             updated_at=at,
         )
 
@@ -115,16 +117,43 @@ class FakeJobTable(Outside):
             generation_id=generation_id,
             provider_status=provider_status,
             submitted_at=at,
+            watched_since=at,
             updated_at=at,
             money=Money.SPENT,
             reason=None,
         )
 
     def record_poll(self, job: Job, provider_status: str, at: datetime) -> Job | None:
-        polls = self.jobs[job.job_id].polls + 1
-        return self.change(
-            "record_poll", job, JobStatus.GENERATING, provider_status=provider_status, updated_at=at, polls=polls
-        )
+        changes = {"provider_status": provider_status, "updated_at": at, "not_found_polls": 0}
+        return self.change("record_poll", job, JobStatus.GENERATING, polls=self.jobs[job.job_id].polls + 1, **changes)
+
+    def record_poll_fault(self, job: Job, message: str, at: datetime, *, not_found: bool) -> Job | None:
+        found = self.jobs[job.job_id]
+        changes = {
+            "updated_at": at,
+            "not_found_polls": job.not_found_polls + 1 if not_found else 0,
+            "last_fault": PollFaultNote(message, at),
+            "polls": found.polls + 1,
+            "poll_faults": found.poll_faults + 1,
+        }
+        return self.change("record_poll_fault", job, JobStatus.GENERATING, **changes)
+
+    def resume(self, job: Job, at: datetime) -> Job | None:
+        changes = {"status": JobStatus.GENERATING, "watched_since": at, "resumes": job.resumes + 1, "reason": None}
+        return self.change_if_told("resume", job, JobStatus.FAILED, not_found_polls=0, updated_at=at, **changes)
+
+    def adopt(self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str) -> Job | None:
+        changes = {
+            "status": JobStatus.GENERATING,
+            "generation_id": generation_id,
+            "provider_status": provider_status,
+            "submitted_at": job.updated_at,
+            "watched_since": at,
+            "updated_at": at,
+            "money": Money.SPENT,
+            "reason": None,
+        }
+        return self.change_if_told("adopt", job, JobStatus.UNKNOWN, event, **changes)
 
     def finish(
         self,
@@ -135,8 +164,10 @@ class FakeJobTable(Outside):
         reason: Reason | None = None,
         money: Money | None = None,
         video: VideoObject | None = None,
+        warnings: tuple[str, ...] | None = None,
     ) -> Job | None:
-        more = {**({"money": money} if money else {}), **({"video": video} if video else {})}
+        given = {"money": money, "video": video, "warnings": warnings}
+        more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return self.change("finish", job, job.status, event, status=status, reason=reason, updated_at=at, **more)
 
     def event_sent(self, job_id: str, event: str) -> None:
@@ -156,6 +187,11 @@ class FakeJobTable(Outside):
         if found is None or (found.status, found.attempt) != (was, job.attempt):
             return None
         return self.write(action, replace(found, **changes), event)
+
+    def change_if_told(
+        self, action: str, job: Job, was: JobStatus, event: str | None = None, **changes: Any
+    ) -> Job | None:
+        return None if self.jobs[job.job_id].pending_events else self.change(action, job, was, event, **changes)
 
     def write(self, action: str, job: Job, event: str | None = None) -> Job:
         self.enters(action)
@@ -310,12 +346,12 @@ class FakeStateMachine(Outside):
 
     def status_of(self, job: Job) -> str | None:
         self.enters("status_of")
-        name = execution_name(job.job_id, job.attempt)
+        name = execution_name(job)
         return self.statuses.get(name, "RUNNING") if name in self.executions else None
 
     def start(self, job: Job) -> None:
         self.enters("start")
-        self.executions.setdefault(execution_name(job.job_id, job.attempt), job.generation_id)
+        self.executions.setdefault(execution_name(job), job.generation_id)
         self.leaves("start")
 
 
@@ -366,6 +402,11 @@ class FakeVideoBucket(Outside):
         content = video.read()
         self.objects[key] = (content, metadata)
         self.leaves("put")
+
+    def find(self, key: str, metadata: dict[str, str]) -> VideoStream | None:
+        self.enters("find_video")
+        content, stored = self.objects.get(key, (b"", {}))
+        return VideoStream(iter([content]), max_bytes=len(content)) if stored == metadata else None
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
         self.enters("put_receipt")

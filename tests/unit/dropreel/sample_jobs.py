@@ -15,7 +15,7 @@ OPTIONS: dict[str, Any] = {
     "cfg_scale": 0.5,
     "sound": True,
 }
-VIDEO = VideoObject("videos", "holiday/beach-gen_1.mp4", 99, "ab" * 32, "holiday/beach-gen_1.json")
+VIDEO = VideoObject("videos", "holiday/beach-gen_1.mp4", 99, "ab" * 32, "holiday/beach-gen_1.json", 5.04, 640, 360)
 
 
 def job_with(**changes: Any) -> Job:

@@ -3,9 +3,10 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,20 +27,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Script:
-    """What happens once a request is read: these bytes, then perhaps nothing for ever, then a close or a reset."""
+    """What happens once a request is read: these bytes, then those one by one, then perhaps nothing, then a close or a reset."""
 
     sends: bytes = b""
+    drips: bytes = b""
     hangs: bool = False
     resets: bool = False
 
 
+DRIP_SECONDS = 0.01
+"""From one byte that drips to the next."""
+
+
 @dataclass
 class ScriptedServer:
-    """Plays `script` to every connection, until the test ends."""
+    """Plays `script` to every connection, until the test ends. With `tls` it speaks https."""
 
     port: int
+    tls: ssl.SSLContext | None = None
     script: Script = field(default_factory=Script)
+    sent: Callable[[], object] = bool
+    """Called each time when `script.sends` is on its way."""
     connections: int = 0
+    played_out: int = 0
+    """How often the script came to its end: not where the other side gave up before."""
     requests: list[Request] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -54,22 +65,32 @@ class ScriptedServer:
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.script = Script("\r\n".join([*lines, "", ""]).encode() + content)
 
-    def plays(self, sends: bytes = b"", hangs: bool = False, resets: bool = False) -> None:
-        """Send these bytes as they are."""
-        self.script = Script(sends, hangs, resets)
+    def plays(self, sends: bytes = b"", drips: bytes = b"", hangs: bool = False, resets: bool = False) -> None:
+        """Send these bytes as they are, then those byte by byte."""
+        self.script = Script(sends, drips, hangs, resets)
 
     def serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            self.connections += 1
-            connection.settimeout(5)
+        self.connections += 1
+        connection.settimeout(5)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(connection)
+            stack.enter_context(contextlib.suppress(OSError))
+            if self.tls is not None:
+                connection = stack.enter_context(self.tls.wrap_socket(connection, server_side=True))
             request = _request_on(connection)
             if request is None:  # no HTTP: a TLS greeting, for one
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 return
             self.requests.append(request)
             connection.sendall(self.script.sends)
+            self.sent()
+            for place in range(len(self.script.drips)):
+                if self.over.wait(DRIP_SECONDS):
+                    return
+                connection.sendall(self.script.drips[place : place + 1])
             if self.script.hangs:
                 self.over.wait(5)
+            self.played_out += not self.over.is_set()
             if self.script.resets:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -86,15 +107,18 @@ def _request_on(connection: socket.socket) -> Request | None:
     method, target, _version = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", 0)):
-        body += connection.recv(65_536)
+        piece = connection.recv(65_536)
+        if not piece:
+            return None
+        body += piece
     return Request(method, target, headers, body)
 
 
 @contextmanager
-def scripted_server() -> Iterator[ScriptedServer]:
+def scripted_server(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
     """Run a server for as long as the block lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = ScriptedServer(listener.getsockname()[1])
+        server = ScriptedServer(listener.getsockname()[1], tls)
 
         def accept() -> None:
             while True:

@@ -22,20 +22,21 @@ def test_an_events_id_survives_what_happens_to_the_job_meanwhile():
     assert detail_of(before, EventType.SUBMITTED)["metadata"] == detail_of(after, EventType.SUBMITTED)["metadata"]
 
 
-def test_every_job_event_and_attempt_has_its_own_id():
-    jobs, attempts = ["0" * 24, "1" * 24], [1, 2, 11]
+def test_every_job_event_attempt_and_resume_has_its_own_id():
+    ids = [
+        event_id(job_with(job_id=job_id, attempt=attempt, resumes=resumes), event)
+        for job_id, attempt, resumes, event in product(["0" * 24, "1" * 24], [1, 2, 11], [0, 1, 2], EventType)
+    ]
 
-    ids = {event_id(job, event, attempt) for job, event, attempt in product(jobs, EventType, attempts)}
-
-    assert len(ids) == len(jobs) * len(EventType) * len(attempts)
+    assert len(set(ids)) == len(ids)
 
 
 def test_an_id_does_not_depend_on_how_the_type_is_held():
-    assert event_id("0" * 24, "Video Generation Held", 1) == event_id("0" * 24, EventType.HELD, 1)
+    assert event_id(job_with(), "Video Generation Held") == event_id(job_with(), EventType.HELD)
 
 
 def test_an_id_is_32_hex_digits():
-    assert re.fullmatch("[0-9a-f]{32}", event_id("0" * 24, EventType.HELD, 1))
+    assert re.fullmatch("[0-9a-f]{32}", event_id(job_with(), EventType.HELD))
 
 
 def test_the_types_are_the_public_ones():
@@ -72,12 +73,14 @@ def test_the_cost_is_told_in_dollars(cents, dollars):
 
 
 def test_a_failed_job_says_why():
-    job = job_with(status=JobStatus.FAILED, reason=Reason("timed_out", "too late"))
+    reason = Reason("generation_failed", "It did not work: no faces", provider_error="no faces")
 
-    assert detail_of(job, EventType.FAILED)["data"]["reason"] == {
-        "code": "timed_out",
-        "message": "too late",
-        "messages": ["too late"],
+    assert detail_of(job_with(status=JobStatus.FAILED, reason=reason), EventType.FAILED)["data"]["reason"] == {
+        "code": "generation_failed",
+        "message": "It did not work: no faces",
+        "messages": ["It did not work: no faces"],
+        "provider_error": "no faces",
+        "next_step": "Read what the provider said, change the image or the prompt, and upload the image again.",
     }
 
 
@@ -102,6 +105,9 @@ def test_a_completed_job_says_where_its_video_is():
         "size": 99,
         "sha256": "ab" * 32,
         "receipt_key": "holiday/beach-gen_1.json",
+        "duration_seconds": 5.04,
+        "width": 640,
+        "height": 360,
     }
 
 

@@ -81,13 +81,15 @@ def test_different_uploads_have_different_ids(pair):
 
 @pytest.mark.parametrize("attempt", [1, 2, 99])
 def test_an_execution_name_is_one_that_step_functions_takes(attempt):
-    name = execution_name(job_id_of(VERSIONED), attempt)
+    name = execution_name(job_with(job_id=job_id_of(VERSIONED), attempt=attempt))
 
     assert re.fullmatch("[0-9A-Za-z_-]{1,80}", name)
 
 
 def test_each_attempt_has_its_own_execution():
-    assert execution_name("0" * 24, 1) != execution_name("0" * 24, 2)
+    names = {execution_name(job_with(attempt=attempt, resumes=resumes)) for attempt in (1, 2) for resumes in (0, 1, 2)}
+
+    assert len(names) == 6
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.jobs import ImageRef, job_id_of
-from dropreel.messages import Again, Drop, Generation, drop_of, few_enough, generation_of, message_of, reason_of
+from dropreel.messages import (
+    EXECUTION_ENDED,
+    Again,
+    Drop,
+    EndedExecution,
+    Generation,
+    drop_of,
+    ended_execution_of,
+    few_enough,
+    generation_of,
+    message_of,
+    reason_of,
+)
 from tests.sample_events import load_event
 
 UPLOADED = {
@@ -367,3 +379,34 @@ def test_a_fault_of_any_form_gives_a_reason(state):
 
 def test_a_long_cause_is_cut():
     assert len(reason_of({"error": fault("x" * 30_000)}).message) < 1000
+
+
+# --- an execution that has ended --------------------------------------------------------------------------------------
+
+
+def execution_event(**detail):
+    return {"detail-type": EXECUTION_ENDED, "detail": {"name": f"{'a' * 24}-1", "status": "ABORTED", **detail}}
+
+
+@pytest.mark.parametrize("name", [f"{'a' * 24}-1", f"{'0' * 24}-12", f"{'a' * 24}-2-3"])
+def test_an_ended_execution_names_its_job(name):
+    assert ended_execution_of(execution_event(name=name)) == EndedExecution(name[:24], name, "ABORTED", "")
+
+
+@pytest.mark.parametrize("name", ["by-hand", "a" * 24, f"{'A' * 24}-1", f"{'a' * 24}-1-2-3", f"{'a' * 24}-x"])
+def test_an_execution_that_we_did_not_name_is_nobodys(name):
+    assert ended_execution_of(execution_event(name=name)) is None
+
+
+@pytest.mark.parametrize(("cause", "told"), [(None, ""), ("stopped", "stopped"), ("x" * 30_000, "x" * 500)])
+def test_an_ended_executions_cause_is_cut_to_a_sane_length(cause, told):
+    found = ended_execution_of(execution_event(cause=cause))
+
+    assert found is not None
+    assert found.cause == told
+
+
+def test_a_checks_reason_keeps_the_providers_own_words():
+    told = {"code": "generation_failed", "message": "m", "messages": ["m"], "provider_error": "no faces"}
+
+    assert reason_of({"check": {"outcome": "failed", "reason": told}}).provider_error == "no faces"

@@ -2,6 +2,10 @@ import contextlib
 import gzip
 import json
 import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +26,9 @@ from dropreel.answers import (
     Refused,
     SubmitAnswer,
 )
-from tests.unit.dropreel.scripted_server import ScriptedServer, closed_port
+from tests.unit.dropreel.certificates import authority_file, server_context
+from tests.unit.dropreel.kept_limits import kept_limits, limit_threads, open_files, open_files_settle_at
+from tests.unit.dropreel.scripted_server import ScriptedServer, closed_port, scripted_server
 
 KEY = "nh-secret-5f1d"
 SIGNATURE = "X-Amz-Signature=5ec2e7"
@@ -431,6 +437,231 @@ def test_a_poll_that_is_not_answered_in_time_tells_nothing(server: ScriptedServe
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "does-not-exist.invalid"])
 def test_a_poll_that_finds_nobody_tells_nothing(host):
     assert isinstance(poll(f"http://{host}"), PollFault)
+
+
+# --- a limit on the whole -------------------------------------------------------------------------------------------
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
+OPEN_HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SLOW: dict[str, tuple[bytes, bytes]] = {
+    "a body that drips": (HEAD, b" " * 300),
+    "a body without a length that drips": (OPEN_HEAD, b" " * 300),
+    "a chunk that drips": (CHUNKED_HEAD + b"1000\r\n", b" " * 300),
+    "chunks that drip": (CHUNKED_HEAD, b"1\r\n \r\n" * 50),
+    "headers that drip": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 50),
+    "a status that drips": (b"", b"HTTP/1.1 200 " + b"O" * 300),
+    "an endless row of interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 15),
+}
+STALLED = [b"", b"HTTP/1.1 200", OPEN_HEAD, HEAD, HEAD + b'{"id": "gen_1"']
+TOO_SLOW = "the provider's answer took longer than 0.1 seconds"
+
+
+@pytest.fixture
+def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time runs out at once, while each piece may take long."""
+    monkeypatch.setattr(provider_api, "SUBMIT_SECONDS", 0.1)
+    monkeypatch.setattr(provider_api, "POLL_SECONDS", 0.1)
+    _long_timeouts(monkeypatch)
+
+
+def _long_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_api, "SUBMIT_TIMEOUT", (10, 10))
+    monkeypatch.setattr(provider_api, "POLL_TIMEOUT", (10, 10))
+
+
+def answered(head: bytes, body: object) -> bytes:
+    return head + json.dumps(body).encode()
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize("name", SLOW)
+def test_a_submission_whose_answer_drips_may_have_been_paid(server: ScriptedServer, name):
+    server.plays(*SLOW[name])
+
+    assert submit(server.base_url) == Ambiguous(TOO_SLOW)
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize("sends", STALLED)
+def test_a_submission_whose_answer_stalls_may_have_been_paid(server: ScriptedServer, sends):
+    server.plays(sends, hangs=True)
+
+    assert submit(server.base_url) == Ambiguous(TOO_SLOW)
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+def test_an_answer_that_the_limit_has_cut_is_not_accepted_even_if_it_could_be_read(server: ScriptedServer):
+    server.plays(answered(OPEN_HEAD, ACCEPTED), hangs=True)
+
+    assert submit(server.base_url) == Ambiguous(TOO_SLOW)
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize("name", SLOW)
+def test_a_poll_whose_answer_drips_tells_nothing(server: ScriptedServer, name):
+    server.plays(*SLOW[name])
+
+    assert poll(server.base_url) == PollFault(TOO_SLOW)
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize("sends", STALLED)
+def test_a_poll_whose_answer_stalls_tells_nothing(server: ScriptedServer, sends):
+    server.plays(sends, hangs=True)
+
+    assert poll(server.base_url) == PollFault(TOO_SLOW)
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize(
+    "told",
+    [{"status": "failed"}, {"status": "created"}, {"status": "completed", "result": {"url": "https://a.example"}}],
+)
+def test_a_poll_that_the_limit_has_cut_tells_nothing_even_if_it_could_be_read(server: ScriptedServer, told):
+    server.plays(answered(OPEN_HEAD, told), hangs=True)
+
+    assert poll(server.base_url) == PollFault(TOO_SLOW)
+    assert server.played_out == 0
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_provider_whose_body_drips_is_busy(server: ScriptedServer, status):
+    server.plays(b"HTTP/1.1 %d Busy\r\nRetry-After: 30\r\nContent-Length: 500\r\n\r\n" % status, b"x" * 300)
+
+    assert submit(server.base_url) == Busy(status, 30)
+    assert server.played_out == 0
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_provider_whose_headers_the_limit_has_cut_does_not_say_when(server: ScriptedServer, status, monkeypatch):
+    _long_timeouts(monkeypatch)
+    limits = kept_limits(monkeypatch, provider_api)
+    server.plays(b"HTTP/1.1 %d Busy\r\nRetry-After: 3" % status, hangs=True)
+    server.sent = limits.expire_soon
+
+    assert submit(server.base_url) == Busy(status, None)
+    assert server.played_out == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_whose_body_drips_is_told_apart(server: ScriptedServer, status):
+    server.plays(b"HTTP/1.1 %d No\r\nContent-Length: 500\r\n\r\n" % status, b"x" * 300)
+
+    assert submit(server.base_url) == KeyRefused(status)
+    assert server.played_out == 0
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 500\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_refusal_stays_one_if_its_body_drips(server: ScriptedServer, length, monkeypatch):
+    _long_timeouts(monkeypatch)
+    limits = kept_limits(monkeypatch, provider_api)
+    server.plays(b"HTTP/1.1 400 Bad Request\r\n" + length + b"\r\n", b"0" * 300)
+    server.sent = limits.expire_soon
+
+    assert submit(server.base_url) == Refused(400, "the provider's answer took longer than 45 seconds")
+    assert server.played_out == 0
+
+
+def test_reading_the_key_does_not_count(server: ScriptedServer, monkeypatch):
+    limits = kept_limits(monkeypatch, provider_api)
+    server.answers(200, {"status": "created"})
+
+    def key() -> str:
+        assert limits.made == []
+        return KEY
+
+    assert ProviderApi(server.base_url, key).poll("gen_1") == InProgress("created")
+
+
+@pytest.mark.parametrize("location", [b"http://[::1", b"\xff\xfe", b"http://", b"/elsewhere"])
+def test_a_redirect_is_not_looked_into_however_odd(server: ScriptedServer, location):
+    server.plays(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n", hangs=True)
+
+    assert submit(server.base_url) == Ambiguous("the provider answered 302")
+    assert poll(server.base_url) == PollFault("the provider answered 302", 302)
+    assert len(server.requests) == 2
+
+
+def test_calls_leave_nothing_behind(server: ScriptedServer):
+    before = open_files()
+
+    for turn in range(10):
+        server.answers((200, 429)[turn % 2], ACCEPTED)
+        submit(server.base_url)
+        poll(server.base_url)
+
+    assert open_files_settle_at(before)
+    assert limit_threads() == []
+
+
+# --- over https ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def https(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], ScriptedServer]]:
+    """Start a server with a certificate for the given name, which everybody reaches as localhost."""
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", authority_file(tmp_path))
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(scripted_server(server_context(tmp_path, name)))
+
+
+def address(server: ScriptedServer) -> str:
+    return f"https://localhost:{server.port}"
+
+
+def test_the_key_goes_to_whom_the_certificate_names(https):
+    server = https("localhost")
+    server.answers(200, ACCEPTED)
+
+    assert submit(address(server)) == Accepted("gen_1", "created")
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_certificate_for_another_name_never_sees_the_key(https):
+    server = https("api.nohuman.studio.evil")
+    server.answers(200, ACCEPTED)
+
+    assert isinstance(submit(address(server)), NotSent)
+    assert isinstance(poll(address(server)), PollFault)
+    assert (server.connections, server.requests) == (2, [])
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_submission_over_https_whose_answer_drips_may_have_been_paid(https, name, monkeypatch):
+    _long_timeouts(monkeypatch)
+    limits = kept_limits(monkeypatch, provider_api)
+    server = https("localhost")
+    server.plays(*SLOW[name])
+    server.sent = limits.expire_soon
+
+    assert submit(address(server)) == Ambiguous("the provider's answer took longer than 45 seconds")
+    assert server.played_out == 0
+
+
+def test_an_answer_over_https_that_the_limit_has_cut_is_not_accepted_even_if_it_could_be_read(https, monkeypatch):
+    _long_timeouts(monkeypatch)
+    limits = kept_limits(monkeypatch, provider_api)
+    server = https("localhost")
+    server.plays(answered(OPEN_HEAD, ACCEPTED), hangs=True)
+    server.sent = limits.expire_soon
+
+    assert submit(address(server)) == Ambiguous("the provider's answer took longer than 45 seconds")
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+def test_a_handshake_that_the_limit_has_cut_was_never_sent():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        base_url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+
+        assert isinstance(submit(base_url), NotSent)
+        assert poll(base_url) == PollFault(TOO_SLOW)
 
 
 # --- what must not be told -------------------------------------------------------------------------------------------

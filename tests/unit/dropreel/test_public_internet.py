@@ -5,7 +5,7 @@ import socket
 import pytest
 import requests
 
-from dropreel.adapters.public_internet import is_public, mount_guard, public_addresses
+from dropreel.adapters.public_internet import MAX_ADDRESSES_TRIED, is_public, mount_guard, public_addresses
 
 PUBLIC = ["8.8.8.8", "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:8.8.8.8"]
 NOT_PUBLIC = [
@@ -85,6 +85,32 @@ def test_the_connection_goes_to_the_checked_address_even_if_the_name_answers_dif
 
     assert asked == ["cdn.example"]
     assert dialled == [("8.8.8.8", 443)]
+
+
+def test_a_name_with_thousands_of_addresses_does_not_take_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[str] = []
+
+    def dial(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
+        dialled.append(address[0])
+        raise OSError("no network in this test")
+
+    addresses = [f"8.8.{place // 250}.{place % 250}" for place in range(4000)]
+    monkeypatch.setattr(socket, "getaddrinfo", _answers(*addresses))
+    monkeypatch.setattr("dropreel.adapters.public_internet.create_connection", dial)
+    session = requests.Session()
+    mount_guard(session)
+
+    with pytest.raises(requests.ConnectionError):
+        session.get("https://cdn.example/video.mp4", timeout=1)
+
+    assert dialled == addresses[:MAX_ADDRESSES_TRIED]
+
+
+def test_the_address_that_is_not_public_may_stand_anywhere_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", _answers(*["8.8.8.8"] * 2 * MAX_ADDRESSES_TRIED, "10.0.0.1"))
+
+    with pytest.raises(PermissionError):
+        public_addresses("cdn.example", 443)
 
 
 def test_a_guarded_session_has_no_way_to_plain_http() -> None:

@@ -70,6 +70,9 @@ def test_a_receipt_names_the_video_by_its_bytes():
         "key": "holiday/beach-gen_1.mp4",
         "size": 99,
         "sha256": "ab" * 32,
+        "duration_seconds": 5.04,
+        "width": 640,
+        "height": 360,
     }
 
 

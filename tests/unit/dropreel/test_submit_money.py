@@ -54,7 +54,7 @@ def test_the_price_is_reserved_on_the_day_of_the_claim(world: World):
 
 
 def test_a_reservation_goes_back_to_the_day_that_it_was_taken_from(world: World):
-    class Slow(type(world.provider)):  # type: ignore[misc]
+    class Slow(type(world.provider)):
         def leaves(self, action: str) -> None:
             world.clock.pass_seconds(86_400)
 

@@ -171,7 +171,7 @@ def test_a_generation_that_was_polled_a_moment_ago_is_not_even_asked_about(world
 def test_a_generation_whose_execution_has_ended_is_reported_and_not_paid_again(world: World, status):
     job = generating(world, money=Money.SPENT)
     world.state_machine.start(job)
-    world.state_machine.statuses[execution_name(job.job_id, 1)] = status
+    world.state_machine.statuses[execution_name(job)] = status
     pass_time(world)
 
     assert world.sweep.run() == {"reported": 1}
@@ -340,7 +340,7 @@ def test_a_job_that_cannot_be_read_does_not_hold_up_the_next(world: World):
 @pytest.mark.parametrize("waiting", ["telling", "submitting", "generating", "deferred", "held"])
 def test_a_job_that_has_changed_since_the_index_was_written_is_left_alone(world: World, waiting):
     job = lay(world, 0, "rejected" if waiting != "telling" else "deferred", retry_at=NOON + timedelta(days=1))
-    world.jobs.waiting = lambda what: iter([job.job_id] if what == waiting else [])  # type: ignore[method-assign]
+    world.jobs.waiting = lambda what: iter([job.job_id] if what == waiting else [])
     pass_time(world)
 
     assert world.sweep.run() == {}

@@ -591,6 +591,7 @@ def test_a_failed_generation_is_told_in_the_providers_words(world: World):
 
     assert reason["code"] == "generation_failed"
     assert "no faces" in reason["message"]
+    assert reason["provider_error"] == "no faces"
 
 
 def test_a_completed_check_carries_no_address(world: World):
@@ -670,7 +671,7 @@ def test_a_delivered_video_is_in_the_bucket_in_the_job_and_told(ready: World):
     assert ready.videos.objects[key][0] == tiny_video()
     assert ready.job.status is JobStatus.COMPLETED
     assert ready.job.video == VideoObject(
-        "videos", key, len(tiny_video()), sha256(tiny_video()), "holiday/beach-gen_1.json"
+        "videos", key, len(tiny_video()), sha256(tiny_video()), "holiday/beach-gen_1.json", 1.0, 32, 32
     )
     assert ready.bus.types == [EventType.COMPLETED]
     assert ready.bus.published[0][1]["data"]["video"]["sha256"] == sha256(tiny_video())

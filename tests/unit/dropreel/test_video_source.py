@@ -1,8 +1,13 @@
 import gzip
 import hashlib
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +15,9 @@ from hypothesis import strategies as st
 from dropreel.adapters import video_source
 from dropreel.adapters.video_source import VideoSource, VideoStream
 from dropreel.errors import VideoFault
-from tests.unit.dropreel.scripted_server import ScriptedServer, closed_port
+from tests.unit.dropreel.certificates import authority_file, server_context
+from tests.unit.dropreel.kept_limits import kept_limits, limit_threads, open_files, open_files_settle_at
+from tests.unit.dropreel.scripted_server import ScriptedServer, closed_port, scripted_server
 from tests.unit.dropreel.tiny_video import boundaries, tiny_video
 
 TARGET = "/v/gen_1.mp4?sig=5ec2e7"
@@ -219,6 +226,239 @@ def test_no_fault_tells_the_signature_of_the_address(server: ScriptedServer):
     told.append(fault_of(server))
 
     assert "5ec2e7" not in " ".join(told)
+
+
+# --- a limit on the whole -------------------------------------------------------------------------------------------
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
+OPEN_HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SLOW: dict[str, tuple[bytes, bytes]] = {
+    "a body that drips": (HEAD, bytes(300)),
+    "a body without a length that drips": (OPEN_HEAD, bytes(300)),
+    "a chunk that drips": (CHUNKED_HEAD + b"1000\r\n", bytes(300)),
+    "chunks that drip": (CHUNKED_HEAD, b"".join(b"1\r\n%c\r\n" % byte for byte in tiny_video()[:50])),
+    "the length of a chunk that drips": (CHUNKED_HEAD, b"0" * 300),
+    "headers that drip": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 50),
+    "a status that drips": (b"", b"HTTP/1.1 200 " + b"O" * 300),
+    "a body that drips after a good start": (HEAD + tiny_video()[:500], bytes(300)),
+}
+
+
+@pytest.fixture
+def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time runs out at once, while each piece may take long."""
+    monkeypatch.setattr(video_source, "DOWNLOAD_SECONDS", 0.1)
+    monkeypatch.setattr(video_source, "DOWNLOAD_TIMEOUT", (10, 10))
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_drip_is_given_up(server: ScriptedServer, name):
+    sends, drips = SLOW[name]
+    server.plays(sends, drips)
+
+    assert "took longer than 0.1 seconds" in fault_of(server)
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize("sends", [b"", b"HTTP/1.1 200", HEAD, OPEN_HEAD, HEAD + tiny_video()[:500]])
+def test_a_stall_is_given_up(server: ScriptedServer, sends):
+    server.plays(sends, hangs=True)
+
+    assert "took longer than 0.1 seconds" in fault_of(server)
+    assert server.played_out == 0
+
+
+def test_a_stall_half_way_tells_how_far_it_came(server: ScriptedServer, monkeypatch):
+    monkeypatch.setattr(video_source, "DOWNLOAD_TIMEOUT", (10, 10))
+    limits = kept_limits(monkeypatch, video_source)
+    server.plays(CHUNKED_HEAD + b"%x\r\n%b\r\n" % (600, tiny_video()[:600]), hangs=True)
+    server.sent = limits.expire_soon
+
+    assert fault_of(server) == "the download took longer than 800 seconds and was given up after 600 bytes"
+    assert server.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+def test_a_body_that_the_limit_has_cut_is_no_whole_video_even_if_its_boxes_are_whole(server: ScriptedServer):
+    server.plays(OPEN_HEAD + tiny_video(), hangs=True)
+
+    assert "took longer than 0.1 seconds" in fault_of(server)
+    assert server.played_out == 0
+
+
+def test_the_limit_is_for_all_redirects_together(server: ScriptedServer, monkeypatch):
+    monkeypatch.setattr(video_source, "DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(video_source, "DOWNLOAD_TIMEOUT", (10, 10))
+    server.plays(f"HTTP/1.1 302 Found\r\nLocation: {server.base_url}/\r\nX: ".encode(), b"y" * 10 + b"\r\n\r\n")
+
+    assert "took longer than 0.2 seconds" in fault_of(server)
+
+
+@pytest.mark.usefixtures("_short_limit")
+def test_an_address_that_the_limit_has_cut_is_not_followed(server: ScriptedServer):
+    server.plays(f"HTTP/1.1 302 Found\r\nLocation: {server.base_url}/else".encode(), hangs=True)
+
+    assert "took longer than 0.1 seconds" in fault_of(server)
+    assert server.connections == 1
+
+
+def test_the_body_of_a_redirect_is_not_waited_for(server: ScriptedServer):
+    server.plays(f"HTTP/1.1 302 Found\r\nLocation: {server.base_url}/\r\n\r\n".encode(), hangs=True)
+
+    assert "more than 3 times" in fault_of(server)
+    assert server.played_out == 0
+
+
+def test_what_is_done_with_the_bytes_counts_too(server: ScriptedServer, monkeypatch):
+    limits = kept_limits(monkeypatch, video_source)
+    server.answers(200, tiny_video())
+
+    with VideoSource(server.base_url, 10_000_000).open(server.base_url + TARGET) as stream:
+        stream.read(10)
+        limits.expire()
+        with pytest.raises(VideoFault, match="took longer than 800 seconds"):
+            stream.read()
+
+
+def test_a_video_that_was_read_to_its_end_in_time_stays_whole(server: ScriptedServer, monkeypatch):
+    limits = kept_limits(monkeypatch, video_source)
+    server.answers(200, tiny_video())
+
+    with VideoSource(server.base_url, 10_000_000).open(server.base_url + TARGET) as stream:
+        found = stream.read()
+        limits.expire()
+        end = stream.read(1)
+
+    assert (found, end) == (tiny_video(), b"")
+
+
+def test_downloads_leave_nothing_behind(server: ScriptedServer):
+    before = open_files()
+
+    for turn in range(20):
+        if turn % 2:
+            server.answers(200, tiny_video())
+            fetch(server.base_url + TARGET, server.base_url)
+        else:
+            server.answers(302, b"x" * 1000, Location=f"{server.base_url}/elsewhere")
+            fault_of(server)
+
+    assert open_files_settle_at(before)
+    assert limit_threads() == []
+
+
+# --- a stranger's https ----------------------------------------------------------------------------------------------
+
+CDN = "https://cdn.example" + TARGET
+
+
+@pytest.fixture
+def cdn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], ScriptedServer]]:
+    """Start a server with a certificate for the given name, which stands at a public address of cdn.example."""
+    resolve = socket.getaddrinfo
+
+    def resolve_cdn(host: str, *args: Any, **kwargs: Any) -> Any:
+        if host == "cdn.example":
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))]
+        return resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_cdn)
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", authority_file(tmp_path))
+    with ExitStack() as stack:
+
+        def start(name: str) -> ScriptedServer:
+            running = stack.enter_context(scripted_server(server_context(tmp_path, name)))
+
+            def dial(address: tuple[str, int], timeout: float, **_: Any) -> socket.socket:
+                assert address == ("8.8.8.8", 443)
+                return socket.create_connection(("127.0.0.1", running.port), timeout)
+
+            monkeypatch.setattr("dropreel.adapters.public_internet.create_connection", dial)
+            return running
+
+        yield start
+
+
+def test_a_video_comes_from_a_strangers_https_without_our_key(cdn):
+    running = cdn("cdn.example")
+    running.answers(200, tiny_video())
+
+    found, _stream = fetch(CDN, "https://api.nohuman.studio")
+
+    assert found == tiny_video()
+    (request,) = running.requests
+    assert request.headers["host"] == "cdn.example"
+    assert "authorization" not in request.headers
+
+
+@pytest.mark.parametrize("name", ["other.example", "example", "*.cdn.example", "cdn.example.evil", "8.8.8.8"])
+def test_a_certificate_for_another_name_is_a_fault_and_nothing_is_asked(cdn, name):
+    running = cdn(name)
+    running.answers(200, tiny_video())
+
+    with pytest.raises(VideoFault, match="SSLError"):
+        fetch(CDN, "https://api.nohuman.studio")
+
+    assert running.connections == 1
+    assert running.requests == []
+
+
+def test_a_certificate_of_an_authority_that_nobody_knows_is_a_fault_and_nothing_is_asked(cdn, monkeypatch):
+    running = cdn("cdn.example")
+    running.answers(200, tiny_video())
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", certifi.where())
+
+    with pytest.raises(VideoFault, match="SSLError"):
+        fetch(CDN, "https://api.nohuman.studio")
+
+    assert running.requests == []
+
+
+@pytest.mark.usefixtures("_short_limit")
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_drip_over_https_is_given_up(cdn, name):
+    running = cdn("cdn.example")
+    running.plays(*SLOW[name])
+
+    with pytest.raises(VideoFault, match=r"took longer than 0\.1 seconds"):
+        fetch(CDN, "https://api.nohuman.studio")
+
+    assert running.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+def test_a_body_over_https_that_the_limit_has_cut_is_no_whole_video_even_if_its_boxes_are_whole(cdn):
+    running = cdn("cdn.example")
+    running.plays(OPEN_HEAD + tiny_video(), hangs=True)
+
+    with pytest.raises(VideoFault, match=r"took longer than 0\.1 seconds"):
+        fetch(CDN, "https://api.nohuman.studio")
+
+    assert running.played_out == 0
+
+
+@pytest.mark.usefixtures("_short_limit")
+def test_a_slow_drip_behind_a_redirect_is_given_up(server: ScriptedServer, cdn):
+    server.answers(302, b"", Location=CDN)
+    running = cdn("cdn.example")
+    running.plays(HEAD, bytes(300))
+
+    assert "took longer than 0.1 seconds" in fault_of(server)
+    assert running.played_out == 0
+
+
+def test_a_redirect_to_a_strangers_https_is_followed_without_our_key(server: ScriptedServer, cdn):
+    server.answers(307, b"", Location=CDN)
+    running = cdn("cdn.example")
+    running.answers(200, tiny_video())
+
+    found, _stream = fetch(server.base_url + TARGET, server.base_url)
+
+    assert found == tiny_video()
+    assert "authorization" not in running.requests[0].headers
 
 
 # --- addresses that are not fetched ----------------------------------------------------------------------------------

@@ -1,11 +1,15 @@
-from itertools import pairwise
+import time
+import tracemalloc
+from collections.abc import Iterable
+from itertools import pairwise, repeat
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.errors import VideoFault
-from dropreel.videos import MAX_KEY_BYTES, BoxWalker, video_key
+from dropreel.mp4_facts import VideoFacts
+from dropreel.videos import MAX_KEY_BYTES, MAX_MOOV_BYTES, BoxWalker, video_key
 from tests.unit.dropreel.sample_jobs import job_with
 from tests.unit.dropreel.tiny_video import boundaries, box, long_box, open_box, tiny_video
 
@@ -175,6 +179,178 @@ def test_any_bytes_are_a_video_or_a_fault_and_pieces_make_no_difference(behind, 
         return "whole"
 
     assert outcome(cut_at(content, [min(place, len(content)) for place in places])) == outcome([content])
+
+
+# --- its facts -------------------------------------------------------------------------------------------------------
+
+UNKNOWN = VideoFacts()
+TINY = VideoFacts(1.0, 32, 32)
+TINY_MOOV = tiny_video()[boundaries(tiny_video())[-2] + 8 :]
+ONE_MEGABYTE = bytes(1024 * 1024)
+
+
+def moov_of_length(length: int) -> bytes:
+    """A moov's payload that is that long and says what the tiny video's says."""
+    return TINY_MOOV + box(b"free", bytes(length - len(TINY_MOOV) - 8))
+
+
+def facts_in(pieces: Iterable[bytes]) -> VideoFacts:
+    walker = BoxWalker()
+    for piece in pieces:
+        walker.feed(piece)
+    walker.finish()
+    return walker.facts
+
+
+def in_pieces(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content), size)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 15, 16, 17, 1000, 100_000])
+def test_the_facts_are_the_same_in_pieces_of_any_size(size):
+    assert facts_in(in_pieces(tiny_video(), size)) == TINY
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        FTYP + MDAT + box(b"moov", TINY_MOOV),
+        FTYP + box(b"moov", TINY_MOOV) + MDAT,
+        FTYP + long_box(b"moov", TINY_MOOV) + MDAT,
+        FTYP + MDAT + open_box(b"moov", TINY_MOOV),
+        FTYP + box(b"moov", TINY_MOOV) + open_box(b"mdat", bytes(99)),
+        FTYP + box(b"moov", TINY_MOOV) + box(b"free"),
+    ],
+    ids=["last", "first", "64-bit", "open", "before an open box", "before an empty box"],
+)
+@pytest.mark.parametrize("size", [1, 5, 16, 64, 10_000])
+def test_the_facts_are_found_wherever_the_moov_is_and_however_it_is_written(content, size):
+    assert facts_in(in_pieces(content, size)) == TINY
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [box(b"free"), long_box(b"mdat", bytes(9)), box(b"mvex"), open_box(b"mvex")],
+    ids=[
+        "an empty box",
+        "a 64-bit box",
+        "a box that would tell in the moov",
+        "an open box that would tell in the moov",
+    ],
+)
+def test_the_facts_are_the_same_wherever_a_video_is_cut_in_two(behind):
+    content = FTYP + box(b"moov", TINY_MOOV) + behind
+
+    assert {facts_in([content[:place], content[place:]]) for place in range(len(content) + 1)} == {TINY}
+
+
+def test_there_are_no_facts_before_the_video_is_whole():
+    walker = BoxWalker()
+    walker.feed(tiny_video())
+    before = walker.facts
+
+    walker.finish()
+
+    assert (before, walker.facts) == (UNKNOWN, TINY)
+
+
+def test_a_video_that_is_not_whole_has_no_facts():
+    walker = BoxWalker()
+    walker.feed(FTYP + box(b"moov", TINY_MOOV) + MDAT[:-1])
+
+    with pytest.raises(VideoFault):
+        walker.finish()
+
+    assert walker.facts == UNKNOWN
+
+
+def test_a_video_that_is_finished_twice_keeps_its_facts():
+    walker = BoxWalker()
+    walker.feed(tiny_video())
+    walker.finish()
+
+    walker.finish()
+
+    assert walker.facts == TINY
+
+
+@pytest.mark.parametrize(
+    ("moovs", "expected"),
+    [
+        (box(b"moov", TINY_MOOV) + MOOV, TINY),
+        (box(b"moov", TINY_MOOV) + MDAT + open_box(b"moov", bytes(50)), TINY),
+        (MOOV + box(b"moov", TINY_MOOV), UNKNOWN),
+        (box(b"moov") + box(b"moov", TINY_MOOV), UNKNOWN),
+        (box(b"moov", moov_of_length(MAX_MOOV_BYTES + 1)) + box(b"moov", TINY_MOOV), UNKNOWN),
+    ],
+    ids=["first tells", "first tells, last open", "second tells", "first empty", "first too large"],
+)
+@pytest.mark.parametrize("size", [50, 70, 10_000_000])
+def test_of_several_moov_boxes_the_first_counts(moovs, expected, size):
+    assert facts_in(in_pieces(FTYP + moovs, size)) == expected
+
+
+@pytest.mark.parametrize("size", [64, 250_000, 10_000_000])
+@pytest.mark.parametrize("write", [box, long_box, open_box])
+def test_a_moov_as_large_as_allowed_is_read_and_one_a_byte_larger_is_not(write, size):
+    allowed, larger = (FTYP + write(b"moov", moov_of_length(MAX_MOOV_BYTES + more)) for more in (0, 1))
+
+    assert facts_in(in_pieces(allowed, size)) == TINY
+    assert facts_in(in_pieces(larger, size)) == UNKNOWN
+
+
+def test_a_moov_in_countless_pieces_takes_no_time_of_its_own():
+    pieces = in_pieces(FTYP + box(b"moov", moov_of_length(MAX_MOOV_BYTES)), 40)
+    begun = time.process_time()
+
+    facts_in(pieces)
+
+    assert time.process_time() - begun < 5  # 0.2 s; copying what was kept for each piece would take over a minute
+
+
+@pytest.mark.parametrize(
+    ("head", "allowed"),
+    [
+        (FTYP + MOOV + long_box(b"mdat", b"")[:8] + (64 * len(ONE_MEGABYTE) + 16).to_bytes(8, "big"), 100_000),
+        (FTYP + (64 * len(ONE_MEGABYTE) + 8).to_bytes(4, "big") + b"moov", 100_000),
+        (FTYP + open_box(b"moov"), 2.5 * MAX_MOOV_BYTES),  # a bytearray that grows may be there twice for a moment
+    ],
+    ids=["a large mdat", "a large moov", "a large open moov"],
+)
+def test_no_more_of_a_video_than_an_allowed_moov_is_held(head, allowed):
+    walker = BoxWalker()
+    tracemalloc.start()
+    try:
+        for piece in (head, *repeat(ONE_MEGABYTE, 64)):
+            walker.feed(piece)
+        walker.finish()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < allowed
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([tiny_video(), FTYP + box(b"moov", TINY_MOOV) + MDAT]),
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6),
+    st.lists(st.integers(0, 10_000), max_size=20),
+)
+def test_a_damaged_video_has_the_same_facts_or_fault_however_it_arrives(content, damage, places):
+    spoilt = bytearray(content)
+    for place, value in damage:
+        spoilt[place % len(spoilt)] = value
+
+    def outcome(pieces: list[bytes]) -> VideoFacts | str:
+        try:
+            return facts_in(pieces)
+        except VideoFault as fault:
+            return "fault" if fault.args else "nameless"
+
+    pieces = cut_at(bytes(spoilt), [min(place, len(spoilt)) for place in places])
+
+    assert outcome(pieces) == outcome([bytes(spoilt)]) != "nameless"
 
 
 # --- the key ---------------------------------------------------------------------------------------------------------

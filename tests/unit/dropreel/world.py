@@ -65,7 +65,7 @@ class World:
         self.bus = FakeBus(self.journal)
         self.source = FakeVideoSource(self.journal, content=tiny_video())
         self.videos = FakeVideoBucket(self.journal)
-        announcer = Announcer(self.jobs, self.bus)
+        announcer = self.announcer = Announcer(self.jobs, self.bus)
         judge = ImageJudge(self.images, frozenset({"uploads"}), STACK, self.clock)
         self.submit = SubmitGeneration(
             jobs=self.jobs,

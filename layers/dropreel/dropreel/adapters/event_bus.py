@@ -1,6 +1,8 @@
 """The event bus that our events go to."""
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +13,29 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 
+PAUSES = (0.2, 1.0)
+"""Seconds before the second and the third try: `PutEvents` may answer 200 and not take the event, which no SDK retries."""
+
+
 @dataclass(frozen=True)
 class EventBus:
     """Publishes events, one a call."""
 
     client: "EventBridgeClient"
     bus: str
+    sleep: Callable[[float], None] = time.sleep
 
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
-        """Put one event on the bus. Raises PublishFault where the bus answers that it did not take it."""
+        """Put one event on the bus. Raises PublishFault where the bus does not take it in three tries."""
+        for pause in (*PAUSES, None):
+            refusal = self._put(event_type, detail)
+            if refusal is None:
+                return
+            if pause is None:
+                raise PublishFault(f"{event_type} was not taken: {refusal}")
+            self.sleep(pause)
+
+    def _put(self, event_type: str, detail: dict[str, Any]) -> str | None:
         answer = self.client.put_events(
             Entries=[
                 {
@@ -31,6 +47,7 @@ class EventBus:
                 }
             ]
         )
-        if answer["FailedEntryCount"]:
-            entry = answer["Entries"][0]
-            raise PublishFault(f"{event_type} was not taken: {entry.get('ErrorCode')} {entry.get('ErrorMessage')}")
+        if not answer["FailedEntryCount"]:
+            return None
+        entry = answer["Entries"][0]
+        return f"{entry.get('ErrorCode')} {entry.get('ErrorMessage')}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from dropreel.jobs import TELLING, TERMINAL, Job, JobStatus, Money, Reason, VideoObject
+from dropreel.jobs import TELLING, TERMINAL, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,6 +65,8 @@ class JobTable:
             "money": money,
             "generation_id": None,
             "submitted_at": None,
+            "watched_since": None,
+            "resumes": 0,
             "updated_at": at,
         }
         return self._update(job.job_id, changes, OURS, ours(job, job.status))
@@ -87,6 +89,7 @@ class JobTable:
             "generation_id": generation_id,
             "provider_status": provider_status,
             "submitted_at": at,
+            "watched_since": at,
             "updated_at": at,
             "money": Money.SPENT,
             "reason": None,
@@ -95,8 +98,44 @@ class JobTable:
 
     def record_poll(self, job: Job, provider_status: str, at: datetime) -> Job | None:
         """Count one poll and keep what the provider said. None: the job is no longer generating."""
-        changes = {"provider_status": provider_status, "updated_at": at}
+        changes = {"provider_status": provider_status, "updated_at": at, "not_found_polls": 0}
         return self._update(job.job_id, changes, OURS, ours(job, JobStatus.GENERATING), add={"polls": 1})
+
+    def record_poll_fault(self, job: Job, message: str, at: datetime, *, not_found: bool) -> Job | None:
+        """Count one poll that told nothing and keep what happened. None: the job is no longer generating."""
+        changes = {
+            "updated_at": at,
+            "not_found_polls": job.not_found_polls + 1 if not_found else 0,
+            "last_fault": {"message": message, "at": at},
+        }
+        counts = {"polls": 1, "poll_faults": 1}
+        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.GENERATING), add=counts)
+
+    def resume(self, job: Job, at: datetime) -> Job | None:
+        """Let a failed job's paid generation be watched again. None: it has changed since it was read, or owes an event."""
+        changes = {
+            "status": JobStatus.GENERATING,
+            "watched_since": at,
+            "resumes": job.resumes + 1,
+            "not_found_polls": 0,
+            "updated_at": at,
+            "reason": None,
+        }
+        return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, JobStatus.FAILED))
+
+    def adopt(self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str) -> Job | None:
+        """Give an unknown job the generation that was paid for. None: it has changed since it was read, or owes an event."""
+        changes = {
+            "status": JobStatus.GENERATING,
+            "generation_id": generation_id,
+            "provider_status": provider_status,
+            "submitted_at": job.updated_at,
+            "watched_since": at,
+            "updated_at": at,
+            "money": Money.SPENT,
+            "reason": None,
+        }
+        return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, JobStatus.UNKNOWN), event)
 
     def finish(
         self,
@@ -107,6 +146,7 @@ class JobTable:
         reason: Reason | None = None,
         money: Money | None = None,
         video: VideoObject | None = None,
+        warnings: tuple[str, ...] | None = None,
     ) -> Job | None:
         """End a job, with its event still to be sent. None: it has changed since it was read."""
         changes: dict[str, Any] = {"status": status, "reason": reason_json(reason), "updated_at": at}
@@ -114,6 +154,8 @@ class JobTable:
             changes["money"] = money
         if video is not None:
             changes["video"] = asdict(video)
+        if warnings is not None:
+            changes["warnings"] = list(warnings)
         return self._update(job.job_id, changes, OURS, ours(job, job.status), event)
 
     def event_sent(self, job_id: str, event: str) -> None:
@@ -215,6 +257,7 @@ def job_update(
 
 # "As it was read": the status, the attempt and the claim (told by its lease) that whoever changes the job has seen.
 OURS = "#status = :status_was AND attempt = :attempt_was AND lease_until = :lease_was"
+OURS_AND_TOLD = OURS + " AND attribute_not_exists(pending_events)"
 
 
 def ours(job: Job, status: JobStatus) -> dict[str, Any]:
@@ -278,7 +321,13 @@ def _json(value: Any) -> Any:
 
 
 def _stored_reason(stored: dict[str, Any] | None) -> Reason | None:
-    return Reason(stored["code"], stored["message"], tuple(stored["messages"])) if stored else None
+    if not stored:
+        return None
+    return Reason(stored["code"], stored["message"], tuple(stored["messages"]), stored.get("provider_error"))
+
+
+def _stored_fault(stored: dict[str, Any] | None) -> PollFaultNote | None:
+    return PollFaultNote(stored["message"], datetime.fromisoformat(stored["at"])) if stored else None
 
 
 def _job(stored: Any) -> Job:
@@ -306,7 +355,12 @@ def _job(stored: Any) -> Job:
         submitted_at=time("submitted_at"),
         generation_id=item.get("generation_id"),
         provider_status=item.get("provider_status"),
+        watched_since=time("watched_since"),
+        resumes=item.get("resumes", 0),
         polls=item.get("polls", 0),
+        poll_faults=item.get("poll_faults", 0),
+        not_found_polls=item.get("not_found_polls", 0),
+        last_fault=_stored_fault(item.get("last_fault")),
         defers=item.get("defers", 0),
         retry_at=time("retry_at"),
         held_in_attempt=item.get("held_in_attempt", 0),

@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from dropreel.adapters.time_limit import TimedSession, TimeLimit
 from dropreel.answers import (
     MAX_STATUS_CHARACTERS,
     Accepted,
@@ -27,15 +28,19 @@ from dropreel.answers import (
     PollFault,
     Refused,
     SubmitAnswer,
+    is_usable_id,
     words_of,
 )
 from dropreel.errors import SettingsError
 
 SUBMIT_TIMEOUT = (5, 30)
-"""Seconds to connect and to wait for the answer: together they end well before the function does."""
+"""Seconds to connect, and between two pieces of the answer."""
+SUBMIT_SECONDS = 45
+"""Seconds for a whole submission, its answer read: it ends well before the function does, which has 60."""
 POLL_TIMEOUT = (3, 10)
+POLL_SECONDS = 20
+"""Seconds for a whole poll. The function has 30."""
 MAX_ANSWER_BYTES = 1_000_000
-MAX_ID_CHARACTERS = 200
 MAX_RETRY_AFTER_SECONDS = 86_400
 """A limit of ours: a provider that is busy for longer is asked again."""
 
@@ -52,19 +57,18 @@ class ProviderApi:
         return PreparedSubmission(f"{self.base_url}/v1/videos/generate", self._headers(), json.dumps(body).encode())
 
     def poll(self, generation_id: str) -> PollAnswer:
-        """GET the state of one generation."""
-        try:
-            with _session() as session:
-                response = session.get(
-                    f"{self.base_url}/v1/videos/generations/{quote(generation_id, safe='')}",
-                    headers=self._headers(),
-                    timeout=POLL_TIMEOUT,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                return _poll_answer(response)
-        except requests.RequestException as error:
-            return PollFault(_short(error))
+        """GET the state of one generation, in at most POLL_SECONDS."""
+        url = f"{self.base_url}/v1/videos/generations/{quote(generation_id, safe='')}"
+        headers = self._headers()
+        with TimeLimit(POLL_SECONDS) as limit:
+            try:
+                with _session(limit) as session:
+                    response = session.get(
+                        url, headers=headers, timeout=POLL_TIMEOUT, allow_redirects=False, stream=True
+                    )
+                    return _poll_answer(response, limit)
+            except requests.RequestException as error:
+                return PollFault(_told(error, limit))
 
     def _headers(self) -> dict[str, str]:
         key = self.api_key()
@@ -82,53 +86,54 @@ class PreparedSubmission:
     body: bytes
 
     def send(self) -> SubmitAnswer:
-        """POST once: no retries, no redirects, no reused connection.
+        """POST once, in at most SUBMIT_SECONDS: no retries, no redirects, no reused connection.
 
         A reused connection could have been closed by the other side meanwhile, which would look like a lost answer.
         """
         headers = {**self.headers, "Content-Type": "application/json", "Connection": "close"}
-        try:
-            with _session() as session:
-                response = session.post(
-                    self.url,
-                    data=self.body,
-                    headers=headers,
-                    timeout=SUBMIT_TIMEOUT,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                return _submit_answer(response)
-        except requests.RequestException as error:
-            if _never_sent(error):
-                return NotSent(_short(error))
-            return Ambiguous(_short(error))
+        with TimeLimit(SUBMIT_SECONDS) as limit:
+            try:
+                with _session(limit) as session:
+                    response = session.post(
+                        self.url,
+                        data=self.body,
+                        headers=headers,
+                        timeout=SUBMIT_TIMEOUT,
+                        allow_redirects=False,
+                        stream=True,
+                    )
+                    return _submit_answer(response, limit)
+            except requests.RequestException as error:
+                if _never_sent(error):
+                    return NotSent(_short(error))
+                return Ambiguous(_told(error, limit))
 
 
-def _submit_answer(response: requests.Response) -> SubmitAnswer:
+def _submit_answer(response: requests.Response, limit: TimeLimit) -> SubmitAnswer:
     status = response.status_code
     if status in (429, 503):
-        return Busy(status, _retry_after(response))
+        return Busy(status, None if limit.expired else _retry_after(response))  # a cut header may hold half a number
     if status in (401, 403):
         return KeyRefused(status)  # without the provider's words: they may repeat the key
     if 400 <= status < 500:
         try:
-            message = _error_text(response)
+            message = _error_text(response, limit)
         except requests.RequestException as error:  # the status alone says that nothing was charged
-            message = _short(error)
+            message = _told(error, limit)
         return Refused(status, message)
     if not 200 <= status < 300:
         return Ambiguous(f"the provider answered {status}")
-    body = _json_object(response)
+    body = _json_object(response, limit)
     generation_id = None if body is None else body.get("id")
-    if not isinstance(generation_id, str) or not _is_usable_id(generation_id):
+    if not isinstance(generation_id, str) or not is_usable_id(generation_id):
         return Ambiguous(f"the provider answered {status} without an id that can be used")
     return Accepted(generation_id, str((body or {}).get("status") or "created")[:MAX_STATUS_CHARACTERS])
 
 
-def _poll_answer(response: requests.Response) -> PollAnswer:
+def _poll_answer(response: requests.Response, limit: TimeLimit) -> PollAnswer:
     if response.status_code != 200:
         return PollFault(f"the provider answered {response.status_code}", response.status_code)
-    body = _json_object(response)
+    body = _json_object(response, limit)
     if body is None:
         return PollFault("the provider's answer is not a JSON object", 200)
     status = body.get("status")
@@ -145,14 +150,8 @@ def _poll_answer(response: requests.Response) -> PollAnswer:
     return PollFault(f"the provider answered the unknown status {str(status)[:MAX_STATUS_CHARACTERS]!r}", 200)
 
 
-def _is_usable_id(generation_id: str) -> bool:
-    return (
-        0 < len(generation_id) <= MAX_ID_CHARACTERS and generation_id.isprintable() and generation_id.strip(".") != ""
-    )
-
-
-def _json_object(response: requests.Response) -> dict[str, Any] | None:
-    response._content = _read(response)
+def _json_object(response: requests.Response, limit: TimeLimit) -> dict[str, Any] | None:
+    response._content = _read(response, limit)
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -160,19 +159,22 @@ def _json_object(response: requests.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _error_text(response: requests.Response) -> str:
-    body = _json_object(response)
+def _error_text(response: requests.Response, limit: TimeLimit) -> str:
+    body = _json_object(response, limit)
     if body is not None:
         return words_of(body.get("error") or body.get("detail") or body.get("message"))
     return words_of(response.text)
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(response: requests.Response, limit: TimeLimit) -> bytes:
+    """Read the body, as far as an answer may go. Raises RequestException for one that broke off or that the limit has cut."""
     found = bytearray()
     for chunk in response.iter_content(64 * 1024):
         found += chunk
         if len(found) > MAX_ANSWER_BYTES:
             break
+    if limit.expired:
+        raise requests.Timeout
     return bytes(found)
 
 
@@ -189,6 +191,10 @@ def _retry_after(response: requests.Response) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return max(0, min(round(wait.total_seconds()), MAX_RETRY_AFTER_SECONDS))
+
+
+def _told(error: Exception, limit: TimeLimit) -> str:
+    return f"the provider's answer took longer than {limit.seconds} seconds" if limit.expired else _short(error)
 
 
 def _short(error: Exception) -> str:
@@ -245,9 +251,8 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": plain, "https": tls}
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no proxy and no .netrc of the machine may see or change the key
+def _session(limit: TimeLimit) -> requests.Session:
+    session = TimedSession(limit)  # no proxy and no .netrc of the machine may see or change the key
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(max_retries=0))
     return session

@@ -15,6 +15,9 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
+MAX_ADDRESSES_TRIED = 4
+"""Addresses of one name that are connected to in turn. All are checked; a name with thousands must not take hours."""
+
 _NEVER = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -58,7 +61,7 @@ class _PublicConnection(HTTPSConnection):
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(self, str(error)) from error
         fault: OSError | None = None
-        for address in addresses:
+        for address in addresses[:MAX_ADDRESSES_TRIED]:
             try:
                 return create_connection((address, self.port), self.timeout, socket_options=self.socket_options)
             except OSError as error:

@@ -22,7 +22,7 @@ class StateMachine:
         try:
             self.client.start_execution(
                 stateMachineArn=self.arn,
-                name=execution_name(job.job_id, job.attempt),
+                name=execution_name(job),
                 input=json.dumps({"job_id": job.job_id, "attempt": job.attempt, "generation_id": job.generation_id}),
             )
         except self.client.exceptions.ExecutionAlreadyExists:
@@ -30,7 +30,7 @@ class StateMachine:
 
     def status_of(self, job: Job) -> str | None:
         """Return the status of the attempt's execution (`RUNNING`, `FAILED`, ...), or None where it was never started."""
-        arn = self.arn.replace(":stateMachine:", ":execution:") + ":" + execution_name(job.job_id, job.attempt)
+        arn = self.arn.replace(":stateMachine:", ":execution:") + ":" + execution_name(job)
         try:
             return self.client.describe_execution(executionArn=arn)["status"]
         except self.client.exceptions.ExecutionDoesNotExist:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 * 1024 * 1024
 """Bytes held at a time, and the size of an upload's parts."""
+_PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class VideoBucket:
                 multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=2, use_threads=False
             ),
         )
+
+    def find(self, key: str, metadata: dict[str, str]) -> VideoStream | None:
+        """Return the video at `key` as a stream if an earlier try put it there with this very metadata, else None."""
+        try:
+            stored = self.client.get_object(Bucket=self.bucket, Key=key)
+        except self.client.exceptions.NoSuchKey:
+            return None
+        if stored["Metadata"] != metadata:
+            stored["Body"].close()
+            return None
+        return VideoStream(stored["Body"].iter_chunks(_PIECE), stored["ContentLength"])
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
         """Write the receipt beside its video."""

@@ -11,7 +11,9 @@ import requests
 import urllib3
 
 from dropreel.adapters.public_internet import mount_guard
+from dropreel.adapters.time_limit import TimedSession, TimeLimit
 from dropreel.errors import VideoFault
+from dropreel.mp4_facts import VideoFacts
 from dropreel.videos import BoxWalker
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 DOWNLOAD_TIMEOUT = (5, 20)
 """Seconds to connect, and between two pieces of the body."""
+DOWNLOAD_SECONDS = 800
+"""Seconds for one whole download, its redirects and what is done with its bytes meanwhile counted.
+
+DeliverVideo's function has 890: what is too slow fails while there is time to abort the upload.
+"""
 MAX_REDIRECTS = 3
 _PIECE = 256 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -56,6 +63,11 @@ class VideoStream:
         """SHA-256 of the bytes so far, in hex."""
         return self._digest.hexdigest()
 
+    @property
+    def facts(self) -> VideoFacts:
+        """What the video says of itself, once it was read to its end."""
+        return self._walker.facts
+
     def _next(self) -> bytes:
         try:
             piece = next(self.pieces, b"")
@@ -85,21 +97,28 @@ class VideoSource:
 
     @contextmanager
     def open(self, result_url: str) -> Iterator[VideoStream]:
-        """Yield the video as a stream. Raises VideoFault for an address or an answer that is not a video's."""
-        response = self._response(result_url)
-        with response:
-            yield VideoStream(response.iter_content(_PIECE), self.max_bytes)
+        """Yield the video as a stream, for at most DOWNLOAD_SECONDS.
 
-    def _response(self, result_url: str) -> requests.Response:
+        Raises VideoFault for an address or an answer that is not a video's, and so does the stream when it is too slow.
+        """
+        with TimeLimit(DOWNLOAD_SECONDS) as limit, self._response(result_url, limit) as response:
+            yield VideoStream(_pieces(response, limit), self.max_bytes)
+
+    def _response(self, result_url: str, limit: TimeLimit) -> requests.Response:
         url = result_url
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                response = self._get(url)
+                response = self._get(url, limit)
+                if limit.expired:  # its headers may be cut, in the middle of an address even
+                    response.close()
+                    raise _too_slow(0)
                 if response.status_code in _REDIRECTS:
                     url = urljoin(url, response.headers.get("Location", ""))
                     response.close()
                     continue
             except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+                if limit.expired:
+                    raise _too_slow(0) from error
                 raise VideoFault(f"the video could not be fetched: {type(error).__name__}") from error
             if response.status_code != 200:
                 response.close()
@@ -107,15 +126,39 @@ class VideoSource:
             return response
         raise VideoFault(f"the video's address redirects more than {MAX_REDIRECTS} times")
 
-    def _get(self, url: str) -> requests.Response:
-        session = requests.Session()
-        session.trust_env = False
-        if _origin(url) != _origin(self.api_base_url):
-            _refuse_odd(url)
-            mount_guard(session)
-        return session.get(
-            url, headers={"Accept-Encoding": "identity"}, timeout=DOWNLOAD_TIMEOUT, allow_redirects=False, stream=True
-        )
+    def _get(self, url: str, limit: TimeLimit) -> requests.Response:
+        with TimedSession(limit) as session:  # its answer can be read when it is closed
+            if _origin(url) != _origin(self.api_base_url):
+                _refuse_odd(url)
+                mount_guard(session)
+            return session.get(
+                url,
+                headers={"Accept-Encoding": "identity"},
+                timeout=DOWNLOAD_TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            )
+
+
+def _pieces(response: requests.Response, limit: TimeLimit) -> Iterator[bytes]:
+    """Give the body's pieces. Once the time is up, its end is a fault too: it may be where the limit has cut it."""
+    size = 0
+    try:
+        for piece in response.iter_content(_PIECE):
+            if limit.expired:
+                break
+            size += len(piece)
+            yield piece
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        if limit.expired:
+            raise _too_slow(size) from error
+        raise
+    if limit.expired:
+        raise _too_slow(size)
+
+
+def _too_slow(size: int) -> VideoFault:
+    return VideoFault(f"the download took longer than {DOWNLOAD_SECONDS} seconds and was given up after {size:,} bytes")
 
 
 def _refuse_odd(url: str) -> None:

@@ -1,5 +1,6 @@
 """Ask the provider once how far a generation is."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +10,13 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.errors import TryAgain
-from dropreel.jobs import JobStatus
+from dropreel.jobs import Job, JobStatus, Reason
 from dropreel.messages import Generation
+
+MAX_NOT_FOUND = 60
+"""404 in a row, after which the provider has lost the generation: five minutes of polls every five seconds."""
+
+logger = logging.getLogger("dropreel")
 
 
 @dataclass(frozen=True)
@@ -23,14 +29,14 @@ class CheckStatus:
     now: Callable[[], datetime]
 
     def run(self, generation: Generation) -> dict[str, Any]:
-        """Return `{"outcome": "waiting" | "completed" | "failed" | "timed_out" | "ended", "reason"?: {"code", "message"}}`.
+        """Return `{"outcome": "waiting" | "completed" | "failed" | "timed_out" | "ended", "reason"?: {"code", "message", ...}}`.
 
-        The deadline is counted from the accepted submission.
+        The deadline is counted from the accepted submission, or from the last resume.
         """
         job = self.jobs.get(generation.job_id)
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
-        if job.status is not JobStatus.GENERATING or job.attempt != generation.attempt:
+        if not _is_watched(job, generation):
             return {"outcome": "ended"}
         answer = self.provider.poll(generation.generation_id)
         now = self.now()
@@ -40,17 +46,52 @@ class CheckStatus:
                 return {"outcome": "completed"}
             case GenerationFailed(error):
                 self.jobs.record_poll(job, "failed", now)
-                return _ended("failed", "generation_failed", f"The provider could not make the video: {error}")
+                message = f"The provider could not make the video: {error}"
+                return _ended("failed", Reason("generation_failed", message, provider_error=error))
             case InProgress(provider_status):
                 self.jobs.record_poll(job, provider_status, now)
             case PollFault():
-                self.jobs.record_poll(job, job.provider_status or "created", now)
-        deadline = (job.submitted_at or job.created_at) + timedelta(seconds=self.timeout_seconds)
-        if now >= deadline:
-            minutes = self.timeout_seconds // 60
-            return _ended("timed_out", "timed_out", f"The provider did not finish the video within {minutes} minutes.")
+                lost = self._record_fault(job, answer, now)
+                if lost is not None:
+                    return _ended("failed", lost)
+        if now >= _begun(job) + timedelta(seconds=self.timeout_seconds):
+            return _ended("timed_out", self._timed_out(job, answer))
         return {"outcome": "waiting"}
 
+    def _record_fault(self, job: Job, fault: PollFault, now: datetime) -> Reason | None:
+        """Count a poll that told nothing; return the reason if the generation is lost."""
+        if fault.status_code in (401, 403):
+            logger.error("key refused", extra={"job_id": job.job_id, "status_code": fault.status_code})
+        not_found = fault.status_code == 404
+        self.jobs.record_poll_fault(job, fault.message, now, not_found=not_found)
+        if not not_found or job.not_found_polls + 1 < MAX_NOT_FOUND:
+            return None
+        message = (
+            f"The provider does not know the generation any more: {MAX_NOT_FOUND} polls in a row were answered 404."
+        )
+        return Reason("generation_not_found", message)
 
-def _ended(outcome: str, code: str, message: str) -> dict[str, Any]:
-    return {"outcome": outcome, "reason": {"code": code, "message": message}}
+    def _timed_out(self, job: Job, answer: InProgress | PollFault) -> Reason:
+        minutes = self.timeout_seconds // 60
+        last = f"its last status is {answer.provider_status}" if isinstance(answer, InProgress) else answer.message
+        begun = "resumed" if job.resumes else "accepted"
+        return Reason(
+            "timed_out",
+            f"The provider did not finish the video within {minutes} minutes after it was {begun}; {last}.",
+        )
+
+
+def _is_watched(job: Job, generation: Generation) -> bool:
+    return (job.status, job.attempt, job.generation_id) == (
+        JobStatus.GENERATING,
+        generation.attempt,
+        generation.generation_id,
+    )
+
+
+def _begun(job: Job) -> datetime:
+    return job.watched_since or job.submitted_at or job.created_at
+
+
+def _ended(outcome: str, reason: Reason) -> dict[str, Any]:
+    return {"outcome": outcome, "reason": reason.as_json()}

@@ -1,7 +1,7 @@
 """Copy the finished video to the videos bucket and tell everybody."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -9,15 +9,17 @@ from urllib.parse import quote
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.adapters.video_bucket import VideoBucket
-from dropreel.adapters.video_source import VideoSource
+from dropreel.adapters.video_source import VideoSource, VideoStream
 from dropreel.answers import Finished
-from dropreel.errors import TryAgain
+from dropreel.errors import TryAgain, VideoFault
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus, VideoObject
 from dropreel.messages import Generation
 from dropreel.receipts import receipt_key, receipt_of
 from dropreel.use_cases.announce import Announcer
-from dropreel.videos import video_key
+from dropreel.videos import video_key, video_warnings
+
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,40 @@ class DeliverVideo:
         return {"outcome": "delivered" if job.status is JobStatus.COMPLETED else "ended"}
 
     def _copied(self, job: Job) -> Job:
-        answer = self.provider.poll(job.generation_id or "")
-        if not isinstance(answer, Finished):
-            raise TryAgain(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
         key = video_key(job)
-        with self.source.open(answer.result_url) as stream:
-            self.videos.put(key, stream, _metadata(job))
-            video = VideoObject(self.videos.bucket, key, stream.size, stream.sha256, receipt_key(key))
+        stream = self._there_already(key, job) or self._fetched(key, job)
+        video = VideoObject(
+            self.videos.bucket, key, stream.size, stream.sha256, receipt_key(key), **asdict(stream.facts)
+        )
+        job = replace(job, warnings=(*job.warnings, *video_warnings(job.options, stream.facts)))
         now = self.now()
         self.videos.put_receipt(video.receipt_key, receipt_of(job, video, now))
-        completed = self.jobs.finish(job, JobStatus.COMPLETED, now, EventType.COMPLETED, video=video)
+        completed = self.jobs.finish(
+            job, JobStatus.COMPLETED, now, EventType.COMPLETED, video=video, warnings=job.warnings
+        )
         if completed is None:
             raise TryAgain(f"job {job.job_id} was changed while its video was copied")
         return completed
+
+    def _there_already(self, key: str, job: Job) -> VideoStream | None:
+        """Read the video that an earlier try has copied, if it did: the provider need not be asked for it again."""
+        stream = self.videos.find(key, _metadata(job))
+        if stream is None:
+            return None
+        try:
+            while stream.read(_PIECE):
+                pass
+        except VideoFault:  # not what we put there: copy it anew
+            return None
+        return stream
+
+    def _fetched(self, key: str, job: Job) -> VideoStream:
+        answer = self.provider.poll(job.generation_id or "")
+        if not isinstance(answer, Finished):
+            raise TryAgain(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
+        with self.source.open(answer.result_url) as stream:
+            self.videos.put(key, stream, _metadata(job))
+        return stream
 
 
 def _metadata(job: Job) -> dict[str, str]:

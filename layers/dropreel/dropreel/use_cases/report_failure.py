@@ -9,12 +9,18 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
-from dropreel.jobs import Job, JobStatus, Money, Reason
-from dropreel.messages import Generation
+from dropreel.jobs import Job, JobStatus, Money, Reason, execution_name
+from dropreel.messages import EndedExecution, Generation
 from dropreel.use_cases.announce import Announcer
 
 RETRIED = frozenset({"generation_failed"})
 """The provider's document says of a `failed` generation: read the error, then retry. Nothing else is paid for again."""
+
+
+def watch_ended(status: str, cause: str = "") -> Reason:
+    """Return the reason of a job whose execution has ended (`FAILED`, `TIMED_OUT`, `ABORTED`, ...) before it did."""
+    why = f": {cause}" if cause else ""
+    return Reason("watch_ended", f"The state machine's execution ended ({status}) before the video was delivered{why}.")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,20 @@ class ReportFailure:
             )  # perhaps a second time, if the first run ended here: the later one finds nothing to do
         self.announcer.announce(job)
         return {"outcome": job.status.value}
+
+    def execution_ended(self, ended: EndedExecution) -> dict[str, Any]:
+        """Report the job whose execution ended before it did. One that goes on under another execution is left as it is.
+
+        Return `{"outcome": <the job's status>}`, or `ignored` where there is no such job.
+        """
+        job = self.jobs.get(ended.job_id)
+        if job is None:
+            return {"outcome": "ignored"}
+        if execution_name(job) != ended.name:
+            return {"outcome": job.status.value}
+        return self.run(
+            Generation(job.job_id, job.attempt, job.generation_id or ""), watch_ended(ended.status, ended.cause)
+        )
 
     def _moved_on(self, job: Job, reason: Reason) -> Job:
         if reason.code in RETRIED and job.attempt < self.max_attempts:

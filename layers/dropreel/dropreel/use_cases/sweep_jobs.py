@@ -9,11 +9,11 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.jobs import TELLING, Job, JobStatus, Reason
+from dropreel.jobs import TELLING, Job, JobStatus
 from dropreel.messages import Generation
 from dropreel.spending import day_of
 from dropreel.use_cases.announce import Announcer
-from dropreel.use_cases.report_failure import ReportFailure
+from dropreel.use_cases.report_failure import ReportFailure, watch_ended
 from dropreel.use_cases.settle_ambiguous import settle_ambiguous
 
 QUIET = timedelta(minutes=10)
@@ -102,10 +102,7 @@ class SweepJobs:
             self.state_machine.start(job)
             self.announcer.announce(job)
             return "watched"
-        reason = Reason(
-            "watch_ended", f"The state machine's execution ended ({status}) before the video was delivered."
-        )
-        self.failure.run(Generation(job.job_id, job.attempt, job.generation_id or ""), reason)
+        self.failure.run(Generation(job.job_id, job.attempt, job.generation_id or ""), watch_ended(status))
         return "reported"
 
     def _remind(self, job: Job) -> str | None:

@@ -1,0 +1,109 @@
+"""What an MP4's `moov` box says of the video: how long it plays and how large it is shown.
+
+Source of the forms: ISO/IEC 14496-12: boxes (4.2), `mvhd` (8.2.2), `tkhd` (8.3.2), `hdlr` (8.4.3), `mvex` and `mehd`
+(8.8.1, 8.8.2). Nothing is decoded: the boxes are believed, and what they do not say readably is None.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MAX_LOOKS = 10_000
+"""The most box headers that are looked at: a limit of ours on the time that a `moov` of countless tiny boxes can take.
+A real one has a few dozen on the levels that are read."""
+
+_NOTHING = memoryview(b"")
+_Boxes = defaultdict[bytes, list[memoryview]]
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """Duration in seconds, to the millisecond; width and height in pixels as displayed. None is what is not known.
+
+    Width and height are known both or neither. No number is 0.
+    """
+
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def facts_of(moov: bytes | bytearray) -> VideoFacts:
+    """Read the payload of a `moov` box. It never raises, for any bytes, and looks at `MAX_LOOKS` boxes at most."""
+    looks = iter(range(MAX_LOOKS))
+    movie = _inside(memoryview(moov), looks)
+    return VideoFacts(_duration(movie, looks), *_size(movie, looks))
+
+
+def _duration(movie: _Boxes, looks: Iterator[int]) -> float | None:
+    header = _full_box(movie[b"mvhd"])
+    scale = _number(header, 20 if _is_wide(header) else 12, 4)
+    ticks = _ticks(header, 16, 24)
+    if movie[b"mvex"]:
+        # There are fragments, which mvhd leaves out: it says 0, or, as ffmpeg writes it, the first fragment's duration.
+        ticks = _ticks(_full_box(_inside(movie[b"mvex"][0], looks)[b"mehd"]), 4, 4)
+    return round(ticks / scale, 3) or None if scale else None
+
+
+def _size(movie: _Boxes, looks: Iterator[int]) -> tuple[int, int] | tuple[None, None]:
+    """Return width and height of the first video track, as displayed."""
+    for track in (_inside(payload, looks) for payload in movie[b"trak"]):
+        media = _inside(next(iter(track[b"mdia"]), _NOTHING), looks)
+        if bytes(_full_box(media[b"hdlr"])[8:12]) != b"vide":
+            continue
+        header = _full_box(track[b"tkhd"])
+        at = 88 if _is_wide(header) else 76
+        # 16.16 fixed-point numbers, which have a fraction where pixels are not square
+        width, height = round(_number(header, at, 4) / 65536), round(_number(header, at + 4, 4) / 65536)
+        if not (width and height):
+            break
+        # A track may be turned, and then the movie once more.
+        turned = _is_quarter_turn(header, 40, 52) != _is_quarter_turn(_full_box(movie[b"mvhd"]), 36, 48)
+        return (height, width) if turned else (width, height)
+    return None, None
+
+
+def _inside(content: memoryview, looks: Iterator[int]) -> _Boxes:
+    """Return the payloads of the boxes in this content by kind, up to the first box that does not fit."""
+    found: _Boxes = defaultdict(list)
+    at = 0
+    for _ in looks:
+        size, kind, header = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8], 8
+        if size == 1:
+            size, header = int.from_bytes(content[at + 8 : at + 16], "big"), 16
+        elif size == 0:
+            size = len(content) - at
+        if size < header or at + size > len(content):
+            break
+        found[bytes(kind)].append(content[at + header : at + size])
+        at += size
+    return found
+
+
+def _full_box(boxes: list[memoryview]) -> memoryview:
+    """Return the first of these boxes in a version known here: the standard has readers skip any other."""
+    return next((box for box in boxes if len(box) > 0 and box[0] <= 1), _NOTHING)
+
+
+def _is_wide(box: memoryview) -> bool:
+    """Whether times and durations have 64 bits: they do in version 1."""
+    return _number(box, 0, 1) == 1
+
+
+def _ticks(box: memoryview, at: int, wide_at: int) -> int:
+    """Return a duration in units of the movie's timescale, 0 where it is not known, which is written as all ones too."""
+    at, length = (wide_at, 8) if _is_wide(box) else (at, 4)
+    ticks = _number(box, at, length)
+    return 0 if ticks == 256**length - 1 else ticks
+
+
+def _is_quarter_turn(box: memoryview, at: int, wide_at: int) -> bool:
+    """Whether a matrix { a b u, c d v, x y w } turns by 90 or 270 degrees, mirrored or not: x' = ax + cy, y' = bx + dy."""
+    at = wide_at if _is_wide(box) else at
+    a, b, c, d = (_number(box, at + place, 4) for place in (0, 4, 12, 16))
+    return a == d == 0 and b != 0 and c != 0
+
+
+def _number(box: memoryview, at: int, length: int) -> int:
+    """Return the big-endian number at this place, 0 where the box is too short: 0 tells nothing in any field read here."""
+    return int.from_bytes(box[at : at + length], "big") if at + length <= len(box) else 0

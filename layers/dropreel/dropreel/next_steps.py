@@ -1,0 +1,49 @@
+"""What to do next, for whoever reads why a job is where it is: one plain sentence a reason code."""
+
+from dropreel.jobs import Job, JobStatus, Money
+
+RESUMABLE = frozenset({"timed_out", "delivery_failed", "check_failed", "watch_ended", "generation_not_found"})
+"""The failures of a paid generation whose video may still come: going on costs nothing more."""
+
+_UPLOAD_AGAIN = "Correct it and upload the image again; nothing was spent."
+_COMES_AGAIN = "Nothing: it comes again by itself."
+_BY_CODE = {
+    "image_missing": "Upload the image again; nothing was spent on this attempt.",
+    "image_superseded": "Nothing: the newer upload has a job of its own.",
+    "bucket_not_allowed": "Give the stack the bucket (ExistingUploadsBucketName) or move the image, and ask again.",
+    "over_daily_limit": "Raise DailySpendLimitUsd or choose a cheaper mode or duration, and upload the image again.",
+    "daily_limit": "Nothing: it goes on when the day (UTC) changes or DailySpendLimitUsd is raised.",
+    "provider_busy": _COMES_AGAIN,
+    "provider_unreachable": _COMES_AGAIN,
+    "key_refused": "Put a key that the provider takes into the stack's secret; the image then goes on by itself.",
+    "dead_letter": "Mend the cause, then send the message back from the dead-letter queue; nothing is paid twice.",
+    "submission_unknown": (
+        "Look for the video at the provider: adopt its generation id if it is there, else abandon or resubmit the job. "
+        "Resubmitting may pay a second time."
+    ),
+    "generation_failed": "Read what the provider said, change the image or the prompt, and upload the image again.",
+    "abandoned": "Nothing. Uploading the image again begins anew, and is paid anew.",
+}
+
+
+def can_resume(job: Job) -> bool:
+    """Tell whether a job failed after its generation was paid, in a way that leaves the video still to be had."""
+    return (
+        job.status is JobStatus.FAILED
+        and job.generation_id is not None
+        and job.reason is not None
+        and job.reason.code in RESUMABLE
+    )
+
+
+def next_step(job: Job) -> str | None:
+    """Return what to do about a job's reason; None where it has none."""
+    if job.reason is None:
+        return None
+    if can_resume(job):
+        return f"Resume job {job.job_id}: it goes on with the generation that is paid for, and nothing is paid again."
+    if job.reason.code in _BY_CODE:
+        return _BY_CODE[job.reason.code]
+    if job.money is Money.NONE:
+        return _UPLOAD_AGAIN
+    return "Correct it and upload the image again; earlier attempts of this job were or may have been paid."

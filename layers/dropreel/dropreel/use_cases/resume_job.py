@@ -1,0 +1,48 @@
+"""Go on with a job that failed after it was paid for: its video may still come, and asking for it costs nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.state_machine import StateMachine
+from dropreel.errors import NotPossible, TryAgain
+from dropreel.jobs import Job, JobStatus
+from dropreel.next_steps import RESUMABLE, can_resume
+from dropreel.use_cases.announce import Announcer
+
+
+@dataclass(frozen=True)
+class ResumeJob:
+    """Watches the generation that the ledger has, under a new execution and with a new deadline. It never pays.
+
+    It may be run again whenever it broke off; if it is not, the sweeper starts the execution.
+    """
+
+    jobs: JobTable
+    state_machine: StateMachine
+    announcer: Announcer
+    now: Callable[[], datetime]
+
+    def run(self, job_id: str) -> Job:
+        """Return the job as `generating`. Raises NotPossible where there is nothing to go on with, and TryAgain."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            raise NotPossible(f"There is no job {job_id}.")
+        if job.status is not JobStatus.GENERATING:
+            job = self._resumed(job)
+        self.state_machine.start(job)
+        return job
+
+    def _resumed(self, job: Job) -> Job:
+        if not can_resume(job):
+            why = f" ({job.reason.code})" if job.reason else ""
+            allowed = ", ".join(sorted(RESUMABLE))
+            raise NotPossible(
+                f"Job {job.job_id} is {job.status}{why}; only a failed one with a paid generation can be resumed ({allowed})."
+            )
+        self.announcer.announce(job)  # first its failure, then that it goes on
+        resumed = self.jobs.resume(job, self.now())
+        if resumed is None:
+            raise TryAgain(f"job {job.job_id} was changed by somebody else")
+        return resumed

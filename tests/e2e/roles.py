@@ -1,0 +1,50 @@
+"""The roles of the deployed stack: what they may do, and how it is without one of it."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.e2e.conftest import Account
+
+
+def statements(account: Account, role: str) -> tuple[str, str, dict[str, Any]]:
+    """Return the physical role, its only policy's name and the policy."""
+    iam, name = account.client("iam"), account.physical(f"{role}Role")
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    return name, policy, iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+
+
+def actions_of(document: dict[str, Any]) -> list[str]:
+    """Return every action that a policy allows."""
+    found: list[str] = []
+    for statement in document["Statement"]:
+        action = statement["Action"]
+        found += [action] if isinstance(action, str) else action
+    return found
+
+
+@contextmanager
+def without(account: Account, role: str, action: str, nth: int) -> Iterator[None]:
+    """Take one permission out of the n-th statement that has it, for as long as the block lasts."""
+    iam = account.client("iam")
+    name, policy, document = statements(account, role)
+    changed = json.loads(json.dumps(document))
+    having = [statement for statement in changed["Statement"] if action in actions_of({"Statement": [statement]})]
+    kept = [one for one in actions_of({"Statement": [having[nth]]}) if one != action]
+    having[nth]["Action"] = kept or "sts:GetCallerIdentity"
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(changed))
+    start_afresh(account, role)
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+
+def start_afresh(account: Account, role: str) -> None:
+    """Let go of the function's warm processes: they may remember what they may no longer read."""
+    name = account.physical(f"{role}Function")
+    account.client("lambda").update_function_configuration(
+        FunctionName=name, Description=f"afresh at {time.monotonic()}"
+    )

@@ -1,0 +1,187 @@
+"""From the accepted submission on, through the whole local cloud: the video arrives, or everybody knows what happened."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dropreel.adapters.event_bus import EventBus
+from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.state_machine import StateMachine
+from dropreel.jobs import Job, JobStatus, execution_name
+from dropreel.use_cases.announce import Announcer
+from dropreel.use_cases.resume_job import ResumeJob
+from dropreel.wiring import _now
+from local.cloud import API_KEY, LocalCloudFault, deploy
+from tests.e2e.conftest import Account
+from tests.e2e.roles import without
+
+STUCK = {"on": "submit", "times": 1, "do": {"kind": "stuck"}}
+
+
+def execution_of(account: Account, job: Job) -> str:
+    machine = account.stack.outputs["StateMachineArn"]
+    return machine.replace(":stateMachine:", ":execution:") + ":" + execution_name(job)
+
+
+def generating(account: Account) -> Job:
+    """Drop an image and return its job once it is paid for and watched."""
+    key = account.new_key()
+    account.put(key)
+    return account.job_when(key, lambda one: one.status is JobStatus.GENERATING and one.polls > 0)
+
+
+def key_of(job: Job) -> str:
+    key: str = job.image["key"]
+    return key
+
+
+def owner_resumes(account: Account, job: Job) -> Job:
+    """Resume a job as its owner, with the owner's own credentials."""
+    jobs = JobTable(account.client("dynamodb"), account.stack.outputs["JobsTableName"])
+    bus = EventBus(account.client("events"), account.stack.outputs["EventBusName"])
+    machine = StateMachine(account.client("stepfunctions"), account.stack.outputs["StateMachineArn"])
+    return ResumeJob(jobs, machine, Announcer(jobs, bus), _now).run(job.job_id)
+
+
+def told(account: Account, key: str) -> list[str]:
+    """Return the types of the distinct events about an image."""
+    mine = [event for event in account.tail.events() if event["detail"]["data"]["image"]["key"] == key]
+    return list(dict.fromkeys(event["detail-type"].removeprefix("Video Generation ") for event in mine))
+
+
+def test_an_execution_stopped_by_hand_is_told_and_its_job_resumed_without_paying(account: Account) -> None:
+    account.simulator.set_faults([STUCK])
+    job = generating(account)
+
+    account.client("stepfunctions").stop_execution(executionArn=execution_of(account, job))
+
+    data = account.tail.wait_for(key_of(job), "Video Generation Failed")["detail"]["data"]
+    assert (data["money"], data["reason"]["code"]) == ("spent", "watch_ended")
+    assert "ABORTED" in data["reason"]["message"]
+    assert f"Resume job {job.job_id}" in data["reason"]["next_step"]
+
+    account.simulator.clear_faults()
+    resumed = owner_resumes(account, account.ended(key_of(job)))
+    assert execution_name(resumed) == f"{job.job_id}-1-1"
+    watched = account.job_when(key_of(job), lambda one: one.polls > job.polls + 1)
+    assert watched.status is JobStatus.GENERATING
+    assert len(account.submitted(key_of(job))) == 1
+    account.client("stepfunctions").stop_execution(executionArn=execution_of(account, watched))
+    assert account.ended(key_of(job)).resumes == 1
+
+
+def test_a_job_that_lost_its_execution_is_resumed_and_delivered(account: Account) -> None:
+    account.simulator.set_pace(created_seconds=0, processing_seconds=6)
+    job = generating(account)
+    account.client("stepfunctions").stop_execution(executionArn=execution_of(account, job))
+    account.tail.wait_for(key_of(job), "Video Generation Failed")
+
+    owner_resumes(account, account.ended(key_of(job)))
+
+    delivered = account.job_when(key_of(job), lambda one: one.status is JobStatus.COMPLETED and not one.pending_events)
+    assert (delivered.resumes, delivered.generation_id) == (1, job.generation_id)
+    assert len(account.submitted(key_of(job))) == 1
+    account.tail.wait_for(key_of(job), "Video Generation Completed")
+    assert told(account, key_of(job)) == ["Submitted", "Failed", "Completed"]
+
+
+def test_polls_that_tell_nothing_are_counted_and_the_video_arrives(account: Account) -> None:
+    answers = [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 429},
+        {"kind": "status", "status": 401},
+        {"kind": "status", "status": 404},
+        {"kind": "answer", "body": "<html>down</html>"},
+        {"kind": "answer", "body": "{}"},
+    ]
+    account.simulator.set_faults([{"on": "poll", "times": 1, "do": answer} for answer in answers])
+    key = account.new_key()
+    account.put(key)
+
+    job = account.ended(key)
+
+    assert job.status is JobStatus.COMPLETED, job
+    assert job.poll_faults == len(answers)
+    assert job.last_fault is not None
+    assert "status" in job.last_fault.message
+
+
+@pytest.mark.parametrize(("action", "what"), [("s3:PutObject", "write"), ("events:PutEvents", "tell")])
+def test_what_aws_refuses_and_then_accepts_is_delivered_and_told_once(account: Account, action: str, what: str) -> None:
+    account.simulator.set_pace(created_seconds=0, processing_seconds=4)
+    key = account.new_key()
+    account.put(key)
+    with without(account, "DeliverVideo", action, 0):
+        if what == "tell":
+            refused = account.job_when(key, lambda one: one.status is JobStatus.COMPLETED)
+            assert refused.pending_events
+        else:
+            refused = account.job_when(key, lambda one: one.provider_status == "completed")
+            time.sleep(1)  # a first try to write
+            assert account.jobs_of(key)[0].status is JobStatus.GENERATING
+
+    job = account.ended(key)
+    assert job.status is JobStatus.COMPLETED, job
+    account.tail.wait_for(key, "Video Generation Completed")
+    assert told(account, key) == ["Submitted", "Completed"]
+    assert len(account.submitted(key)) == 1
+
+
+def test_a_function_killed_in_the_middle_of_the_copy_copies_again(account: Account) -> None:
+    drip = {"on": "download", "times": 1, "do": {"kind": "drip", "bytes_per_second": 2_000}}
+    account.simulator.set_faults([drip])
+    key = account.new_key()
+    account.put(key)
+    account.job_when(key, lambda one: one.provider_status == "completed")
+
+    kill_function(account, "DeliverVideoFunction")
+
+    job = account.ended(key)
+    assert job.status is JobStatus.COMPLETED, job
+    assert job.video is not None
+    stored = account.client("s3").head_object(Bucket=account.videos, Key=job.video.key)
+    assert stored["ContentLength"] == job.video.size
+    assert told(account, key) == ["Submitted", "Completed"]
+
+
+def kill_function(account: Account, name: str) -> None:
+    """End the process that runs a function now, as Lambda may at any instruction. It is a child of the engine."""
+    end = time.monotonic() + 20
+    physical = account.physical(name)
+    while time.monotonic() < end:
+        for pid in [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]:
+            with suppress(OSError):
+                ours = os.getpgid(pid) == account.cloud.engine.process.pid
+                if ours and physical in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                    os.kill(pid, signal.SIGKILL)
+                    return
+        time.sleep(0.1)
+    raise AssertionError(f"{name} does not run")
+
+
+def test_the_providers_faults_on_the_way_to_the_video_delay_it_and_no_more(account: Account) -> None:
+    faults: list[dict[str, Any]] = [
+        {"on": "poll", "times": 2, "do": {"kind": "expired_url"}},  # of the check and of the first delivery
+        {"on": "download", "times": 1, "do": {"kind": "truncate", "bytes": 1000}},
+    ]
+    account.simulator.set_faults(faults)
+    key = account.new_key()
+    account.put(key)
+
+    job = account.ended(key, seconds=90)
+
+    assert job.status is JobStatus.COMPLETED, job
+    assert job.video is not None
+    assert (job.video.duration_seconds, job.video.width, job.video.height) == (5.0, 640, 360)
+
+
+def test_a_time_out_that_no_execution_can_hold_is_refused(account: Account) -> None:
+    parameters = {"NohumanApiKey": API_KEY, "PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "37"}
+
+    with pytest.raises(LocalCloudFault, match="needs a PollIntervalSeconds of 2 or more"):
+        deploy(account.cloud.engine, parameters, "dropreel-refused")

@@ -1,0 +1,107 @@
+"""The template and the state machine hold to what an execution can hold, and outlast what they must outlast."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode.cfn_yaml import load as load_template
+
+ROOT = Path(__file__).resolve().parents[3]
+MAX_EVENTS = 25_000  # Step Functions' limit on the history of a Standard execution
+EVENTS_A_POLL = 9  # a Wait, a Task and a Choice
+MUST_OUTLAST_SECONDS = 10 * 60  # of the provider, S3 or EventBridge
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    loaded: dict[str, Any] = load_template(str(ROOT / "template.yaml"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, Any]:
+    text = (ROOT / "statemachine" / "generate_video.asl.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)["States"]
+    return loaded
+
+
+def holds(expression: Any, parameters: dict[str, str]) -> Any:
+    """Evaluate a rule's expression as CloudFormation does."""
+    if isinstance(expression, list):
+        return [holds(each, parameters) for each in expression]
+    if not isinstance(expression, dict):
+        return str(expression)
+    ((function, arguments),) = expression.items()
+    if function == "Ref":
+        return parameters[arguments]
+    values = holds(arguments, parameters)
+    return {"Fn::Contains": lambda: values[1] in values[0], "Fn::Not": lambda: not values[0]}[function]()
+
+
+def is_taken(template: dict[str, Any], interval: int, minutes: int) -> bool:
+    parameters = {"PollIntervalSeconds": str(interval), "GenerationTimeoutMinutes": str(minutes)}
+    return all(
+        holds(assertion["Assert"], parameters)
+        for rule in template["Rules"].values()
+        if holds(rule["RuleCondition"], parameters)
+        for assertion in rule["Assertions"]
+    )
+
+
+def allowed(template: dict[str, Any], name: str) -> range:
+    parameter = template["Parameters"][name]
+    return range(parameter["MinValue"], parameter["MaxValue"] + 1)
+
+
+def test_every_time_out_that_is_taken_fits_into_an_executions_history_and_all_others_are_refused(
+    template: dict[str, Any],
+) -> None:
+    for interval in allowed(template, "PollIntervalSeconds"):
+        for minutes in allowed(template, "GenerationTimeoutMinutes"):
+            taken = is_taken(template, interval, minutes)
+            assert taken is (minutes <= 36 * interval), (interval, minutes)
+            if taken:
+                assert minutes * 60 / interval * EVENTS_A_POLL < 0.8 * MAX_EVENTS
+
+
+@pytest.mark.parametrize("state", ["Check Status", "Deliver Video", "Report Failure"])
+def test_a_steps_retries_outlast_ten_minutes(states: dict[str, Any], state: str) -> None:
+    (retry,) = states[state]["Retry"]
+    assert "JitterStrategy" not in retry  # jitter would make the sum below a matter of luck
+    waits = [
+        min(retry["IntervalSeconds"] * retry["BackoffRate"] ** number, retry["MaxDelaySeconds"])
+        for number in range(retry["MaxAttempts"])
+    ]
+
+    assert retry["ErrorEquals"] == ["States.ALL"]
+    assert sum(waits) > MUST_OUTLAST_SECONDS
+
+
+@pytest.mark.parametrize("state", ["Check Status", "Deliver Video"])
+def test_a_step_that_keeps_failing_is_reported(states: dict[str, Any], state: str) -> None:
+    (caught,) = states[state]["Catch"]
+
+    assert (caught["ErrorEquals"], caught["Next"]) == (["States.ALL"], "Report Failure")
+
+
+def test_every_end_but_success_is_told_to_report_failure(template: dict[str, Any]) -> None:
+    rule = template["Resources"]["ExecutionEndedRule"]["Properties"]
+
+    assert sorted(rule["EventPattern"]["detail"]["status"]) == ["ABORTED", "FAILED", "TIMED_OUT"]
+    assert rule["EventPattern"]["detail"]["stateMachineArn"] == [{"Ref": "GenerateVideoStateMachine"}]
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["ReportFailureFunction", "Arn"]}
+    assert target["DeadLetterConfig"]
+
+
+@pytest.mark.parametrize(
+    ("function", "seconds"),
+    [("SubmitGenerationFunction", 45), ("CheckStatusFunction", 20), ("DeliverVideoFunction", 800)],
+)
+def test_a_function_outlives_its_own_limit_on_the_other_side(
+    template: dict[str, Any], function: str, seconds: int
+) -> None:
+    own = template["Resources"][function]["Properties"].get("Timeout")
+
+    assert (own or template["Globals"]["Function"]["Timeout"]) >= seconds + 10

@@ -1,0 +1,148 @@
+"""What is written about a paid job, in moto's DynamoDB with the template's tables."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from dropreel.adapters.job_table import JobTable
+from dropreel.events import EventType
+from dropreel.jobs import TELLING, Job, JobStatus, Money, PollFaultNote, Reason
+from tests.integration.conftest import make_table
+from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
+
+LATER = NOON + timedelta(minutes=5)
+TIMED_OUT = Reason("timed_out", "too late")
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobTable]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        monkeypatch.setattr("tests.integration.conftest.TABLES", {"jobs": "JobsTable"})
+        make_table("jobs")
+        yield JobTable(boto3.client("dynamodb"), "jobs")
+
+
+def generating(table: JobTable) -> Job:
+    """Bring a job to `generating`, with every event told."""
+    started = job_with(status=JobStatus.SUBMITTING, lease_until=NOON, generation_id=None)
+    assert table.create(started, EventType.HELD) is not None
+    table.event_sent(started.job_id, EventType.HELD)
+    paid = table.record_accepted(started, "gen_1", "created", NOON, EventType.SUBMITTED)
+    assert paid is not None
+    table.event_sent(paid.job_id, EventType.SUBMITTED)
+    return stored(table, paid)
+
+
+def stored(table: JobTable, job: Job) -> Job:
+    found = table.get(job.job_id)
+    assert found is not None
+    return found
+
+
+def ended(table: JobTable, status: JobStatus, event: EventType, *, told: bool = True) -> Job:
+    job = generating(table)
+    assert table.finish(job, status, NOON, event, TIMED_OUT) is not None
+    if told:
+        table.event_sent(job.job_id, event)
+    return stored(table, job)
+
+
+def test_polls_and_faults_are_counted_side_by_side(table: JobTable):
+    job = generating(table)
+    table.record_poll_fault(job, "the provider answered 404", LATER, not_found=True)
+    table.record_poll_fault(stored(table, job), "the provider answered 404", LATER, not_found=True)
+    lost = stored(table, job)
+    table.record_poll(lost, "processing", LATER)
+    found = stored(table, job)
+
+    assert (lost.polls, lost.poll_faults, lost.not_found_polls) == (2, 2, 2)
+    assert (found.polls, found.poll_faults, found.not_found_polls) == (3, 2, 0)
+    assert found.last_fault == PollFaultNote("the provider answered 404", LATER)
+    assert found.provider_status == "processing"
+
+
+def test_a_fault_that_is_no_404_begins_their_count_anew(table: JobTable):
+    job = replace(generating(table), not_found_polls=7)
+
+    table.record_poll_fault(job, "the provider answered 500", LATER, not_found=False)
+
+    assert stored(table, job).not_found_polls == 0
+
+
+def test_a_fault_of_a_job_that_has_ended_is_not_counted(table: JobTable):
+    job = ended(table, JobStatus.FAILED, EventType.FAILED)
+
+    assert table.record_poll_fault(job, "x", LATER, not_found=False) is None
+    assert stored(table, job).polls == 0
+
+
+def test_a_resumed_job_is_watched_again_and_keeps_what_was_paid(table: JobTable):
+    failed = ended(table, JobStatus.FAILED, EventType.FAILED)
+
+    resumed = table.resume(failed, LATER)
+
+    assert resumed == stored(table, failed)
+    assert (resumed.status, resumed.resumes, resumed.watched_since, resumed.reason) == ("generating", 1, LATER, None)
+    assert (resumed.generation_id, resumed.money, resumed.submitted_at) == ("gen_1", "spent", NOON)
+    assert list(table.waiting(JobStatus.GENERATING)) == [failed.job_id]
+    assert list(table.waiting(TELLING)) == []
+
+
+def test_a_job_is_resumed_once(table: JobTable):
+    failed = ended(table, JobStatus.FAILED, EventType.FAILED)
+
+    assert table.resume(failed, LATER) is not None
+    assert table.resume(failed, LATER) is None
+    assert stored(table, failed).resumes == 1
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_job_that_owes_an_event_is_neither_resumed_nor_adopted(table: JobTable, told: bool):
+    failed = ended(table, JobStatus.FAILED, EventType.FAILED, told=told)
+
+    assert (table.resume(failed, LATER) is not None) is told
+
+
+def test_an_adopted_job_owes_that_it_was_submitted(table: JobTable):
+    unknown = ended(table, JobStatus.UNKNOWN, EventType.UNKNOWN)
+
+    adopted = table.adopt(unknown, "gen_9", "processing", LATER, EventType.SUBMITTED)
+
+    assert adopted == stored(table, unknown)
+    assert (adopted.status, adopted.generation_id, adopted.money) == (JobStatus.GENERATING, "gen_9", Money.SPENT)
+    assert (adopted.submitted_at, adopted.watched_since) == (NOON, LATER)
+    assert adopted.pending_events == {EventType.SUBMITTED}
+    assert table.adopt(unknown, "gen_9", "processing", LATER, EventType.SUBMITTED) is None
+
+
+def test_an_unknown_job_that_owes_its_event_is_not_adopted(table: JobTable):
+    unknown = ended(table, JobStatus.UNKNOWN, EventType.UNKNOWN, told=False)
+
+    assert table.adopt(unknown, "gen_9", "processing", LATER, EventType.SUBMITTED) is None
+
+
+def test_a_completed_job_keeps_the_videos_facts_and_all_warnings(table: JobTable):
+    job = generating(table)
+
+    table.finish(job, JobStatus.COMPLETED, LATER, EventType.COMPLETED, video=VIDEO, warnings=("small", "short"))
+
+    found = stored(table, job)
+    assert (found.video, found.warnings, found.reason) == (VIDEO, ("small", "short"), None)
+
+
+def test_the_providers_own_words_are_kept_with_the_reason(table: JobTable):
+    job = generating(table)
+    reason = Reason("generation_failed", "It did not work: no faces", provider_error="no faces")
+
+    table.finish(job, JobStatus.FAILED, LATER, EventType.FAILED, reason)
+
+    assert stored(table, job).reason == replace(reason, messages=("It did not work: no faces",))

@@ -1,0 +1,103 @@
+"""How videos get into the bucket, in moto's S3."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from dropreel.adapters.video_bucket import PART_BYTES, VideoBucket
+from dropreel.adapters.video_source import VideoStream
+from dropreel.errors import VideoFault
+from tests.unit.dropreel.tiny_video import box, tiny_video
+
+METADATA = {"job-id": "j", "generation-id": "g"}
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[VideoBucket]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="videos")
+        yield VideoBucket(client, "videos")
+
+
+def large_video(megabytes: int) -> bytes:
+    return tiny_video() + box(b"free", bytes(megabytes * 1024 * 1024))
+
+
+def stream(content: bytes) -> VideoStream:
+    pieces = [content[at : at + 256 * 1024] for at in range(0, len(content), 256 * 1024)]
+    return VideoStream(iter(pieces), max_bytes=10**9)
+
+
+def read(video: VideoStream) -> bytes:
+    found = bytearray()
+    while piece := video.read(PART_BYTES):
+        found += piece
+    return bytes(found)
+
+
+@pytest.mark.parametrize("content", [tiny_video(), large_video(17)], ids=["one part", "several parts"])
+def test_a_video_is_stored_as_it_came_and_found_again(bucket: VideoBucket, content: bytes):
+    bucket.put("a.mp4", stream(content), METADATA)
+
+    found = bucket.find("a.mp4", METADATA)
+
+    assert found is not None
+    assert read(found) == content
+    assert (found.size, found.facts.duration_seconds) == (len(content), 1.0)
+    stored = bucket.client.head_object(Bucket="videos", Key="a.mp4")
+    assert (stored["ContentType"], stored["Metadata"]) == ("video/mp4", METADATA)
+
+
+def test_what_is_not_there_is_not_found(bucket: VideoBucket):
+    assert bucket.find("a.mp4", METADATA) is None
+
+
+@pytest.mark.parametrize("other", [{}, {"job-id": "j"}, {**METADATA, "job-id": "k"}])
+def test_what_another_job_has_put_there_is_not_found(bucket: VideoBucket, other: dict[str, str]):
+    bucket.put("a.mp4", stream(tiny_video()), other)
+
+    assert bucket.find("a.mp4", METADATA) is None
+
+
+BROKEN = {
+    "empty": lambda: b"",
+    "no video": lambda: b"<html>gone</html>",
+    "cut in its only part": lambda: tiny_video()[:-1],
+    "cut in its third part": lambda: large_video(20)[:-1],
+    "cut at the end of a part": lambda: large_video(20)[: 2 * PART_BYTES],
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_whole_video_leaves_neither_an_object_nor_parts(bucket: VideoBucket, name: str):
+    with pytest.raises(VideoFault):
+        bucket.put("a.mp4", stream(BROKEN[name]()), METADATA)
+
+    assert "Contents" not in bucket.client.list_objects_v2(Bucket="videos")
+    assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="videos")
+
+
+def test_a_refusal_of_s3_in_the_middle_leaves_no_parts(bucket: VideoBucket, monkeypatch: pytest.MonkeyPatch):
+    upload_part: Callable[..., Any] = bucket.client.upload_part
+    numbers = iter(range(1, 100))
+
+    def refuses_the_second(**arguments: Any) -> Any:
+        if next(numbers) == 2:
+            raise ConnectionError("S3 is out of order")
+        return upload_part(**arguments)
+
+    monkeypatch.setattr(bucket.client, "upload_part", refuses_the_second)
+
+    with pytest.raises(ConnectionError):
+        bucket.put("a.mp4", stream(large_video(20)), METADATA)
+
+    assert "Contents" not in bucket.client.list_objects_v2(Bucket="videos")
+    assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="videos")
