@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dropreel.jobs import ImageRef, Reason
+from dropreel.jobs import ImageRef, Job, JobStatus, Reason, execution_name
 
 EXECUTION_ENDED = "Step Functions Execution Status Change"
 """The `detail-type` of what Step Functions says of an execution."""
@@ -152,11 +152,23 @@ _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
 
 @dataclass(frozen=True)
 class Generation:
-    """What the state machine carries: ids only."""
+    """What the state machine carries: ids only, and the name of the execution that carries them where it says so."""
 
     job_id: str
     attempt: int
     generation_id: str
+    execution: str | None = None
+
+    def is_watched(self, job: Job) -> bool:
+        """Tell whether the job still waits for this very generation, and for this very execution of it.
+
+        An execution that another has followed (a resume) can be redriven, and must then find nothing to do.
+        """
+        waits_for = (JobStatus.GENERATING, self.attempt, self.generation_id)
+        return (job.status, job.attempt, job.generation_id) == waits_for and self.execution in (
+            None,
+            execution_name(job),
+        )
 
 
 @dataclass(frozen=True)
@@ -188,7 +200,8 @@ _EXECUTION_NAME = re.compile(r"([0-9a-f]{24})-[0-9]+(-[0-9]+)?")
 
 def generation_of(state: Mapping[str, Any]) -> Generation:
     """Decode the state machine's state. Raises KeyError where an id is missing."""
-    return Generation(state["job_id"], int(state["attempt"]), state["generation_id"])
+    execution = (state.get("pace") or {}).get("execution")
+    return Generation(state["job_id"], int(state["attempt"]), state["generation_id"], execution)
 
 
 def reason_of(state: Mapping[str, Any]) -> Reason:

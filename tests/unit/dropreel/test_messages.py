@@ -410,3 +410,14 @@ def test_a_checks_reason_keeps_the_providers_own_words():
     told = {"code": "generation_failed", "message": "m", "messages": ["m"], "provider_error": "no faces"}
 
     assert reason_of({"check": {"outcome": "failed", "reason": told}}).provider_error == "no faces"
+
+
+def test_the_state_says_which_execution_carries_it():
+    state = {
+        "job_id": "j",
+        "attempt": 2,
+        "generation_id": "g",
+        "pace": {"poll_interval_seconds": 5, "execution": "j-2"},
+    }
+
+    assert generation_of(state) == Generation("j", 2, "g", "j-2")

@@ -227,6 +227,42 @@ def test_an_execution_of_no_job_is_nobodys(world: World):
     assert world.report.execution_ended(ended(world, job_id="f" * 24)) == {"outcome": "ignored"}
 
 
+@pytest.mark.parametrize("step", ["check", "deliver", "report"])
+def test_a_step_of_an_execution_that_another_has_followed_does_nothing(world: World, step):
+    """Step Functions' redrive of an old execution, at whatever state it had come to."""
+    world.has(resumes=1, money=Money.SPENT)
+    world.provider.poll_answer = FINISHED
+    old = replace(GENERATION, execution=f"{JOB_ID}-1")
+    steps: dict[str, Any] = {
+        "check": world.check.run,
+        "deliver": world.deliver.run,
+        "report": lambda generation: world.report.run(generation, TIMED_OUT),
+    }
+
+    outcome = steps[step](old)["outcome"]
+
+    assert outcome == ("generating" if step == "report" else "ended")
+    assert (world.job.status, world.job.polls, world.bus.types) == ("generating", 0, [])
+    assert world.provider.polled == []
+
+
+@pytest.mark.parametrize("step", ["check", "deliver", "report"])
+@pytest.mark.parametrize("status", ["completed", "failed", "rejected", "unknown", "deferred", "held"])
+def test_a_redrive_of_a_job_that_is_not_generating_changes_nothing(world: World, step, status):
+    world.has(status=JobStatus(status), defers=1)
+    before = world.job
+    steps: dict[str, Any] = {
+        "check": world.check.run,
+        "deliver": world.deliver.run,
+        "report": lambda generation: world.report.run(generation, TIMED_OUT),
+    }
+
+    steps[step](replace(GENERATION, execution=f"{JOB_ID}-1"))
+
+    assert world.job == before
+    assert (world.provider.polled, world.provider.sent, world.queue.sent, world.bus.types) == ([], [], [], [])
+
+
 # --- resuming --------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.errors import TryAgain
-from dropreel.jobs import Job, JobStatus, Reason
+from dropreel.jobs import Job, Reason
 from dropreel.messages import Generation
 
 MAX_NOT_FOUND = 60
@@ -36,7 +36,7 @@ class CheckStatus:
         job = self.jobs.get(generation.job_id)
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
-        if not _is_watched(job, generation):
+        if not generation.is_watched(job):
             return {"outcome": "ended"}
         answer = self.provider.poll(generation.generation_id)
         now = self.now()
@@ -79,14 +79,6 @@ class CheckStatus:
             "timed_out",
             f"The provider did not finish the video within {minutes} minutes after it was {begun}; {last}.",
         )
-
-
-def _is_watched(job: Job, generation: Generation) -> bool:
-    return (job.status, job.attempt, job.generation_id) == (
-        JobStatus.GENERATING,
-        generation.attempt,
-        generation.generation_id,
-    )
 
 
 def _begun(job: Job) -> datetime:

@@ -38,7 +38,7 @@ class DeliverVideo:
         job = self.jobs.get(generation.job_id)
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
-        if job.status is JobStatus.GENERATING and job.attempt == generation.attempt:
+        if generation.is_watched(job):
             job = self._copied(job)
         self.announcer.announce(job)
         return {"outcome": "delivered" if job.status is JobStatus.COMPLETED else "ended"}

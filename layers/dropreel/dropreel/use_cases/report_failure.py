@@ -38,12 +38,11 @@ class ReportFailure:
         job = self.jobs.get(generation.job_id)
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
-        if job.status is JobStatus.GENERATING and job.attempt == generation.attempt:
+        if generation.is_watched(job):
             job = self._moved_on(job, reason)
         if job.status is JobStatus.DEFERRED and job.attempt == generation.attempt + 1 and not job.defers:
-            self.queue.send_again(
-                job
-            )  # perhaps a second time, if the first run ended here: the later one finds nothing to do
+            # Perhaps a second time, if the first run ended here: the later one finds nothing to do.
+            self.queue.send_again(job)
         self.announcer.announce(job)
         return {"outcome": job.status.value}
 
