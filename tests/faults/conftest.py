@@ -1,4 +1,4 @@
-"""moto in this process, and worlds on it."""
+"""Worlds, and moto in this process to compare them with."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,19 +6,23 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.faults.script import Script
+from tests.faults.tables import MotoTables, Tables
 from tests.faults.world import World, play_services
+from tests.integration.conftest import make_table
 
 SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
+    "JOBS_TABLE_NAME": "jobs",
+    "SPEND_TABLE_NAME": "spend",
     "VIDEOS_BUCKET_NAME": "videos",
     "IMAGE_BUCKET_NAMES": "uploads",
     "EVENT_BUS_NAME": "default",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/submissions",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:generate-video",
     "API_BASE_URL": "https://provider.example",
-    "GENERATION_TIMEOUT_MINUTES": "60",
     "MAX_VIDEO_BYTES": "1000000",
     "MAX_ATTEMPTS": "2",
     "AMBIGUOUS_SUBMIT_POLICY": "park",
@@ -31,35 +35,42 @@ SETTINGS = {
     "DEFAULT_SOUND": "true",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
 }
+FEW = 3
+"""Answers of 404 in a row that are enough in a schedule; in earnest it takes 60."""
 
 
 @pytest.fixture
 def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]:
-    """Return a maker of worlds: `new_world(script, plan, limit, seed)`. The newest one is the one that runs."""
+    """Return a maker of worlds: `new_world(script, plan, seed)`. The newest one is the one that runs."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("tests.integration.conftest.TABLES", _AnyTable())
+    worlds: list[World] = []
+    play_services(monkeypatch, lambda: worlds[0])
+
+    def make(
+        script: Script,
+        plan: dict[int, str] | None = None,
+        seed: int | None = None,
+        not_found: int = FEW,
+        tables: type[Tables] = Tables,
+    ) -> World:
+        worlds[:] = [World(monkeypatch, script, plan or {}, seed, not_found, tables())]
+        return worlds[0]
+
+    yield make
+    for world in worlds:
+        world.forget_processes()
+
+
+@pytest.fixture
+def moto_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[MotoTables]]:
+    """Return tables that are compared with moto's at each call."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        for bucket in ("uploads", "videos"):
-            boto3.client("s3").create_bucket(Bucket=bucket)
-            boto3.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        worlds: list[World] = []
-        play_services(monkeypatch, lambda: worlds[-1] if worlds else None)
-
-        def make(
-            script: list[str], plan: dict[int, str] | None = None, limit: str = "50", seed: int | None = None
-        ) -> World:
-            worlds.append(World(monkeypatch, script, plan or {}, limit, seed))
-            return worlds[-1]
-
-        yield make
-        worlds[-1].forget_processes()
-
-
-class _AnyTable(dict[str, str]):
-    """Tables of many worlds: `jobs-7` is made like `jobs`."""
-
-    def __missing__(self, name: str) -> str:
-        return {"jobs": "JobsTable", "spend": "SpendTable"}[name.partition("-")[0]]
+        for table in ("jobs", "spend"):
+            make_table(table)
+        yield MotoTables

@@ -1,352 +1,247 @@
 """A world in which a function can die at any outside call, and the services deliver as they are allowed to.
 
-The handlers, the wiring and the adapters are the real ones. DynamoDB and S3 are moto's, so the conditional expressions
-are the real ones, too. The queue, the state machine's engine, the bus, the provider and the clock are played here, since
-they are what redelivers, reorders, duplicates and kills.
+The handlers, the wiring and the adapters are the real ones. The conditional expressions are moto's to read, and the state
+machine is its own definition. What redelivers, reorders, duplicates, refuses and kills is played: the queue, the bus, S3,
+Step Functions, Lambda, the provider, the owner and the clock.
 """
 
 import json
 import random
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache, partial
+from typing import Any, cast
 
 import boto3
 import botocore.client
 import pytest
-from botocore.exceptions import ClientError
-from moto.dynamodb.models import dynamodb_backends
 
 import dropreel.wiring
-from dropreel.adapters.video_source import VideoStream
-from dropreel.answers import (
-    Accepted,
-    Ambiguous,
-    Busy,
-    Finished,
-    GenerationFailed,
-    InProgress,
-    KeyRefused,
-    NotSent,
-    PollAnswer,
-    Refused,
-    SubmitAnswer,
-)
-from tests.integration.conftest import SAMPLE, STEPS, WIRED, call, make_table
+from dropreel.adapters.event_bus import EventBus
+from dropreel.adapters.ledger import Ledger
+from dropreel.errors import NotPossible
+from tests.faults.calls import Calls, Crash
+from tests.faults.checks import ENDS, Checks
+from tests.faults.provider import Provider
+from tests.faults.script import NOTICES, Script, Words
+from tests.faults.services import REGION, Buckets, Message, refusal, spoilt
+from tests.faults.state_machine import Execution, StateMachine, StepFault
+from tests.faults.tables import Tables
+from tests.integration.conftest import SAMPLE, WIRED, call
 from tests.sample_events import from_queue, object_created
 
-PRICE = 47
 VISIBILITY = timedelta(seconds=360)
 MAX_RECEIVES = 5
-RETRIES = {"CheckStatus": 8, "DeliverVideo": 6, "ReportFailure": 10}
-VIDEO = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x00" + b"\x00\x00\x00\x08moov" + b"\x00\x00\x00\x10mdat12345678"
-
-
-class Crash(BaseException):
-    """The function's process is gone: nothing in it runs any more, not even an `except Exception`."""
-
-
-@dataclass
-class Deaths:
-    """Counts outside calls and does what is planned for them.
-
-    `before` and `after` kill the function before the call and after it took effect; any other word lets somebody else work
-    first: `duplicate` a second delivery of the same message, `sweep` the sweeper.
-    """
-
-    plan: dict[int, str] = field(default_factory=dict)
-    meanwhile: Callable[[str], None] = lambda _: None
-    count: int = 0
-    trace: list[str] = field(default_factory=list)
-    firsts: list[int] = field(default_factory=list)  # the first call of each invocation
-
-    def around(self, name: str, act: Callable[[], Any]) -> Any:
-        """Do one outside call, or die before or after it."""
-        number = self.count
-        self.count += 1
-        self.trace.append(name)
-        planned = self.plan.get(number)
-        if planned == "before":
-            raise Crash(f"before {name} (call {number})")
-        if planned in ("duplicate", "sweep"):
-            self.meanwhile(planned)
-        result = act()
-        if planned == "after":
-            raise Crash(f"after {name} (call {number})")
-        return result
+ASYNC_TRIES = 3
+"""Lambda tries an event that nobody waits for so often, then drops it."""
+LATE = timedelta(minutes=25)
+"""A late event comes after the sweeper would have found the job."""
+MENDED_AFTER = timedelta(hours=3)
+OWNERS_TRIES = 5
+MOST_SECONDS = {
+    "submit_generation": 60,
+    "check_status": 30,
+    "deliver_video": 890,
+    "report_failure": 30,
+    "sweep_jobs": 240,
+}
+"""The functions' time-outs. Whoever else works is a person's own process, and has as long as the longest of them."""
 
 
 @dataclass
-class Submission:
-    """One POST as the provider saw it."""
+class Notice:
+    """The rule's event about an ended execution, on its way to ReportFailure."""
 
-    image: str
-    generation_id: str | None
-    paid: bool
-    polls: int = 0
-    fails: bool = False
-
-
-@dataclass
-class Provider:
-    """Answers POSTs by a script, one word each, and counts what it would bill."""
-
-    deaths: Deaths
-    script: list[str]
-    submissions: list[Submission] = field(default_factory=list)
-
-    def prepare(self, body: dict[str, Any]) -> "Prepared":
-        """Like ProviderApi.prepare."""
-        return Prepared(self, body["image_url"].partition("?")[0].rpartition("/")[2])
-
-    def post(self, image: str) -> SubmitAnswer:
-        """One POST takes effect."""
-        word = self.script.pop(0) if self.script else "accept"
-        paid = word in ("accept", "fail", "lost")
-        generation_id = f"gen_{len(self.submissions)}" if paid else None
-        self.submissions.append(Submission(image, generation_id, paid, fails=word == "fail"))
-        if word in ("accept", "fail"):
-            return Accepted(generation_id or "", "created")
-        answers: dict[str, SubmitAnswer] = {
-            "lost": Ambiguous("read time-out"),
-            "lost unpaid": Ambiguous("the provider answered 500"),
-            "busy": Busy(429, None),
-            "refuse": Refused(400, "no"),
-            "bad key": KeyRefused(401),
-            "unreachable": NotSent("no route"),
-        }
-        return answers[word]
-
-    def poll(self, generation_id: str) -> PollAnswer:
-        """Like ProviderApi.poll: first in progress, then ended."""
-        return self.deaths.around("provider poll", lambda: self._poll(generation_id))
-
-    def _poll(self, generation_id: str) -> PollAnswer:
-        (found,) = [one for one in self.submissions if one.generation_id == generation_id]
-        found.polls += 1
-        if found.polls == 1:
-            return InProgress("processing")
-        return GenerationFailed("it did not work") if found.fails else Finished("https://cdn.example/video.mp4")
-
-    def paid(self, image: str) -> int:
-        """Return how often the provider would bill for an image."""
-        return sum(one.paid for one in self.submissions if one.image == image)
-
-
-@dataclass
-class Prepared:
-    """Like ProviderApi's PreparedSubmission."""
-
-    provider: Provider
-    image: str
-
-    def send(self) -> SubmitAnswer:
-        """POST, with death possible before it and after it took effect."""
-        answer: SubmitAnswer = self.provider.deaths.around("provider POST", lambda: self.provider.post(self.image))
-        return answer
-
-
-class Videos:
-    """Like VideoSource, with a tiny video behind every address."""
-
-    def __init__(self, deaths: Deaths) -> None:
-        self.deaths = deaths
-
-    @contextmanager
-    def open(self, _: str) -> Iterator[VideoStream]:
-        """Yield the video as a stream that checks itself."""
-        pieces = self.deaths.around("video download", lambda: iter([VIDEO]))
-        yield VideoStream(pieces, 1_000_000)
-
-
-@dataclass
-class Message:
-    """A message of the submission queue."""
-
-    body: str
-    visible_at: datetime
-    receives: int = 0
-
-
-@dataclass
-class Execution:
-    """One execution of the state machine, as far as its definition has brought it."""
-
-    state: dict[str, Any]
-    at: str = "CheckStatus"
-    status: str = "RUNNING"
-    failures: int = 0
-    due: datetime | None = None
+    event: dict[str, Any]
+    due: datetime
+    tries: int = 0
 
 
 class World:
-    """One schedule: images, a script for the provider, deaths, and the services around."""
-
-    numbers = iter(range(1_000_000))
-    is_inside = False
+    """One schedule: images, a script for the outside, a plan for single calls, and the services around."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, script: list[str], plan: dict[int, str], limit: str, seed: int | None
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        script: Script,
+        plan: dict[int, str],
+        seed: int | None,
+        not_found: int,
+        tables: Tables,
     ) -> None:
-        self.deaths = Deaths(plan, self._meanwhile)
-        self.delivering: dict[str, Any] | None = None
-        self.provider = Provider(self.deaths, list(script))
         self.now = datetime(2026, 11, 12, 23, 52, tzinfo=UTC)  # a new day is near: held jobs wait for it
+        self.mended_at = self.now + MENDED_AFTER
+        self.next_sweep = self.now + timedelta(minutes=5)
         self.random = random.Random(seed)
         self.chaos = seed is not None
+        self.at_work: list[tuple[str, dict[str, Any]]] = []
+        self.calls = Calls(plan, self.step, self.somebody_else)
+        self.provider = Provider(self.calls, script, self._attempt_of)
+        self.tables, self.buckets = tables, Buckets()
+        self.machine = StateMachine(self._invoke, lambda: self.now, self._execution_ended, self._skip_until, {})
+        self.checks = Checks(self.tables, self.buckets, self.provider, self.machine, script.limit)
+        self.faults = {operation: Words(words, "") for operation, words in script.faults.items()}
+        self.notice_words = Words(script.notices, "once")
+        self.owner = list(script.owner)
+        self.is_slow = False
         self.queue: list[Message] = []
         self.dead: list[Message] = []
-        self.executions: dict[str, Execution] = {}
-        self.events: list[dict[str, Any]] = []
+        self.notices: list[Notice] = []
         self.images: list[str] = []
-        self.most_reserved: dict[str, int] = {}
-        number = next(self.numbers)
-        self.jobs_table, self.spend_table = f"jobs-{number}", f"spend-{number}"
-        self.limit = limit
-        self.place = f"p{number}-"
-        make_table(self.jobs_table)
-        make_table(self.spend_table)
-        self._wire(monkeypatch)
+        self._wire(monkeypatch, script, not_found)
 
-    def _wire(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        environment = {
-            "JOBS_TABLE_NAME": self.jobs_table,
-            "SPEND_TABLE_NAME": self.spend_table,
-            "DAILY_SPEND_LIMIT_USD": self.limit,
-        }
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(dropreel.wiring, "_provider", lambda: self.provider)
-        monkeypatch.setattr(dropreel.wiring, "_now", lambda: self.deaths.around("clock", lambda: self.now))
-        monkeypatch.setattr("dropreel.adapters.video_source.VideoSource", lambda *_: Videos(self.deaths))
+    def _wire(self, monkeypatch: pytest.MonkeyPatch, script: Script, not_found: int) -> None:
+        monkeypatch.setenv("DAILY_SPEND_LIMIT_USD", script.limit)
+        monkeypatch.setenv("GENERATION_TIMEOUT_MINUTES", str(script.timeout_minutes))
+        wiring = dropreel.wiring
+        monkeypatch.setattr(wiring, "_provider", lambda: self.provider)
+        monkeypatch.setattr(wiring, "_now", lambda: self.calls.around("clock", lambda _: self.now))
+        for pausing in (EventBus, Ledger):
+            monkeypatch.setattr(pausing.__init__, "__defaults__", (lambda _: None,))  # their pauses take no time
+        monkeypatch.setattr(wiring, "random", types.SimpleNamespace(random=lambda: 0.5))
+        monkeypatch.setattr("dropreel.adapters.video_source.VideoSource", lambda *_: self.provider)
+        monkeypatch.setattr("dropreel.use_cases.check_status.MAX_NOT_FOUND", not_found)
         self.forget_processes()
 
     def forget_processes(self) -> None:
         """Let every function start in a new process."""
-        for name in WIRED:
-            getattr(dropreel.wiring, name).cache_clear()
+        for thing in vars(dropreel.wiring).values():
+            if hasattr(thing, "cache_clear"):
+                thing.cache_clear()
 
     # --- the services' side of outside calls ---------------------------------------------------------------------------
 
-    def api_call(self, real: Callable[..., Any], client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+    def api_call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         """Take one AWS call of the code under test."""
-        played: dict[str, Callable[[dict[str, Any]], Any]] = {
+        played: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
             "SendMessage": self._send_message,
             "StartExecution": self._start_execution,
             "DescribeExecution": self._describe_execution,
             "PutEvents": self._put_events,
         }
-        act = played.get(operation)
-        return self.deaths.around(
-            operation, lambda: act(arguments) if act else self._really(real, client, operation, arguments)
-        )
 
-    def _really(self, real: Callable[..., Any], client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        """Make one call to moto; the calls that botocore makes inside it are not the code's own."""
-        self.is_inside = True
-        try:
-            return real(client, operation, arguments)
-        finally:
-            self.is_inside = False
+        def act() -> Any:
+            if operation in played:
+                return played[operation](client, arguments)
+            if operation not in Tables.OPERATIONS:
+                return self.buckets.call(client, operation, arguments)
+            answer = self.tables.call(client, operation, arguments)
+            if operation in ("UpdateItem", "TransactWriteItems"):
+                self.checks.written(self.step())
+            return answer
 
-    def _send_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        def fated(planned: str) -> Any:
+            return spoilt(
+                planned or (self.faults[operation].next() if operation in self.faults else ""), operation, act
+            )
+
+        name = "GetObject of an image" if arguments.get("Bucket") == "uploads" else operation
+        return self.calls.around(name, fated)
+
+    def _send_message(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         visible_at = self.now + timedelta(seconds=arguments.get("DelaySeconds", 0))
         self.queue.append(Message(arguments["MessageBody"], visible_at))
         return {"MessageId": "1"}
 
-    def _start_execution(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        name = arguments["name"]
-        if name in self.executions:
-            raise _refusal(dropreel.wiring.boto3.client("stepfunctions"), "ExecutionAlreadyExists", "StartExecution")
-        self.executions[name] = Execution(json.loads(arguments["input"]), due=self.now + timedelta(seconds=5))
-        return {"executionArn": name, "startDate": self.now}
+    def _start_execution(self, client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        if not self.machine.start(arguments["name"], arguments["input"]):
+            raise refusal("StartExecution", "ExecutionAlreadyExists", 400, client)
+        return {"executionArn": arguments["name"], "startDate": self.now}
 
-    def _describe_execution(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        name = arguments["executionArn"].rpartition(":")[2]
-        if name not in self.executions:
-            raise _refusal(dropreel.wiring.boto3.client("stepfunctions"), "ExecutionDoesNotExist", "DescribeExecution")
-        return {"status": self.executions[name].status}
+    def _describe_execution(self, client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        one = self.machine.executions.get(arguments["executionArn"].rpartition(":")[2])
+        if one is None:
+            raise refusal("DescribeExecution", "ExecutionDoesNotExist", 400, client)
+        return {"status": one.status}
 
-    def _put_events(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        self.events += [{"type": one["DetailType"], **json.loads(one["Detail"])} for one in arguments["Entries"]]
+    def _put_events(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        for entry in arguments["Entries"]:
+            self.checks.published(entry)
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
+
+    def _attempt_of(self, image: str) -> int:
+        """Note a POST, and tell for which attempt of the image's job it is."""
+        self.checks.posted(self.step())
+        return next(int(job["attempt"]) for job in self.tables.jobs() if job["image"]["key"] == image)
 
     # --- what the services do -----------------------------------------------------------------------------------------
 
     def upload(self, key: str) -> None:
         """Put an image into the bucket; its event goes to the queue."""
-        key = self.place + key
         self.images.append(key)
-        put = boto3.client("s3").put_object(Bucket="uploads", Key=key, Body=SAMPLE.read_bytes())
-        event = object_created("uploads", key, SAMPLE.stat().st_size, put["ETag"], put["VersionId"], "seq")
+        stored = self.buckets.put("uploads", key, SAMPLE.read_bytes())
+        event = object_created("uploads", key, len(stored.content), stored.etag, stored.version_id, "seq")
         self.queue.append(Message(json.dumps(event), self.now))
 
     def run(self, hours: float = 400) -> None:
-        """Let the services work, and the sweeper come every five minutes, until nothing is left to do."""
+        """Let the services work, the sweeper come every five minutes and the owner decide, until nothing is left to do."""
         end = self.now + timedelta(hours=hours)
-        next_sweep = self.now + timedelta(minutes=5)
         while self.now < end:
             while self._something_due():
                 pass
-            if self.is_quiet():
+            if not self.is_quiet():
+                self._pass_time(self._midnight() if self._only_held() else self.next_sweep)
+            elif self.owner:
+                word = self.owner.pop(0)
+                if word == "resume":
+                    self._mend()  # he waits until it may help
+                self.owner_decides(word, OWNERS_TRIES)
+            elif self.notices:
+                self._pass_time(min(notice.due for notice in self.notices))
+            else:
                 return
-            self.now = min([next_sweep if not self._only_held() else self._midnight(), *self._dues()])
-            if self.now >= next_sweep:
-                next_sweep = self.now + timedelta(minutes=5)
-                self._invoke("sweep_jobs", {})
-                self._redrive()
 
     def is_quiet(self) -> bool:
-        """Whether every image has an ended and told job and nothing is under way."""
-        jobs = self.jobs()
-        ended = all(
-            job["status"] in ("completed", "failed", "rejected", "unknown") and not job.get("waiting") for job in jobs
-        )
-        running = any(one.status == "RUNNING" for one in self.executions.values())
-        return ended and len(jobs) == len(self.images) and not self.queue and not self.dead and not running
+        """Whether every image has an ended and told job and nothing is under way but late news of executions."""
+        jobs = self.tables.jobs()
+        ended = all(job["status"] in ENDS and not job.get("waiting") for job in jobs)
+        return ended and len(jobs) == len(self.images) and not (self.queue or self.dead or self.machine.running())
 
     def _only_held(self) -> bool:
         """Whether nothing but tomorrow's money is waited for, so that the sweeps until midnight need not be played."""
-        waiting = {job.get("waiting") for job in self.jobs()} - {None}
-        return waiting == {"held"} and not self.queue and not self.dead and not self.running()
+        waiting = {job.get("waiting") for job in self.tables.jobs()} - {None}
+        return waiting == {"held"} and not (self.queue or self.dead or self.machine.running() or self.notices)
 
     def _midnight(self) -> datetime:
         return (self.now + timedelta(days=1)).replace(hour=0, minute=0, second=0)
 
-    def _dues(self) -> list[datetime]:
-        running = [one.due for one in self.executions.values() if one.status == "RUNNING" and one.due]
-        return [due for due in [*running, *(message.visible_at for message in self.queue)] if due > self.now]
+    def _pass_time(self, until: datetime) -> None:
+        """Go to the next thing that is due, at the latest to `until`; the sweeper comes when it is its time."""
+        dues = [one.due for one in self.machine.waiting()] + [message.visible_at for message in self.queue]
+        dues += [notice.due for notice in self.notices]
+        self.now = max(self.now, min([until, *(due for due in dues if due > self.now)]))
+        if self.now >= self.mended_at:
+            self._mend()
+        if self.now >= self.next_sweep and not self.is_quiet():
+            self._sweep()
+
+    def _mend(self) -> None:
+        """What was broken for ever works again."""
+        words = [self.provider.posts, self.provider.polls, self.provider.downloads, *self.faults.values()]
+        if any(one.is_for_ever for one in words):
+            self.now = max(self.now, self.mended_at)
+        for one in words:
+            one.mend()
+
+    def _skip_until(self, step: str) -> datetime | None:
+        """Return until when a step of the state machine is sure to fail, if it is."""
+        broken = "PutEvents" in self.faults and self.faults["PutEvents"].is_for_ever
+        if step == "deliver_video":
+            broken = broken or self.provider.downloads.is_for_ever or self.provider.polls.is_for_ever
+        return self.mended_at if broken else None
 
     def _something_due(self) -> bool:
         due: list[Callable[[], None]] = [
-            *(lambda one=one: self.deliver(one) for one in self.queue if one.visible_at <= self.now),
-            *(
-                lambda one=one: self.advance(one)
-                for one in self.executions.values()
-                if one.status == "RUNNING" and (one.due or self.now) <= self.now
-            ),
+            *(partial(self.deliver, one) for one in self.queue if one.visible_at <= self.now),
+            *(partial(self.advance, one) for one in self.machine.waiting() if one.due <= self.now),
+            *(partial(self.notify, one) for one in self.notices if one.due <= self.now),
         ]
         if not due:
             return False
         (self.random.choice(due) if self.chaos else due[0])()
-        self.check_always()
         return True
-
-    def _meanwhile(self, who: str) -> None:
-        """Somebody else works while a function is between two calls."""
-        if who == "sweep":
-            self._invoke("sweep_jobs", {})
-        elif self.delivering is not None:
-            event, self.delivering = self.delivering, None
-            self._invoke("submit_generation", event)
-            self.delivering = event
-
-    def running(self) -> list[Execution]:
-        """Return the executions that run."""
-        return [one for one in self.executions.values() if one.status == "RUNNING"]
 
     def duplicate(self, message: Message, seconds: int = 0) -> None:
         """Let a message come a second time."""
@@ -355,8 +250,15 @@ class World:
     def wait(self, minutes: int) -> None:
         """Let time go by; the sweeper comes at its end."""
         self.now += timedelta(minutes=minutes)
-        self._invoke("sweep_jobs", {})
-        self._redrive()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Let the sweeper come, and an operator send the dead letters back."""
+        self.next_sweep = self.now + timedelta(minutes=5)
+        self._try("sweep_jobs", {})
+        for message in self.dead:
+            self.queue.append(Message(message.body, self.now))
+        self.dead.clear()
 
     def deliver(self, message: Message) -> None:
         """Let SubmitGeneration take a message; it comes again unless the function returns."""
@@ -366,140 +268,176 @@ class World:
             self.duplicate(message, self.random.choice([0, 1, 400]))
         event = from_queue(json.loads(message.body))
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(message.receives)
-        self.delivering = event
-        answer = self._invoke("submit_generation", event)
-        self.delivering = None
-        if answer is not None:
+        if self._try("submit_generation", event):
             self.queue.remove(message)
         elif message.receives >= MAX_RECEIVES:
             self.queue.remove(message)
             self.dead.append(message)
 
-    def _redrive(self) -> None:
-        """What an operator does with the dead letters."""
-        for message in self.dead:
-            self.queue.append(Message(message.body, self.now))
-        self.dead.clear()
-
     def advance(self, one: Execution) -> None:
-        """One step of statemachine/generate_video.asl.json, with its retries and catches."""
-        answer = self._invoke(STEPS[one.at], one.state)
-        one.due = self.now + timedelta(seconds=5)
-        if answer is None:
-            one.failures += 1
-            if one.failures > RETRIES[one.at]:
-                one.failures = 0
-                if one.at == "ReportFailure":
-                    one.status = "FAILED"
-                one.state["error"] = {"Error": "States.ALL", "Cause": "it died"}
-                one.at = "ReportFailure"
-            return
-        one.failures = 0
-        if one.at != "CheckStatus":
-            one.status = "SUCCEEDED"
-            return
-        one.state["check"] = answer
-        if answer["outcome"] == "ended":
-            one.status = "SUCCEEDED"
-        elif answer["outcome"] != "waiting":
-            one.at = "DeliverVideo" if answer["outcome"] == "completed" else "ReportFailure"
+        """Let an execution do the task that it is at."""
+        self.machine.step(one)
+        self.check_always()
 
-    def _invoke(self, step: str, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Call a function; None if it raised or died."""
-        self.deaths.firsts.append(self.deaths.count)
+    def _execution_ended(self, one: Execution) -> None:
+        word = self.random.choice(NOTICES) if self.chaos else self.notice_words.next()
+        if word == "dropped":
+            return
+        notice = Notice(_ended_event(one), self.now + (LATE if word == "late" else timedelta(seconds=1)))
+        self.notices.append(notice)
+        if word == "twice":
+            self.notices.append(Notice(notice.event, self.now + LATE))
+
+    def notify(self, notice: Notice) -> None:
+        """Let ReportFailure take the rule's event: nobody waits for its answer, and Lambda tries it three times."""
+        notice.tries += 1
+        notice.due = self.now + timedelta(minutes=notice.tries)  # longer than the function may take
+        if self._try("report_failure", notice.event) or notice.tries >= ASYNC_TRIES:
+            self.notices.remove(notice)
+
+    # --- who else works -----------------------------------------------------------------------------------------------
+
+    def somebody_else(self, who: str) -> None:
+        """Let somebody else work while a function is between two calls."""
+        match who:
+            case "duplicate":
+                step, event = self.at_work[-1]
+                if len(self.at_work) == 1 and step in WIRED:
+                    self._try(step, event)
+            case "sweep":
+                self._try("sweep_jobs", {})
+            case "abort":
+                self.machine.abort_all()
+            case "abort, told at once":
+                before = len(self.notices)
+                self.machine.abort_all()
+                for notice in self.notices[before:]:
+                    self.notify(notice)
+            case "redrive":
+                self.machine.redrive_all()
+            case "notice":
+                for one in list(self.machine.executions.values()):
+                    if one.bad_ends:
+                        self._try("report_failure", _ended_event(one))
+            case "resume":
+                self.owner_decides("resume")
+            case "slow" if not self.is_slow:
+                self.is_slow = True
+                self._go_on_for(MOST_SECONDS.get(self.step(), max(MOST_SECONDS.values())))
+                self.is_slow = False
+        self.calls.begins = False
+
+    def _go_on_for(self, seconds: int) -> None:
+        """Let the services work for a while."""
+        end = self.now + timedelta(seconds=seconds)
+        while True:
+            while self._something_due():
+                pass
+            if self.now >= end:
+                return
+            self._pass_time(end if self.is_quiet() else min(end, self.next_sweep))
+
+    def owner_decides(self, word: str, tries: int = 1) -> None:
+        """Let the owner decide about each job that it concerns. What broke off is tried again if the job is as it was."""
+        concerned = "failed" if word == "resume" else "unknown"
+        for number in range(len(self.images)):
+            for _ in range(tries):
+                jobs = self.tables.jobs()
+                if number >= len(jobs) or jobs[number]["status"] != concerned:
+                    break
+                if self._decided(word, jobs[number]):
+                    break
+
+    def _decided(self, word: str, job: dict[str, Any]) -> bool:
+        """Let the owner ask for one thing; tell whether there was an answer."""
+        job_id = job["job_id"]
+        lost = self.provider.lost_id(job["image"]["key"], int(job["attempt"]))
+        settle = dropreel.wiring.settle_unknown
+        decisions: dict[str, Callable[[], object]] = {
+            "resume": lambda: dropreel.wiring.resume_job().run(job_id),
+            "adopt": lambda: lost and settle().adopt(job_id, lost),
+            "adopt nobody's": lambda: settle().adopt(job_id, "gen_nobody"),
+            "abandon": lambda: settle().abandon(job_id),
+            "resubmit": lambda: settle().resubmit(job_id),
+        }
+        return self._try("owner", job, decisions[word])
+
+    def _try(self, step: str, event: dict[str, Any], act: Callable[[], object] | None = None) -> bool:
+        """Call a function, or let the owner act, and check; tell whether it returned."""
         try:
-            return call(step, event)
-        except Crash:
+            self._invoke(step, event, act)
+        except StepFault:
+            return False
+        finally:
+            self.check_always()
+        return True
+
+    def _invoke(self, step: str, event: dict[str, Any], act: Callable[[], object] | None = None) -> Any:
+        """Call a function as Lambda does. Raises StepFault if it raised or died."""
+        self.at_work.append((step, event))
+        self.calls.begins = True
+        try:
+            return act() if act is not None else call(step, event)
+        except NotPossible:
+            return None
+        except Crash as crash:
             self.forget_processes()
-            return None
-        except Exception:
-            return None
+            raise StepFault(str(crash)) from crash
+        except Exception as error:
+            raise StepFault(json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})) from error
+        finally:
+            self.at_work.pop()
+
+    def step(self) -> str:
+        """Return who works now."""
+        return self.at_work[-1][0] if self.at_work else "nobody"
 
     # --- what must be true --------------------------------------------------------------------------------------------
 
-    def jobs(self) -> list[dict[str, Any]]:
-        """Return every job, straight from moto's table: a check is not an outside call and costs no time."""
-        return _rows(self.jobs_table)
-
-    def reserved(self) -> int:
-        """Return what is reserved on all days, in US cents."""
-        items = _rows(self.spend_table)
-        for item in items:
-            self.most_reserved[item["day"]] = max(self.most_reserved.get(item["day"], 0), int(item["reserved_cents"]))
-        return sum(int(item["reserved_cents"]) for item in items)
-
     def check_always(self) -> None:
-        """At most one paid POST an attempt, and never past the cap: at any time."""
-        attempts = {job["image"]["key"]: int(job["attempt"]) for job in self.jobs()}
-        for image in self.images:
-            assert self.provider.paid(image) <= attempts.get(image, 0), (
-                f"{image} was paid for more than once an attempt"
-            )
-        self.reserved()
-        if self.limit != "unlimited":
-            cap = round(float(self.limit) * 100)
-            assert all(cents <= cap for cents in self.most_reserved.values()), f"past the cap: {self.most_reserved}"
+        """Check what must be true at any time."""
+        self.checks.always(self.images)
 
     def check_at_the_end(self) -> None:
-        """Every image has exactly one outcome that was told, every cent is accounted for, no paid video is lost."""
-        jobs = {job["image"]["key"]: job for job in self.jobs()}
-        assert sorted(jobs) == sorted(self.images), "an image was forgotten"
-        assert self.is_quiet(), f"not ended: {[(job['status'], job.get('waiting')) for job in jobs.values()]}"
-        self.check_always()
-        unpaid_unknown = 0
-        for image, job in jobs.items():
-            paid = self.provider.paid(image)
-            if job["status"] == "unknown" and paid < int(job["attempt"]):
-                unpaid_unknown += 1
-            self._check_told(job)
-            assert not (paid and job["status"] == "rejected"), f"{image}: paid and called rejected"
-        billed = PRICE * sum(one.paid for one in self.provider.submissions)
-        assert self.reserved() == billed + PRICE * unpaid_unknown, "the spend table is not what the provider would bill"
+        """Check what must be true when nothing is left to do."""
+        self.checks.at_the_end(self.images)
+        assert self.is_quiet(), "something is still under way"
 
-    def _check_told(self, job: dict[str, Any]) -> None:
-        final = {"completed": "Completed", "failed": "Failed", "rejected": "Rejected", "unknown": "Unknown"}[
-            job["status"]
-        ]
-        mine = [event for event in self.events if event["data"]["job_id"] == job["job_id"]]
-        ends = {(event["type"], event["metadata"]["id"]) for event in mine if event["type"] not in _UNDER_WAY}
-        assert len(ends) == 1, f"{job['status']} was told as {ends}"
-        assert next(iter(ends))[0] == f"Video Generation {final}"
-        if job["status"] == "completed":
-            boto3.client("s3").head_object(Bucket=job["video"]["bucket"], Key=job["video"]["key"])
+    def statuses(self) -> set[str]:
+        """Return the statuses of all jobs."""
+        return {job["status"] for job in self.tables.jobs()}
 
 
-def _rows(table: str) -> list[dict[str, Any]]:
-    return [item.to_regular_json() for item in dynamodb_backends["123456789012"]["us-east-1"].tables[table].all_items()]
+def _ended_event(one: Execution) -> dict[str, Any]:
+    """Return `Step Functions Execution Status Change` as EventBridge sends it."""
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "name": one.name,
+            "status": one.bad_ends[-1],
+            "input": one.input,
+            "cause": "it was stopped" if one.bad_ends[-1] == "ABORTED" else "a step failed",
+        },
+    }
 
 
-_UNDER_WAY = ("Video Generation Submitted", "Video Generation Held")
+@cache
+def _client(service: str) -> Any:
+    """Return a client for all worlds, so that a schedule takes milliseconds. It never gets as far as a connection."""
+    session = boto3.session.Session("test", "test", region_name=REGION)
+    return cast("Any", session).client(service)
 
 
-def _refusal(client: Any, code: str, operation: str) -> ClientError:
-    error: ClientError = getattr(client.exceptions, code)({"Error": {"Code": code, "Message": code}}, operation)
-    return error
+def play_services(monkeypatch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
+    """Send every AWS call of the code under test to the world that runs now."""
+    base: Any = botocore.client.BaseClient
+    real = base._make_api_call
 
+    def make_api_call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        if client is not _client(client.meta.service_model.service_name):
+            return real(client, operation, arguments)
+        return current().api_call(client, operation, arguments)
 
-def play_services(monkeypatch: pytest.MonkeyPatch, current: Callable[[], World | None]) -> None:
-    """Send every AWS call of the code under test through the world that runs now."""
-    real = botocore.client.BaseClient._make_api_call
-    clients: dict[str, Any] = {}
-
-    def make_api_call(self: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        world = current()
-        if world is None or world.is_inside or self not in clients.values():
-            return real(self, operation, arguments)
-        return world.api_call(real, self, operation, arguments)
-
-    def client(service: str, **arguments: Any) -> Any:
-        if service not in clients:
-            clients[service] = make(service, **arguments)
-        return clients[service]
-
-    make = boto3.session.Session(region_name="us-east-1").client
-
-    # The wiring's boto3: one client a service for all worlds, so that a schedule takes milliseconds.
-    shared = types.SimpleNamespace(client=client)
-
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", make_api_call)
-    monkeypatch.setattr(dropreel.wiring, "boto3", shared)
+    monkeypatch.setattr(base, "_make_api_call", make_api_call)
+    monkeypatch.setattr(dropreel.wiring, "boto3", types.SimpleNamespace(client=lambda service, **_: _client(service)))

@@ -27,6 +27,7 @@ TEMPLATE = SAMPLE.parents[1] / "template.yaml"
 TABLES = {"jobs": "JobsTable", "spend": "SpendTable"}
 STEPS = {"CheckStatus": "check_status", "DeliverVideo": "deliver_video", "ReportFailure": "report_failure"}
 WIRED = (
+    "_client",
     "submit_generation",
     "check_status",
     "deliver_video",

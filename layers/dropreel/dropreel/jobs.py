@@ -107,6 +107,7 @@ class Job:
     `image` and `options` are JSON objects as they appear in events; times are aware UTC datetimes; `cost_cents` is the
     price of one attempt in US cents, reserved on `reserved_day`. A deferred job is not submitted again before `retry_at`;
     `defers` counts how often it was deferred; `held_in_attempt` is the last attempt that was held, so that each is told once.
+    `sent_at` is when the sweeper last sent a message of the job that nothing has taken yet, `sends` how often it did.
     `pending_events` names the events that have still to reach the bus.
     """
 
@@ -134,6 +135,8 @@ class Job:
     defers: int = 0
     retry_at: datetime | None = None
     held_in_attempt: int = 0
+    sent_at: datetime | None = None
+    sends: int = 0
     reserved_day: str | None = None
     reason: Reason | None = None
     video: VideoObject | None = None

@@ -1,13 +1,15 @@
-"""The functions' settings: the only place that reads the environment. Each function sees only what its part needs."""
+"""The functions' settings: the only place that reads the environment. Each function sees and imports only what it needs."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dropreel.errors import SettingsError
-from dropreel.options import OPTION_NAMES
-from dropreel.spending import SpendLimit
+
+if TYPE_CHECKING:
+    from dropreel.spending import SpendLimit
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,10 @@ class Settings:
         return self._number("MAX_ATTEMPTS")
 
     @property
-    def spend_limit(self) -> SpendLimit:
+    def spend_limit(self) -> "SpendLimit":
         """The day's limit."""
+        from dropreel.spending import SpendLimit
+
         value = self._text("DAILY_SPEND_LIMIT_USD")
         try:
             return SpendLimit.parse(value)
@@ -101,6 +105,8 @@ class Settings:
     @property
     def default_options(self) -> dict[str, str]:
         """The stack's parameters for the options, as text."""
+        from dropreel.options import OPTION_NAMES
+
         return {name: self._text(f"DEFAULT_{name.upper()}", may_be_empty=True) for name in OPTION_NAMES}
 
     def _text(self, name: str, may_be_empty: bool = False) -> str:

@@ -3,16 +3,13 @@
 import random
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
-from dropreel.adapters.api_key import ApiKey
-from dropreel.adapters.event_bus import EventBus
 from dropreel.adapters.job_table import JobTable
 from dropreel.settings import Settings
-from dropreel.use_cases.announce import Announcer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
     from dropreel.adapters.provider_api import ProviderApi
     from dropreel.adapters.state_machine import StateMachine
     from dropreel.adapters.submission_queue import SubmissionQueue
+    from dropreel.use_cases.announce import Announcer
     from dropreel.use_cases.check_status import CheckStatus
     from dropreel.use_cases.deliver_video import DeliverVideo
     from dropreel.use_cases.report_failure import ReportFailure
@@ -138,40 +136,50 @@ def settle_unknown() -> "SettleUnknown":
 
 
 def _jobs() -> JobTable:
-    return JobTable(boto3.client("dynamodb", config=_RETRIES), Settings.from_environment().jobs_table)
+    return JobTable(_client("dynamodb"), Settings.from_environment().jobs_table)
 
 
 def _ledger() -> "Ledger":
     from dropreel.adapters.ledger import Ledger
 
     settings = Settings.from_environment()
-    client = boto3.client("dynamodb", config=_RETRIES)
+    client = _client("dynamodb")
     return Ledger(client, settings.jobs_table, settings.spend_table, settings.spend_limit)
 
 
 def _queue() -> "SubmissionQueue":
     from dropreel.adapters.submission_queue import SubmissionQueue
 
-    return SubmissionQueue(boto3.client("sqs", config=_RETRIES), Settings.from_environment().queue_url)
+    return SubmissionQueue(_client("sqs"), Settings.from_environment().queue_url)
 
 
 def _state_machine() -> "StateMachine":
     from dropreel.adapters.state_machine import StateMachine
 
-    return StateMachine(boto3.client("stepfunctions", config=_RETRIES), Settings.from_environment().state_machine_arn)
+    return StateMachine(_client("stepfunctions"), Settings.from_environment().state_machine_arn)
 
 
-def _announcer() -> Announcer:
-    bus = EventBus(boto3.client("events", config=_RETRIES), Settings.from_environment().event_bus)
+def _announcer() -> "Announcer":
+    from dropreel.adapters.event_bus import EventBus
+    from dropreel.use_cases.announce import Announcer
+
+    bus = EventBus(_client("events"), Settings.from_environment().event_bus)
     return Announcer(_jobs(), bus)
 
 
 def _provider() -> "ProviderApi":
+    from dropreel.adapters.api_key import ApiKey
     from dropreel.adapters.provider_api import ProviderApi
 
     settings = Settings.from_environment()
-    key = ApiKey(boto3.client("secretsmanager", config=_RETRIES), settings.api_key_secret_arn)
+    key = ApiKey(_client("secretsmanager"), settings.api_key_secret_arn)
     return ProviderApi(settings.api_base_url, key)
+
+
+@cache
+def _client(service: str) -> Any:
+    """Return the process's one client of a service: a second one would open connections of its own."""
+    return boto3.client(service, config=_RETRIES)  # type: ignore[call-overload]  # the stubs want a literal name
 
 
 def _s3() -> "S3Client":

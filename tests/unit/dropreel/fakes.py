@@ -79,10 +79,10 @@ class FakeJobTable(Outside):
     def hold(self, job: Job, reason: Reason, at: datetime, event: str) -> Job | None:
         untold = None if job.held_in_attempt == job.attempt else event
         changes = {"status": JobStatus.HELD, "reason": reason, "updated_at": at, "held_in_attempt": job.attempt}
-        return self.change("hold", job, JobStatus.DEFERRED, untold, **changes)
+        return self.change("hold", job, JobStatus.DEFERRED, untold, sent_at=None, sends=0, **changes)
 
     def defer_next_attempt(self, job: Job, reason: Reason, money: Money, at: datetime) -> Job | None:
-        return self.change(
+        return self.change_if_told(
             "defer_next_attempt",
             job,
             job.status,
@@ -90,6 +90,8 @@ class FakeJobTable(Outside):
             attempt=job.attempt + 1,
             defers=0,
             retry_at=None,
+            sent_at=None,
+            sends=0,
             reason=reason,
             money=money,
             generation_id=None,
@@ -98,6 +100,12 @@ class FakeJobTable(Outside):
             resumes=0,
             updated_at=at,
         )
+
+    def note_sent(self, job: Job, at: datetime) -> Job | None:
+        return self.change("note_sent", job, job.status, sent_at=at, sends=job.sends + 1)
+
+    def note_taken(self, job: Job) -> None:
+        self.change("note_taken", job, job.status, sent_at=None, sends=0)
 
     def note_dead_letter(self, job: Job, at: datetime) -> Job | None:
         found = self.jobs.get(job.job_id)
@@ -170,21 +178,23 @@ class FakeJobTable(Outside):
         more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return self.change("finish", job, job.status, event, status=status, reason=reason, updated_at=at, **more)
 
-    def event_sent(self, job_id: str, event: str) -> None:
-        job = self.jobs[job_id]
-        self.write("event_sent", replace(job, pending_events=job.pending_events - {event}))
+    def event_sent(self, job: Job, event: str) -> None:
+        found = self.jobs[job.job_id]
+        if (found.attempt, found.resumes) == (job.attempt, job.resumes):
+            self.write("event_sent", replace(found, pending_events=found.pending_events - {event}))
 
     def told(self, job_id: str) -> None:
         self.enters("told")
 
-    def waiting(self, what: str) -> Iterator[str]:
+    def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
         """Oldest first, as the real index; every ended job waits for telling here, since the index lags behind."""
         found = [job for job in self.jobs.values() if (TELLING if job.is_terminal else job.status.value) == what]
-        yield from [job.job_id for job in sorted(found, key=lambda job: job.created_at)]
+        old = [job for job in found if job.created_at <= created_until]
+        yield from [job.job_id for job in sorted(old, key=lambda job: job.created_at)]
 
     def change(self, action: str, job: Job, was: JobStatus, event: str | None = None, **changes: Any) -> Job | None:
         found = self.jobs.get(job.job_id)
-        if found is None or (found.status, found.attempt) != (was, job.attempt):
+        if found is None or (found.status, found.attempt, found.resumes) != (was, job.attempt, job.resumes):
             return None
         return self.write(action, replace(found, **changes), event)
 
@@ -219,7 +229,15 @@ class FakeLedger(Outside):
             return NotClaimed.NO_MONEY
         self.enters("claim")
         day = day_of(now)
-        claimed = replace(job, status=JobStatus.SUBMITTING, lease_until=now + lease, updated_at=now, reserved_day=day)
+        claimed = replace(
+            job,
+            status=JobStatus.SUBMITTING,
+            lease_until=now + lease,
+            updated_at=now,
+            reserved_day=day,
+            sent_at=None,
+            sends=0,
+        )
         pending = frozenset() if found is None else found.pending_events
         self.jobs.jobs[job.job_id] = replace(claimed, pending_events=pending)
         self._add(day, job.cost_cents)

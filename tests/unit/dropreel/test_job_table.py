@@ -35,10 +35,10 @@ def generating(table: JobTable) -> Job:
     """Bring a job to `generating`, with every event told."""
     started = job_with(status=JobStatus.SUBMITTING, lease_until=NOON, generation_id=None)
     assert table.create(started, EventType.HELD) is not None
-    table.event_sent(started.job_id, EventType.HELD)
+    table.event_sent(started, EventType.HELD)
     paid = table.record_accepted(started, "gen_1", "created", NOON, EventType.SUBMITTED)
     assert paid is not None
-    table.event_sent(paid.job_id, EventType.SUBMITTED)
+    table.event_sent(paid, EventType.SUBMITTED)
     return stored(table, paid)
 
 
@@ -52,7 +52,7 @@ def ended(table: JobTable, status: JobStatus, event: EventType, *, told: bool = 
     job = generating(table)
     assert table.finish(job, status, NOON, event, TIMED_OUT) is not None
     if told:
-        table.event_sent(job.job_id, event)
+        table.event_sent(job, event)
     return stored(table, job)
 
 
@@ -93,8 +93,8 @@ def test_a_resumed_job_is_watched_again_and_keeps_what_was_paid(table: JobTable)
     assert resumed == stored(table, failed)
     assert (resumed.status, resumed.resumes, resumed.watched_since, resumed.reason) == ("generating", 1, LATER, None)
     assert (resumed.generation_id, resumed.money, resumed.submitted_at) == ("gen_1", "spent", NOON)
-    assert list(table.waiting(JobStatus.GENERATING)) == [failed.job_id]
-    assert list(table.waiting(TELLING)) == []
+    assert list(table.waiting(JobStatus.GENERATING, NOON)) == [failed.job_id]
+    assert list(table.waiting(TELLING, NOON)) == []
 
 
 def test_a_job_is_resumed_once(table: JobTable):
@@ -146,3 +146,54 @@ def test_the_providers_own_words_are_kept_with_the_reason(table: JobTable):
     table.finish(job, JobStatus.FAILED, LATER, EventType.FAILED, reason)
 
     assert stored(table, job).reason == replace(reason, messages=("It did not work: no faces",))
+
+
+# --- whoever comes late ----------------------------------------------------------------------------------------------
+
+
+def test_crossing_out_an_old_failures_event_leaves_the_one_of_the_next_failure(table: JobTable):
+    first = ended(table, JobStatus.FAILED, EventType.FAILED)
+    resumed = table.resume(first, LATER)
+    assert resumed is not None
+    assert table.finish(resumed, JobStatus.FAILED, LATER, EventType.FAILED, TIMED_OUT) is not None
+
+    table.event_sent(first, EventType.FAILED)
+
+    assert stored(table, first).pending_events == {EventType.FAILED}
+    assert list(table.waiting(TELLING, LATER)) == [first.job_id]
+
+
+def test_crossing_out_an_event_of_an_earlier_attempt_leaves_the_one_of_the_next(table: JobTable):
+    first = generating(table)
+    deferred = table.defer_next_attempt(first, TIMED_OUT, Money.SPENT, LATER)
+    assert deferred is not None
+    assert table.hold(deferred, TIMED_OUT, LATER, EventType.HELD) is not None
+
+    table.event_sent(first, EventType.HELD)
+
+    assert stored(table, first).pending_events == {EventType.HELD}
+
+
+def test_whoever_saw_a_job_before_it_was_resumed_can_not_end_it(table: JobTable):
+    before = generating(table)
+    assert table.finish(before, JobStatus.FAILED, NOON, EventType.FAILED, TIMED_OUT) is not None
+    table.event_sent(before, EventType.FAILED)
+    assert table.resume(stored(table, before), LATER) is not None
+
+    assert table.finish(before, JobStatus.FAILED, LATER, EventType.FAILED, TIMED_OUT) is None
+    assert table.record_poll(before, "processing", LATER) is None
+    assert stored(table, before).status is JobStatus.GENERATING
+
+
+def test_a_job_that_owes_an_event_does_not_come_to_its_next_attempt(table: JobTable):
+    job = generating(table)
+    started = table.client.update_item(
+        TableName=table.table,
+        Key={"job_id": {"S": job.job_id}},
+        UpdateExpression="ADD pending_events :event",
+        ExpressionAttributeValues={":event": {"SS": [EventType.SUBMITTED]}},
+    )
+    assert started["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+    assert table.defer_next_attempt(job, TIMED_OUT, Money.SPENT, LATER) is None
+    assert stored(table, job).attempt == 1

@@ -265,7 +265,7 @@ def test_a_refused_job_owes_its_event_and_waits_for_telling(books: Books):
     found = books.jobs.get(job.job_id)
     assert found is not None
     assert (found.status, found.pending_events) == (JobStatus.REJECTED, {EventType.REJECTED})
-    assert list(books.jobs.waiting("telling")) == [job.job_id]
+    assert list(books.jobs.waiting("telling", NOON)) == [job.job_id]
 
 
 def test_money_is_given_back_whatever_the_limit_is_by_now(books: Books):
@@ -323,7 +323,7 @@ def test_of_200_jobs_that_race_for_the_money_of_100_exactly_100_are_claimed(book
     assert sum(isinstance(answer, Job) for answer in answers) == 100
     assert answers.count(NotClaimed.NO_MONEY) == 100
     assert books.reserved == 100 * 47
-    assert len(list(books.jobs.waiting("submitting"))) == 100
+    assert len(list(books.jobs.waiting("submitting", NOON))) == 100
 
 
 def test_of_8_workers_that_race_for_one_job_one_has_it(books: Books):

@@ -527,3 +527,28 @@ def test_an_unknown_job_is_settled_once(world: World, settle: SettleUnknown, cho
     for other in CHOICES.values():
         with pytest.raises(NotPossible):
             other(settle)
+
+
+def test_what_an_attempt_owes_is_told_before_the_next_attempt_begins(world: World):
+    world.has(money=Money.SPENT, pending_events=frozenset({EventType.SUBMITTED}))
+    before = world.job
+
+    world.report.run(GENERATION, Reason("generation_failed", "x"))
+
+    assert (world.job.status, world.job.attempt) == ("deferred", 2)
+    assert [detail["metadata"]["id"] for _, detail in world.bus.published] == [event_id(before, EventType.SUBMITTED)]
+
+
+def test_an_abandoned_submission_that_owes_an_event_comes_again_where_its_owner_chose_so(world: World):
+    world.allows_resubmitting()
+    world.has(
+        status=JobStatus.SUBMITTING,
+        generation_id=None,
+        submitted_at=None,
+        lease_until=NOON,
+        pending_events=frozenset({EventType.HELD}),
+    )
+    world.clock.pass_seconds(3600)
+
+    assert world.sweep.run() == {"resubmitted": 1}
+    assert (world.job.status, world.job.attempt, world.bus.types) == ("deferred", 2, [EventType.HELD])

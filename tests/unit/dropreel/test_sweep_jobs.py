@@ -2,16 +2,18 @@
 
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.decode.cfn_yaml import load as load_template
 
 from dropreel.answers import Busy
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus, Money, Reason, execution_name
 from dropreel.messages import Again
 from dropreel.spending import SpendLimit
-from dropreel.use_cases.sweep_jobs import QUIET, SweepJobs
+from dropreel.use_cases.sweep_jobs import PASS, QUIET, SweepJobs
 from tests.unit.dropreel.sample_jobs import NOON, job_with
 from tests.unit.dropreel.world import DROP, World
 
@@ -228,6 +230,7 @@ def test_a_reminded_job_is_submitted_when_its_message_comes(world: World):
 def held(world: World, *prices: int) -> None:
     for number, price in enumerate(prices):
         lay(world, number, "held", cost_cents=price)
+    pass_time(world, timedelta(minutes=1))
 
 
 def released(world: World) -> list[str]:
@@ -269,6 +272,78 @@ def test_without_a_limit_all_are_released(world: World):
     world.ledger.limit = SpendLimit(None)
 
     assert world.sweep.run() == {"released": 3}
+
+
+def test_a_job_whose_message_may_still_wait_in_the_queue_is_not_sent_again_but_keeps_its_place(world: World):
+    held(world, 47, 47)
+    world.ledger.limit = SpendLimit(50)
+
+    found = []
+    for _ in range(1 + 12 * 6):  # six hours
+        found.append(world.sweep.run())
+        world.clock.pass_seconds(300)
+
+    assert [number for number, done in enumerate(found) if done] == [0, 2, 6, 14, 30, 62]
+    assert set(released(world)) == {IDS[0]}
+
+
+def test_a_released_job_whose_message_was_taken_and_found_no_money_is_released_at_the_next_sweep(world: World):
+    world.ledger.limit = SpendLimit(0)
+    world.submit.run(DROP)
+    world.ledger.limit = SpendLimit(50)
+    world.clock.pass_seconds(1)
+    assert world.sweep.run() == {"released": 1}
+    world.ledger.reserved = {"2026-05-04": 47}  # somebody else was quicker
+    assert world.comes_again() == "held"
+    world.ledger.reserved = {}
+
+    assert world.sweep.run() == {"released": 1}
+    assert world.comes_again() == "generating"
+    assert (world.job.sent_at, world.job.sends) == (None, 0)
+
+
+def test_a_reminder_whose_message_may_still_wait_in_the_queue_is_not_repeated_at_each_sweep(world: World):
+    lay(world, 0, "deferred", defers=1, retry_at=NOON)
+    pass_time(world)
+
+    found = []
+    for _ in range(24):  # two hours
+        found.append(world.sweep.run())
+        world.clock.pass_seconds(300)
+
+    assert [number for number, done in enumerate(found) if done] == [0, 2, 6, 14]
+
+
+def test_a_crash_between_noting_and_sending_only_delays_the_message(world: World):
+    held(world, 47)
+    world.queue.broken_before = {"send_again"}
+    assert world.sweep.run() == {"not_swept": 1}
+    world.queue.broken_before = set()
+    world.clock.pass_seconds(QUIET.total_seconds())
+
+    assert world.sweep.run() == {"released": 1}
+
+
+def test_more_held_jobs_than_one_pass_can_read_hold_up_nothing_else(world: World):
+    held(world, 47, 47, 47)
+    generating(world, 5)
+    pass_time(world, QUIET + timedelta(minutes=1))
+    get = world.jobs.get
+
+    def slowly(job_id: str) -> Job | None:
+        world.clock.pass_seconds(PASS.total_seconds() / 2)
+        return get(job_id)
+
+    world.jobs.get = slowly
+
+    assert world.sweep.run() == {"released": 2, "unfinished": 2, "watched": 1}
+
+
+def test_all_passes_together_leave_the_function_time_to_end():
+    template = load_template(str(Path(__file__).parents[3] / "template.yaml"))
+
+    passes = 6
+    assert passes * PASS.total_seconds() < template["Resources"]["SweepJobsFunction"]["Properties"]["Timeout"] - 20
 
 
 def test_a_pause_releases_nothing(world: World):
@@ -321,7 +396,7 @@ def test_a_job_that_cannot_be_swept_does_not_hold_up_the_next(world: World):
         lay(world, number, "rejected", pending_events=frozenset({EventType.REJECTED}))
     world.bus.takes_nothing_of.add(IDS[0])
     held_job = lay(world, 2, "held")
-    pass_time(world)
+    pass_time(world, QUIET + timedelta(minutes=1))
 
     assert world.sweep.run() == {"not_swept": 1, "told": 1, "released": 1}
     assert at(world, 0).pending_events == {EventType.REJECTED}
@@ -332,7 +407,7 @@ def test_a_job_that_cannot_be_read_does_not_hold_up_the_next(world: World):
     for number in range(2):
         lay(world, number, "rejected", pending_events=frozenset({EventType.REJECTED}))
     world.jobs.unreadable.add(IDS[0])
-    pass_time(world)
+    pass_time(world, QUIET + timedelta(minutes=1))
 
     assert world.sweep.run()["told"] == 1
 
@@ -340,7 +415,7 @@ def test_a_job_that_cannot_be_read_does_not_hold_up_the_next(world: World):
 @pytest.mark.parametrize("waiting", ["telling", "submitting", "generating", "deferred", "held"])
 def test_a_job_that_has_changed_since_the_index_was_written_is_left_alone(world: World, waiting):
     job = lay(world, 0, "rejected" if waiting != "telling" else "deferred", retry_at=NOON + timedelta(days=1))
-    world.jobs.waiting = lambda what: iter([job.job_id] if what == waiting else [])
+    world.jobs.waiting = lambda what, _: iter([job.job_id] if what == waiting else [])
     pass_time(world)
 
     assert world.sweep.run() == {}

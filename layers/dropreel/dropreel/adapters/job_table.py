@@ -50,17 +50,21 @@ class JobTable:
             "updated_at": at,
             "reason": reason_json(reason),
             "held_in_attempt": job.attempt,
+            "sent_at": None,
+            "sends": 0,
         }
         untold = event if job.held_in_attempt != job.attempt else None
         return self._update(job.job_id, changes, OURS, ours(job, JobStatus.DEFERRED), untold)
 
     def defer_next_attempt(self, job: Job, reason: Reason, money: Money, at: datetime) -> Job | None:
-        """Make a job ready for its next attempt. None: it is not as it was read any more."""
+        """Make a job ready for its next attempt. None: it is not as it was read any more, or owes an event of this one."""
         changes = {
             "status": JobStatus.DEFERRED,
             "attempt": job.attempt + 1,
             "defers": 0,
             "retry_at": None,
+            "sent_at": None,
+            "sends": 0,
             "reason": reason_json(reason),
             "money": money,
             "generation_id": None,
@@ -69,7 +73,16 @@ class JobTable:
             "resumes": 0,
             "updated_at": at,
         }
+        return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, job.status))
+
+    def note_sent(self, job: Job, at: datetime) -> Job | None:
+        """Write that a waiting job's message is about to be sent once more. None: it has changed since it was read."""
+        changes = {"sent_at": at, "sends": job.sends + 1}
         return self._update(job.job_id, changes, OURS, ours(job, job.status))
+
+    def note_taken(self, job: Job) -> None:
+        """Write that the message that was sent of a waiting job has come, and that the job waits on."""
+        self._update(job.job_id, {"sent_at": None, "sends": 0}, OURS, ours(job, job.status))
 
     def note_dead_letter(self, job: Job, at: datetime) -> Job | None:
         """Say on a job that its message is in the dead-letter queue, creating the job if need be. None: it is under way."""
@@ -158,19 +171,29 @@ class JobTable:
             changes["warnings"] = list(warnings)
         return self._update(job.job_id, changes, OURS, ours(job, job.status), event)
 
-    def event_sent(self, job_id: str, event: str) -> None:
-        """Cross out an event that has reached the bus; a job that has ended and told all waits for nothing any more."""
-        answer = self.client.update_item(
-            TableName=self.table,
-            Key=_key(job_id),
-            UpdateExpression="DELETE pending_events :event",
-            ConditionExpression="attribute_exists(job_id)",
-            ExpressionAttributeValues={":event": _serialize({event})},
-            ReturnValues="ALL_NEW",
-        )
-        job = _job(answer["Attributes"])
-        if job.is_terminal and not job.pending_events:
-            self.told(job_id)
+    def event_sent(self, job: Job, event: str) -> None:
+        """Cross out an event that has reached the bus; a job that has ended and told all waits for nothing any more.
+
+        A job that has gone on since (another attempt, a resume) may owe another event of the same type: that one stays.
+        """
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key=_key(job.job_id),
+                UpdateExpression="DELETE pending_events :event",
+                ConditionExpression="attempt = :attempt AND resumes = :resumes",
+                ExpressionAttributeValues={
+                    ":event": _serialize({event}),
+                    ":attempt": _serialize(job.attempt),
+                    ":resumes": _serialize(job.resumes),
+                },
+                ReturnValues="ALL_NEW",
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return
+        now = _job(answer["Attributes"])
+        if now.is_terminal and not now.pending_events:
+            self.told(job.job_id)
 
     def told(self, job_id: str) -> None:
         """Take a job that owes no event any more out of what waits."""
@@ -183,16 +206,16 @@ class JobTable:
                 ExpressionAttributeValues={":telling": _serialize(TELLING)},
             )
 
-    def waiting(self, what: str) -> Iterator[str]:
-        """Yield the ids of the jobs that wait in a status (or for telling), oldest first.
+    def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
+        """Yield the ids of the jobs that wait in a status (or for telling) and were created until a time, oldest first.
 
         The index lags behind: read each job again before acting on it.
         """
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName=WAITING_INDEX,
-            KeyConditionExpression="waiting = :what",
-            ExpressionAttributeValues={":what": _serialize(what)},
+            KeyConditionExpression="waiting = :what AND created_at <= :until",
+            ExpressionAttributeValues={":what": _serialize(what), ":until": _serialize(_plain(created_until))},
         )
         for page in pages:
             for item in page["Items"]:
@@ -255,14 +278,19 @@ def job_update(
     }
 
 
-# "As it was read": the status, the attempt and the claim (told by its lease) that whoever changes the job has seen.
-OURS = "#status = :status_was AND attempt = :attempt_was AND lease_until = :lease_was"
+# "As it was read": the status, the attempt, the claim (told by its lease) and the resume that whoever changes the job has seen.
+OURS = "#status = :status_was AND attempt = :attempt_was AND lease_until = :lease_was AND resumes = :resumes_was"
 OURS_AND_TOLD = OURS + " AND attribute_not_exists(pending_events)"
 
 
 def ours(job: Job, status: JobStatus) -> dict[str, Any]:
     """Return the values that `OURS` compares with."""
-    return {":status_was": status, ":attempt_was": job.attempt, ":lease_was": job.lease_until}
+    return {
+        ":status_was": status,
+        ":attempt_was": job.attempt,
+        ":lease_was": job.lease_until,
+        ":resumes_was": job.resumes,
+    }
 
 
 def _key(job_id: str) -> dict[str, Any]:
@@ -286,6 +314,9 @@ def attributes_of(job: Job) -> dict[str, Any]:
         "defers": job.defers,
         "retry_at": job.retry_at,
         "held_in_attempt": job.held_in_attempt,
+        "resumes": job.resumes,
+        "sent_at": job.sent_at,
+        "sends": job.sends,
         "reserved_day": job.reserved_day,
         "reason": reason_json(job.reason),
     }
@@ -364,6 +395,8 @@ def _job(stored: Any) -> Job:
         defers=item.get("defers", 0),
         retry_at=time("retry_at"),
         held_in_attempt=item.get("held_in_attempt", 0),
+        sent_at=time("sent_at"),
+        sends=item.get("sends", 0),
         reserved_day=item.get("reserved_day"),
         reason=_stored_reason(item.get("reason")),
         video=VideoObject(**item["video"]) if item.get("video") else None,

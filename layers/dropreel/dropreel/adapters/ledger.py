@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import UpdateTypeDef
 
-MAX_TRIES = 8
-"""Transactions that meet another one on the same item are tried so often; hundreds of jobs share the day's one item."""
+MAX_TRIES = 16
+"""Transactions that meet another one on the same item are tried so often: hundreds of jobs share the day's one item."""
+MAX_GIVE_BACK_TRIES = 30
+"""A job whose money cannot be given back would count as perhaps paid: that is worth half of the function's 60 seconds."""
+MAX_PAUSE_SECONDS = 1.0
+"""The longest pause between two tries: more tries do more than longer pauses."""
 
 
 class NotClaimed(Enum):
@@ -45,7 +49,14 @@ class Ledger:
         """
         day = day_of(now)
         claimed = replace(
-            job, status=JobStatus.SUBMITTING, lease_until=now + lease, updated_at=now, reserved_day=day, reason=None
+            job,
+            status=JobStatus.SUBMITTING,
+            lease_until=now + lease,
+            updated_at=now,
+            reserved_day=day,
+            reason=None,
+            sent_at=None,
+            sends=0,
         )
         update = job_update(
             self.jobs_table,
@@ -73,7 +84,8 @@ class Ledger:
         """
         written = {**changes, "reason": reason_json(reason), "updated_at": now, "reserved_day": None}
         update = job_update(self.jobs_table, job.job_id, written, OURS, ours(job, JobStatus.SUBMITTING), event)
-        return self._transact([update, self._spend(job.reserved_day or day_of(now), -job.cost_cents, None)]) is None
+        spend = self._spend(job.reserved_day or day_of(now), -job.cost_cents, None)
+        return self._transact([update, spend], MAX_GIVE_BACK_TRIES) is None
 
     def reserved_cents(self, day: str) -> int:
         """Return what may have been spent on a day, in US cents."""
@@ -94,9 +106,9 @@ class Ledger:
             update["ExpressionAttributeValues"][":room"] = {"N": str(room)}
         return update
 
-    def _transact(self, updates: list[dict[str, Any]]) -> int | None:
+    def _transact(self, updates: list[dict[str, Any]], max_tries: int = MAX_TRIES) -> int | None:
         """Write all or nothing. Return None, or the index of the update whose condition did not hold. Raises TryAgain."""
-        for tries in range(MAX_TRIES):
+        for tries in range(max_tries):
             try:
                 self.client.transact_write_items(
                     TransactItems=[{"Update": cast("UpdateTypeDef", update)} for update in updates]
@@ -105,7 +117,8 @@ class Ledger:
                 codes = [reason.get("Code") for reason in error.response["CancellationReasons"]]
                 if "ConditionalCheckFailed" in codes:
                     return codes.index("ConditionalCheckFailed")
-                self.sleep(random.uniform(0, 0.05 * 2**tries))  # noqa: S311  # jitter, not a secret
+                pause = min(MAX_PAUSE_SECONDS, 0.05 * 2 ** min(tries, 10))
+                self.sleep(random.uniform(0, pause))  # noqa: S311  # jitter, not a secret
             else:
                 return None
         raise TryAgain("the ledger is busy: too many transactions at once")

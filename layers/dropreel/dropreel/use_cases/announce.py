@@ -19,4 +19,4 @@ class Announcer:
         """Publish every event in the job's `pending_events`. Raises PublishFault if the bus does not take one."""
         for event in in_order(job.pending_events):
             self.bus.publish(event, detail_of(job, event))
-            self.jobs.event_sent(job.job_id, event)
+            self.jobs.event_sent(job, event)

@@ -62,6 +62,7 @@ class ReportFailure:
 
     def _moved_on(self, job: Job, reason: Reason) -> Job:
         if reason.code in RETRIED and job.attempt < self.max_attempts:
+            self.announcer.announce(job)  # what this attempt still owes: the next one has events of its own
             moved = self.jobs.defer_next_attempt(job, reason, Money.SPENT, self.now())
         else:
             moved = self.jobs.finish(job, JobStatus.FAILED, self.now(), EventType.FAILED, reason)

@@ -29,6 +29,7 @@ def settle_ambiguous(
     logger.error("submission unknown", extra={"job_id": job.job_id, "attempt": job.attempt})
     reason = Reason("submission_unknown", message)
     if may_resubmit:
+        announcer.announce(job)  # what this attempt still owes: the next one has events of its own
         settled = jobs.defer_next_attempt(job, reason, Money.PERHAPS, at)
         if settled is not None:
             queue.send_again(settled)

@@ -141,6 +141,8 @@ class SubmitGeneration:
     def _held(self, job: Job) -> str:
         """Wait for money. Told once: a job that was held before and is still too dear for today just stays so."""
         if job.status is JobStatus.HELD:
+            if job.sent_at is not None:
+                self.jobs.note_taken(job)
             return self._told(job, job.job_id)
         if job.status is JobStatus.DEFERRED:
             return self._told(self.jobs.hold(job, self._no_money(), self.now(), EventType.HELD), job.job_id)

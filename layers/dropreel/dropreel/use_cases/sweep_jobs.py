@@ -1,9 +1,10 @@
 """Find the jobs that nothing works on any more, and release the held ones when there is money. It never pays."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
@@ -11,13 +12,18 @@ from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.jobs import TELLING, Job, JobStatus
 from dropreel.messages import Generation
-from dropreel.spending import day_of
+from dropreel.spending import SpendLimit, day_of
 from dropreel.use_cases.announce import Announcer
 from dropreel.use_cases.report_failure import ReportFailure, watch_ended
 from dropreel.use_cases.settle_ambiguous import settle_ambiguous
 
 QUIET = timedelta(minutes=10)
 """A job that nothing has touched for so long is looked at: longer than any step or any message of ours takes."""
+
+PASS = timedelta(seconds=35)
+"""The time of one pass over what waits in one way: all six fit into the function's 240 seconds."""
+MAX_DOUBLINGS = 7
+"""A message that is not taken is sent again after 10, 20, 40 minutes and so on, at most after 21 hours."""
 
 logger = logging.getLogger("dropreel")
 
@@ -37,8 +43,9 @@ class SweepJobs:
     now: Callable[[], datetime]
 
     def run(self) -> dict[str, int]:
-        """Return how many jobs were swept, by what was done."""
+        """Return how many jobs were swept, by what was done; `unfinished` counts the passes that had no time for all."""
         done: dict[str, int] = {}
+        self._release(done)
         steps: dict[str, Callable[[Job], str | None]] = {
             TELLING: self._tell,
             JobStatus.SUBMITTING: self._settle_abandoned,
@@ -47,10 +54,20 @@ class SweepJobs:
             JobStatus.HELD: self._tell_held,
         }
         for waiting, step in steps.items():
-            for job_id in self.jobs.waiting(waiting):
+            age = timedelta(0) if waiting == JobStatus.SUBMITTING else QUIET  # a lease is shorter
+            for job_id in self._in_time(done, waiting, self.now() - age):
                 self._count(done, step, job_id)
-        self._release(done)
         return done
+
+    def _in_time(self, done: dict[str, int], waiting: str, created_until: datetime) -> Iterator[str]:
+        """Yield the ids of what waits, oldest first, for as long as one pass may take: the others want their turn, too."""
+        end = self.now() + PASS
+        for job_id in self.jobs.waiting(waiting, created_until):
+            if self.now() >= end:
+                logger.warning("sweep unfinished", extra={"waiting": waiting})
+                done["unfinished"] = done.get("unfinished", 0) + 1
+                return
+            yield job_id
 
     def _tell_held(self, job: Job) -> str | None:
         if job.status is not JobStatus.HELD or not job.pending_events or self._is_fresh(job):
@@ -110,32 +127,53 @@ class SweepJobs:
         if job.status is not JobStatus.DEFERRED or (job.reason is not None and job.reason.code == "dead_letter"):
             return None
         due = max(job.updated_at, job.retry_at or job.updated_at) + QUIET
-        if self.now() < due:
+        if self.now() < due or self._is_on_its_way(job):
             return None
-        self.queue.send_again(job)
-        return "reminded"
+        return self._sent(job, "reminded")
 
     def _release(self, done: dict[str, int]) -> None:
         """Send held jobs to the queue again, oldest first, as far as the day's money goes. The claim decides, not this."""
-        room = self.ledger.limit.room_after(self.ledger.reserved_cents(day_of(self.now())))
-        for job_id in self.jobs.waiting(JobStatus.HELD):
-            try:
-                job = self.jobs.get(job_id)
-            except Exception:
-                logger.exception("not swept", extra={"job_id": job_id})
-                continue
-            if job is None or job.status is not JobStatus.HELD:
-                continue
-            if room is not None and not self.ledger.limit.can_never_hold(job.cost_cents):
-                if job.cost_cents > room:
-                    return
-                room -= job.cost_cents
-            self._count(done, self._send_held, job_id)
+        limit = self.ledger.limit
+        room = _Room(limit, limit.room_after(self.ledger.reserved_cents(day_of(self.now()))))
+        for job_id in self._in_time(done, JobStatus.HELD, self.now()):
+            self._count(done, partial(self._send_held, room), job_id)
+            if room.is_used_up:
+                return
 
-    def _send_held(self, job: Job) -> str:
+    def _send_held(self, room: "_Room", job: Job) -> str | None:
+        if job.status is not JobStatus.HELD or not room.takes(job) or self._is_on_its_way(job):
+            return None
         self.announcer.announce(job)
+        return self._sent(job, "released")
+
+    def _sent(self, job: Job, what: str) -> str | None:
+        if self.jobs.note_sent(job, self.now()) is None:
+            return None
         self.queue.send_again(job)
-        return "released"
+        return what
+
+    def _is_on_its_way(self, job: Job) -> bool:
+        """Whether a message was sent that may still wait in the queue: each one is given twice the time of the one before."""
+        return job.sent_at is not None and self.now() - job.sent_at < QUIET * 2 ** min(job.sends - 1, MAX_DOUBLINGS)
 
     def _is_fresh(self, job: Job) -> bool:
         return self.now() - job.updated_at < QUIET
+
+
+@dataclass
+class _Room:
+    """What is left of the day, in cents; None for no limit. A job that is too dear uses it up, so that none overtakes it."""
+
+    limit: SpendLimit
+    cents: int | None
+    is_used_up: bool = False
+
+    def takes(self, job: Job) -> bool:
+        """Take a job's price out of the room if it fits; one that the limit can never hold goes to its verdict for nothing."""
+        if self.cents is None or self.limit.can_never_hold(job.cost_cents):
+            return True
+        if job.cost_cents > self.cents:
+            self.is_used_up = True
+            return False
+        self.cents -= job.cost_cents
+        return True

@@ -1,0 +1,204 @@
+"""What must be true in every schedule: of each write and each event at its moment, and of everything at the end."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.provider import Provider, video_of
+from tests.faults.services import Buckets
+from tests.faults.state_machine import StateMachine
+from tests.faults.tables import Tables
+
+PRICE = 47
+ENDS = {
+    "completed": "Video Generation Completed",
+    "failed": "Video Generation Failed",
+    "rejected": "Video Generation Rejected",
+    "unknown": "Video Generation Unknown",
+}
+UNDER_WAY = {"generating": "Video Generation Submitted", "held": "Video Generation Held"}
+REPORTED = (ENDS["failed"], ENDS["unknown"])
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A status that a job came to: in which attempt, why, and by whose step."""
+
+    status: str
+    attempt: int
+    reason: str | None
+    step: str
+
+
+class Checks:
+    """Looks on while a world runs. What is wrong inside a step is kept, since the step would take it for a fault."""
+
+    def __init__(
+        self, tables: Tables, buckets: Buckets, provider: Provider, state_machine: StateMachine, limit: str
+    ) -> None:
+        self.tables = tables
+        self.buckets = buckets
+        self.provider = provider
+        self.state_machine = state_machine
+        self.limit = limit
+        self.history: dict[str, list[Moment]] = {}
+        self.events: list[dict[str, Any]] = []
+        self.most_reserved: dict[str, int] = {}
+        self.wrong: list[str] = []
+
+    def demand(self, holds: bool, otherwise: str) -> None:
+        """Keep what is wrong, for `always` to tell."""
+        if not holds:
+            self.wrong.append(otherwise)
+
+    # --- at their moment ----------------------------------------------------------------------------------------------
+
+    def written(self, step: str) -> None:
+        """Something was written to the tables by a step."""
+        for job in self.tables.jobs():
+            past = self.history.setdefault(job["job_id"], [])
+            reason = (job.get("reason") or {}).get("code")
+            now = Moment(job["status"], int(job["attempt"]), reason, step)
+            before = past[-1] if past else None
+            if before is not None and (before.status, before.attempt) == (now.status, now.attempt):
+                continue
+            past.append(now)
+            self._came_to(job, before, now)
+
+    def _came_to(self, job: dict[str, Any], before: Moment | None, now: Moment) -> None:
+        if before is not None and before.status in ENDS:
+            allowed = now.step == "owner" and before.status in ("failed", "unknown")
+            self.demand(allowed, f"{before.status} became {now.status} in {now.step}")
+        if now.status == "completed":
+            self._demand_delivered(job, "the job says completed")
+        if now.reason == "watch_ended" and now.status == "failed":
+            name = _execution_name(job)
+            there = self.state_machine.executions.get(name)
+            self.demand(
+                there is not None and bool(there.bad_ends), f"failed as watch_ended while {name} has not ended badly"
+            )
+
+    def published(self, entry: dict[str, Any]) -> None:
+        """An event reaches the bus."""
+        detail = json.loads(entry["Detail"])
+        event = {"type": entry["DetailType"], **detail}
+        says = {kind: status for status, kind in {**ENDS, **UNDER_WAY}.items()}[event["type"]]
+        data = event["data"]
+        self.demand(data["status"] == says, f"{event['type']} was told with the status {data['status']}")
+        made = [one for one in self.provider.submissions if one.image == data["image"]["key"]]
+        if says == "generating" or data["generation_id"]:
+            known = (data["attempt"], data["generation_id"]) in [(one.attempt, one.generation_id) for one in made]
+            self.demand(known, f"{event['type']} tells of {data['generation_id']} in attempt {data['attempt']}")
+        if says == "held":
+            past = self.history.get(data["job_id"], [])
+            was = any((one.status, one.attempt) == ("held", data["attempt"]) for one in past)
+            self.demand(was, f"{event['type']} tells of attempt {data['attempt']}, which was not held")
+        if says == "completed":
+            (job,) = [job for job in self.tables.jobs() if job["job_id"] == data["job_id"]]
+            self.demand(job["status"] == "completed", f"Completed was told of a job that is {job['status']}")
+            self._demand_delivered(data, "Completed was told")
+        self.events.append(event)
+
+    def posted(self, step: str) -> None:
+        """The provider gets a POST."""
+        self.demand(step == "submit_generation", f"a POST in {step}: only the queue may lead to one")
+
+    def _demand_delivered(self, told: dict[str, Any], when: str) -> None:
+        """The whole video of the job's generation and its receipt are in the bucket. `told` is a job or an event's data."""
+        video = told.get("video")
+        if not video:
+            self.demand(False, f"{when} and names no video")
+            return
+        content = self.buckets.content(video["bucket"], video["key"])
+        right = video_of(told["generation_id"])
+        self.demand(content == right, f"{when} and the video is not in the bucket")
+        self.demand(video["sha256"] == hashlib.sha256(right).hexdigest(), f"{when} with another video's digest")
+        receipt = json.loads(self.buckets.content(video["bucket"], video["receipt_key"]) or b"{}")
+        mine = (receipt.get("job_id"), receipt.get("generation_id"))
+        self.demand(mine == (told["job_id"], told["generation_id"]), f"{when} and its receipt is not in the bucket")
+
+    # --- at any time --------------------------------------------------------------------------------------------------
+
+    def always(self, images: list[str]) -> None:
+        """At most one paid POST an attempt, never past the cap, and nothing was wrong inside a step."""
+        assert not self.wrong, "; ".join(self.wrong)
+        attempts = {job["image"]["key"]: int(job["attempt"]) for job in self.tables.jobs()}
+        for image in images:
+            assert self.provider.paid(image) <= attempts.get(image, 0), (
+                f"{image} was paid for more than once an attempt"
+            )
+        self.reserved()
+        if self.limit != "unlimited":
+            cap = round(float(self.limit) * 100)
+            assert all(cents <= cap for cents in self.most_reserved.values()), f"past the cap: {self.most_reserved}"
+
+    def reserved(self) -> int:
+        """Return what is reserved on all days, in US cents."""
+        days = self.tables.days()
+        for day in days:
+            self.most_reserved[day["day"]] = max(self.most_reserved.get(day["day"], 0), int(day["reserved_cents"]))
+        return sum(int(day["reserved_cents"]) for day in days)
+
+    # --- at the end ---------------------------------------------------------------------------------------------------
+
+    def at_the_end(self, images: list[str]) -> None:
+        """Every image has its outcome and it was told, every cent is accounted for, no paid video is lost."""
+        jobs = {job["image"]["key"]: job for job in self.tables.jobs()}
+        assert sorted(jobs) == sorted(images), "an image was forgotten"
+        left = [(job["status"], job.get("waiting"), job.get("pending_events")) for job in jobs.values()]
+        assert all(status in ENDS and not waiting and not owed for status, waiting, owed in left), f"not ended: {left}"
+        self.always(images)
+        for image, job in jobs.items():
+            self._told(job)
+            assert not (self.provider.paid(image) and job["status"] == "rejected"), f"{image}: paid and rejected"
+            if job["status"] == "completed":
+                self._demand_delivered(job, "at the end the job is completed")
+            self._nothing_lost(image, job)
+        self.always(images)
+        billed = PRICE * sum(one.paid for one in self.provider.submissions)
+        untold = PRICE * sum(len(self._unpaid_unknown(job)) for job in jobs.values())
+        assert self.reserved() == billed + untold, "the spend table is not what the provider would bill"
+
+    def ends_told(self, job_id: str) -> list[str]:
+        """Return the types of the ends that were told of a job, each `metadata.id` once, in their order."""
+        mine = [event for event in self.events if event["data"]["job_id"] == job_id]
+        first = {(event["type"], event["metadata"]["id"]): None for event in mine if event["type"] in ENDS.values()}
+        return [kind for kind, _id in first]
+
+    def _told(self, job: dict[str, Any]) -> None:
+        """What was told is what happened: each end once, in order, whatever comes how often."""
+        told = self.ends_told(job["job_id"])
+        happened = [ENDS[one.status] for one in self.history[job["job_id"]] if one.status in ENDS]
+        assert told == happened, f"{job['status']} was told as {told} and was {happened}"
+        owned = sum(one.step == "owner" for one in self.history[job["job_id"]])
+        assert owned or len(told) == 1, f"nobody decided anything, and it ended as {told}"
+        assert Counter(told)[ENDS["completed"]] <= 1, f"completed was told as {told}"
+
+    def _nothing_lost(self, image: str, job: dict[str, Any]) -> None:
+        """A paid generation that comes to a video is delivered, or its attempt was reported."""
+        reported = {
+            event["data"]["attempt"]
+            for event in self.events
+            if event["data"]["job_id"] == job["job_id"] and event["type"] in REPORTED
+        }
+        for one in self.provider.submissions:
+            if one.image == image and one.paid and not one.fails:
+                delivered = job["status"] == "completed" and job["generation_id"] == one.generation_id
+                assert delivered or one.attempt in reported, f"{one.generation_id} is neither delivered nor reported"
+
+    def _unpaid_unknown(self, job: dict[str, Any]) -> set[int]:
+        """Return the attempts that could not be told and were not paid: their reservations stay."""
+        unknown = {
+            one.attempt
+            for one in self.history[job["job_id"]]
+            if one.status == "unknown" and one.reason == "submission_unknown"
+        }
+        mine = [one for one in self.provider.submissions if one.image == job["image"]["key"]]
+        return unknown - {one.attempt for one in mine if one.paid}
+
+
+def _execution_name(job: dict[str, Any]) -> str:
+    resumes = int(job.get("resumes") or 0)
+    return f"{job['job_id']}-{job['attempt']}" + (f"-{resumes}" if resumes else "")

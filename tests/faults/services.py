@@ -1,0 +1,109 @@
+"""What AWS services do and how they fail: S3, the queue's messages, and the faults of any call."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.response import StreamingBody
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+
+
+def refusal(operation: str, code: str, status: int, client: Any = None, **more: Any) -> ClientError:
+    """Return the error that an AWS client raises; with a `client`, of the class that it has for it."""
+    response: Any = {
+        "Error": {"Code": code, "Message": code},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        **more,
+    }
+    kind = ClientError if client is None else getattr(client.exceptions, code)
+    error: ClientError = kind(response, operation)
+    return error
+
+
+def spoilt(fault: str, operation: str, act: Callable[[], Any]) -> Any:
+    """Make one call with one of `script.FAULTS`; any other word leaves it as it is."""
+    if fault == "untaken" and operation == "PutEvents":
+        entry = {"ErrorCode": "InternalFailure", "ErrorMessage": "not taken"}
+        return {"FailedEntryCount": 1, "Entries": [entry]}
+    if fault in ("refused", "untaken"):
+        raise refusal(operation, "ServiceUnavailable", 503)
+    answer = act()
+    if fault == "lost":
+        raise ReadTimeoutError(endpoint_url=f"https://{operation}.example")
+    if (
+        fault == "repeated" and operation != "TransactWriteItems"
+    ):  # the SDK gives a transaction a token, so it is done once
+        answer = act()
+    return answer
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object in a bucket; every write of it is a version."""
+
+    content: bytes
+    metadata: dict[str, str]
+    version_id: str
+
+    @property
+    def etag(self) -> str:
+        """Like S3's."""
+        return f'"{hashlib.md5(self.content).hexdigest()}"'
+
+
+class Buckets:
+    """S3, as far as the code under test uses it: whole objects by bucket and key."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], StoredObject] = {}
+        self.writes = 0
+
+    def put(self, bucket: str, key: str, content: bytes, metadata: dict[str, str] | None = None) -> StoredObject:
+        """Write an object."""
+        self.writes += 1
+        stored = StoredObject(content, metadata or {}, f"version-{self.writes}")
+        self.objects[bucket, key] = stored
+        return stored
+
+    def content(self, bucket: str, key: str) -> bytes | None:
+        """Return what is there."""
+        stored = self.objects.get((bucket, key))
+        return None if stored is None else stored.content
+
+    def call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        """Make one call, and raise what the client would."""
+        assert operation in ("PutObject", "HeadObject", "GetObject"), f"what is {operation}?"
+        place = (arguments["Bucket"], arguments["Key"])
+        if operation == "PutObject":
+            body = arguments["Body"]
+            content = body if isinstance(body, bytes) else body.read()
+            if hasattr(body, "seek"):
+                body.seek(0)  # as the SDK does before it makes a call once more
+            return {"ETag": self.put(*place, content, arguments.get("Metadata")).etag}
+        stored = self.objects.get(place)
+        if stored is None or arguments.get("VersionId", stored.version_id) != stored.version_id:
+            if operation == "HeadObject":
+                raise refusal(operation, "404", 404)
+            raise refusal(operation, "NoSuchKey", 404, client)
+        if arguments.get("IfMatch", stored.etag) != stored.etag:
+            raise refusal(operation, "PreconditionFailed", 412)
+        told = {"VersionId": stored.version_id, "ETag": stored.etag, "Metadata": dict(stored.metadata)}
+        if operation == "HeadObject":
+            return {**told, "ContentLength": len(stored.content)}
+        first, _, last = arguments.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        part = stored.content[int(first) : int(last) + 1 if last else None]
+        return {**told, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
+
+
+@dataclass
+class Message:
+    """A message of the submission queue."""
+
+    body: str
+    visible_at: datetime
+    receives: int = 0
