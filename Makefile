@@ -22,7 +22,7 @@ SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc'
 BUILT := .aws-sam/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale lint scan format lock clean
+.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale bench lint scan format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ test-e2e: $(INSTALLED) $(BUILT) ## the tests against the local cloud: minutes
 test-scale: $(INSTALLED) $(BUILT) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
 	$(DEV)/bin/python -m pytest tests/scale -o timeout=900
 
+bench: $(INSTALLED) .venvs/bench/installed $(BUILT) ## measure beside rivals and floors, write tables and plots: minutes (ONLY="delivery startup")
+	@$(DEV)/bin/python -m benchmarks $(ONLY); status=$$?; .venvs/bench/bin/python -m benchmarks.plots && exit $$status
+
 lint: $(DEV)/installed $(SAM)/installed ## ruff, mypy --strict, cfn-lint (as written and as SAM translates it), statelint
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/ruff format --check
@@ -81,7 +84,7 @@ format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff format
 
 lock: $(DEV)/installed ## renew the lock files from the *.in files
-	for name in dev sam ministack checkov; do \
+	for name in dev sam ministack checkov bench; do \
 		$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done

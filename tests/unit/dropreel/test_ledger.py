@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.ledger import MAX_TRIES, Ledger, NotClaimed
+from dropreel.adapters.ledger import MAX_GIVE_BACK_TRIES, MAX_PAUSE_SECONDS, MAX_TRIES, Ledger, NotClaimed
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus, Money, Reason
@@ -343,9 +343,22 @@ def test_a_transaction_that_always_meets_another_is_left_for_later(books: Books)
     with pytest.raises(TryAgain):
         ledger.claim(new_job(), NOON, LEASE)
 
-    assert conflicting.conflicts == len(books.naps) == MAX_TRIES
-    assert sum(books.naps) < 0.05 * 2**MAX_TRIES
+    assert (conflicting.conflicts, len(books.naps)) == (MAX_TRIES, MAX_TRIES - 1)
+    assert max(books.naps) <= MAX_PAUSE_SECONDS
     assert books.reserved == 0
+
+
+def test_money_is_given_back_with_more_patience_than_a_claim_has(books: Books):
+    job = claimed(books, new_job())
+    conflicting = Conflicting(books.client, always=True)
+    ledger = Ledger(conflicting, "jobs", "spend", SpendLimit(None), books.naps.append)
+
+    with pytest.raises(TryAgain):
+        ledger.give_back(job, DEFERRED, BUSY, NOON)
+
+    assert conflicting.conflicts == MAX_GIVE_BACK_TRIES > MAX_TRIES
+    assert sum(books.naps) <= MAX_GIVE_BACK_TRIES * MAX_PAUSE_SECONDS
+    assert books.reserved == 47
 
 
 def test_a_fault_of_dynamodb_is_no_answer(books: Books):

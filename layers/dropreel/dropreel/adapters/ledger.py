@@ -117,8 +117,9 @@ class Ledger:
                 codes = [reason.get("Code") for reason in error.response["CancellationReasons"]]
                 if "ConditionalCheckFailed" in codes:
                     return codes.index("ConditionalCheckFailed")
-                pause = min(MAX_PAUSE_SECONDS, 0.05 * 2 ** min(tries, 10))
-                self.sleep(random.uniform(0, pause))  # noqa: S311  # jitter, not a secret
+                if tries + 1 < max_tries:
+                    pause = min(MAX_PAUSE_SECONDS, 0.05 * 2 ** min(tries, 10))
+                    self.sleep(random.uniform(0, pause))  # noqa: S311  # jitter, not a secret
             else:
                 return None
         raise TryAgain("the ledger is busy: too many transactions at once")
