@@ -118,8 +118,8 @@ ASSUMED = {
     "queue": "the rule's send, the poller's receive and its delete, which the engine does inside",
     "uploads": "one PUT by who drops the image, and its event on the bus as if it were charged for",
     "sleeping function": f"one function of {SLEEPER_MEGABYTES} MB submits, sleeps and asks every {POLL_INTERVAL} s, and "
-    f"copies the video; after {SLEEPER_LONGEST_SECONDS // 60} minutes, or when it dies, the paid video is lost; with the "
-    "default SubmitConcurrency no more than five videos are made at a time",
+    f"copies the video; after {SLEEPER_LONGEST_SECONDS // 60} minutes, or when it dies, the video is lost or paid for "
+    "again; with the default SubmitConcurrency no more than five videos are made at a time",
     "without tables": "the same three functions and state machine, without any call to DynamoDB: a duplicate event pays "
     "twice, nothing holds to a daily limit",
     "polls": f"one each {POLL_INTERVAL} s of the generation; the polls' own time is left out, which makes them too many",
@@ -127,7 +127,7 @@ ASSUMED = {
 LEFT_OUT = (
     "what is there without any video: the queue's long polls, the sweeper, the secret ($0.40 a month), alarms, storage",
     "transfer out of AWS: the provider fetches the image once (a megabyte is $0.00009 beyond the free 100 GB a month)",
-    "free tiers, which cover a few videos a day of every service but Step Functions (4,000 transitions a month)",
+    "free tiers: Step Functions' 4,000 transitions a month alone are some 36 videos of 3 minutes",
 )
 
 
@@ -232,7 +232,12 @@ def result(cold: Video, few: Video, many: Video) -> dict[str, Any]:
                 f"AWS's bill for a video that takes {USUAL_MINUTES} minutes",
                 f"${usual['usd']:.4f}",
                 f"{usual['share_of_cheapest_video']:.2%} of the cheapest video (${cheapest:.2f})",
-            ]
+            ],
+            [
+                "the same with one function that sleeps, and may lose the video",
+                f"${usual['sleeping_function']['usd']:.4f}",
+                f"ours is {usual['sleeping_function']['ours_against_it']:.1f} times that",
+            ],
         ],
         "targets": [
             held_to(f"AWS's bill for a video that takes {USUAL_MINUTES} minutes", usual["usd"], 0.0035, "US dollars"),

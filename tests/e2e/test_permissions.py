@@ -127,7 +127,8 @@ _ITEM: dict[str, Any] = {}
 def _lay(account: Account, at: datetime, **changes: dict[str, Any]) -> str:
     """Put a job into the table that nothing works on; return its id."""
     job_id = f"{next(_numbers):024x}"
-    item = {**_an_item(account), **changes, "job_id": {"S": job_id}, "updated_at": {"S": at.isoformat()}}
+    times = {name: {"S": at.isoformat()} for name in ("created_at", "updated_at")}
+    item = {**_an_item(account), **changes, **times, "job_id": {"S": job_id}}
     account.client("dynamodb").put_item(TableName=account.stack.outputs["JobsTableName"], Item=item)
     return job_id
 
