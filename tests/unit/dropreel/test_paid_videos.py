@@ -221,6 +221,23 @@ def test_a_job_that_goes_on_under_another_execution_does_not_fail_for_an_old_one
     assert world.report.execution_ended(old) == {"outcome": "generating"}
 
 
+def test_a_job_that_is_resumed_while_its_ended_execution_is_reported_does_not_fail(world: World):
+    world.has(money=Money.SPENT)
+    old, get = ended(world), world.jobs.get
+    reads = iter([1])
+
+    def resumed_after_the_first_read(job_id: str) -> Any:
+        found = get(job_id)
+        if next(reads, None):
+            world.has(money=Money.SPENT, resumes=1)
+        return found
+
+    world.jobs.get = resumed_after_the_first_read
+
+    assert world.report.execution_ended(old) == {"outcome": "generating"}
+    assert world.bus.types == []
+
+
 def test_an_execution_of_no_job_is_nobodys(world: World):
     world.has()
 

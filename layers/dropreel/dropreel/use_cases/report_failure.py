@@ -56,9 +56,8 @@ class ReportFailure:
             return {"outcome": "ignored"}
         if execution_name(job) != ended.name:
             return {"outcome": job.status.value}
-        return self.run(
-            Generation(job.job_id, job.attempt, job.generation_id or ""), watch_ended(ended.status, ended.cause)
-        )
+        generation = Generation(job.job_id, job.attempt, job.generation_id or "", ended.name)
+        return self.run(generation, watch_ended(ended.status, ended.cause))
 
     def _moved_on(self, job: Job, reason: Reason) -> Job:
         if reason.code in RETRIED and job.attempt < self.max_attempts:

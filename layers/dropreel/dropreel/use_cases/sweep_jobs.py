@@ -10,7 +10,7 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.jobs import TELLING, Job, JobStatus
+from dropreel.jobs import TELLING, Job, JobStatus, execution_name
 from dropreel.messages import Generation
 from dropreel.spending import SpendLimit, day_of
 from dropreel.use_cases.announce import Announcer
@@ -119,7 +119,8 @@ class SweepJobs:
             self.state_machine.start(job)
             self.announcer.announce(job)
             return "watched"
-        self.failure.run(Generation(job.job_id, job.attempt, job.generation_id or ""), watch_ended(status))
+        generation = Generation(job.job_id, job.attempt, job.generation_id or "", execution_name(job))
+        self.failure.run(generation, watch_ended(status))
         return "reported"
 
     def _remind(self, job: Job) -> str | None:
