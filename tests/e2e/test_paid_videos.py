@@ -137,7 +137,8 @@ def test_a_function_killed_in_the_middle_of_the_copy_copies_again(account: Accou
     account.simulator.set_faults([drip])
     key = account.new_key()
     account.put(key)
-    account.job_when(key, lambda one: one.provider_status == "completed")
+    # Once the copy has begun, and not before: a worker that waits for its first call is a process, too.
+    account.job_when(key, lambda one: account.simulator.summary()["downloads"].get(one.generation_id, 0) > 0)
 
     kill_function(account, "DeliverVideoFunction")
 
