@@ -75,6 +75,10 @@ class Buckets:
         stored = self.objects.get((bucket, key))
         return None if stored is None else stored.content
 
+    def of_type(self, ending: str) -> dict[tuple[str, str], StoredObject]:
+        """Return the objects whose keys end so."""
+        return {place: stored for place, stored in self.objects.items() if place[1].endswith(ending)}
+
     def call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         """Make one call, and raise what the client would."""
         assert operation in ("PutObject", "HeadObject", "GetObject"), f"what is {operation}?"
@@ -97,6 +101,7 @@ class Buckets:
             return {**told, "ContentLength": len(stored.content)}
         first, _, last = arguments.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         part = stored.content[int(first) : int(last) + 1 if last else None]
+        told["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
         return {**told, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.faults.play import NewWorld, Record, deaths_of, faults_of, play, play_each
+from tests.faults.provider import video_of
 from tests.faults.script import FAULTS, Script
 from tests.faults.tables import MotoTables
 
@@ -103,6 +104,18 @@ def test_every_aws_call_may_go_wrong_for_the_owner(
     faults = faults_of(play(new_world(script)), fault, since="owner")
 
     record_property("schedules", play_each(new_world, script, faults, {"completed"}))
+
+
+@pytest.mark.parametrize("what", ["cut short", "whole, and another's"])
+def test_what_lies_where_the_video_belongs_is_not_taken_for_it(new_world: NewWorld, what: str) -> None:
+    ((place, stored),) = play(new_world(Script())).buckets.of_type(".mp4").items()
+    other = (stored.content[:-3], stored.metadata) if what == "cut short" else (video_of("gen_9"), {"job-id": "-"})
+    world = new_world(Script())
+    world.buckets.put(*place, *other)
+
+    play(world)
+
+    assert world.statuses() == {"completed"}
 
 
 def test_the_bus_takes_nothing_for_hours(new_world: NewWorld, record_property: Record) -> None:
