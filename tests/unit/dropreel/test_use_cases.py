@@ -714,6 +714,39 @@ def test_a_video_says_where_it_came_from_in_ascii(ready: World):
     }
 
 
+def test_a_source_too_long_for_s3s_metadata_is_left_to_the_receipt(ready: World):
+    ready.has(image={"bucket": "uploads", "key": "é" * 512, "version_id": None, "size": 5})
+
+    ready.deliver.run(GENERATION)
+
+    ((_content, metadata),) = ready.videos.objects.values()
+    assert metadata == {"job-id": JOB_ID, "generation-id": "gen_1"}
+    assert ready.job.video is not None
+    assert ready.videos.receipts[ready.job.video.receipt_key]["image"]["key"] == "é" * 512
+
+
+@pytest.mark.parametrize(("generation", "told"), [("gén 1", "g%C3%A9n%201"), ("é" * 200, ("%C3%A9" * 200)[:1024])])
+def test_a_generation_id_of_any_letters_fits_into_s3s_metadata(ready: World, generation: str, told: str):
+    ready.has(generation_id=generation)
+
+    ready.deliver.run(replace(GENERATION, generation_id=generation))
+
+    ((_content, metadata),) = ready.videos.objects.values()
+    assert metadata["generation-id"] == told
+
+
+def test_a_source_is_told_as_long_as_s3_takes_it(ready: World):
+    for letters in range(1, 7):
+        for more in range(320, 340):
+            ready.has(image={"bucket": "uploads", "key": "k" * letters + "é" * more, "version_id": None, "size": 5})
+            ready.deliver.run(GENERATION)
+
+    found = [metadata for _content, metadata in ready.videos.objects.values()]
+    sizes = {sum(map(len, (*metadata, *metadata.values()))) for metadata in found if "source" in metadata}
+    assert max(sizes) == 2048  # S3's limit, as its documentation counts: all names and all values
+    assert any("source" not in metadata for metadata in found)
+
+
 def test_the_videos_address_is_kept_nowhere(ready: World):
     ready.deliver.run(GENERATION)
 

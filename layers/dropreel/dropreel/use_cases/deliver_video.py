@@ -19,6 +19,9 @@ from dropreel.receipts import receipt_key, receipt_of
 from dropreel.use_cases.announce import Announcer
 from dropreel.videos import video_key, video_warnings
 
+MAX_METADATA_BYTES = 2048
+"""S3's limit on an object's user metadata: the bytes of all names and values."""
+_LONGEST_ID = 1024
 _PIECE = 1024 * 1024
 
 
@@ -81,9 +84,7 @@ class DeliverVideo:
 
 
 def _metadata(job: Job) -> dict[str, str]:
-    """S3 user metadata is ASCII, so the image's key is percent-encoded."""
-    return {
-        "source": quote(f"s3://{job.image['bucket']}/{job.image['key']}", safe=":/"),
-        "job-id": job.job_id,
-        "generation-id": job.generation_id or "",
-    }
+    """S3 user metadata is ASCII, so other letters are percent-encoded; what S3 would refuse as too long is left out."""
+    ids = {"job-id": job.job_id, "generation-id": quote(job.generation_id or "", safe=":/")[:_LONGEST_ID]}
+    whole = {"source": quote(f"s3://{job.image['bucket']}/{job.image['key']}", safe=":/"), **ids}
+    return whole if sum(map(len, (*whole, *whole.values()))) <= MAX_METADATA_BYTES else ids
