@@ -26,6 +26,7 @@ MAX_LOOKS = 20_000
 RECOMMENDED_SIDE = 1024
 """Pixels a side that the provider recommends at least."""
 
+_SMALL_FILE = 128 * 1024
 _FIRST_BLOCK = 16 * 1024
 _BLOCK = 1024
 _LARGEST_BLOCK = 64 * 1024
@@ -58,6 +59,11 @@ class ImageFacts:
     size: int
     orientation: int = 1
     animated: bool = False
+
+
+def first_block(size: int | None) -> int:
+    """Return how many bytes the first read takes: all of a small file, for a second request takes longer than its bytes."""
+    return _SMALL_FILE if size is not None and size <= _SMALL_FILE else _FIRST_BLOCK
 
 
 class _Unreadable(Exception):
@@ -175,7 +181,7 @@ class _Window:
         return self.at(start, self.source.size - start)
 
     def _fetch(self, offset: int, needed: int) -> bytes:
-        block = _FIRST_BLOCK if not self._blocks else min(_LARGEST_BLOCK, _BLOCK << (self.reads // 8))
+        block = first_block(self.source.size) if not self._blocks else min(_LARGEST_BLOCK, _BLOCK << (self.reads // 8))
         length = min(max(needed, block), self.source.size - offset)
         if self.reads >= MAX_READS or self.bytes_read + length > MAX_BYTES_READ:
             raise self._too_long()

@@ -309,7 +309,7 @@ class FakeImageBucket(Outside):
     files: dict[str, bytes] = field(default_factory=dict)
     looked_for: list[str] = field(default_factory=list)
 
-    def find(self, image: ImageRef) -> FakeStoredImage | Missing:
+    def find(self, image: ImageRef, size: int | None = None) -> FakeStoredImage | Missing:
         self.enters("find")
         return self.stored
 

@@ -52,7 +52,8 @@ class Desk:
         self.images.files[key] = json.dumps(options).encode()
 
     def judge(self, drop: Drop = DROP) -> Job | None:
-        return ImageJudge(self.images, frozenset({"uploads", "pictures"}), self.stack, self.clock).judge(drop)
+        judged = ImageJudge(self.images, frozenset({"uploads", "pictures"}), self.stack, self.clock).judge(drop)
+        return None if judged is None else judged.job
 
     def accepted(self, drop: Drop = DROP) -> Job:
         job = self.judge(drop)

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+from dropreel.images import first_block
 from dropreel.jobs import ImageRef
 
 PRESIGN_SECONDS = 3600
@@ -19,7 +20,10 @@ PRESIGN_SECONDS = 3600
 
 @dataclass(frozen=True)
 class StoredImage:
-    """One version of an object, pinned: `read` gives ranges of exactly the bytes that `size` and `metadata` belong to."""
+    """One version of an object, pinned: `read` gives ranges of exactly the bytes that `size` and `metadata` belong to.
+
+    `start` holds its first bytes, where they have been read already.
+    """
 
     client: "S3Client"
     bucket: str
@@ -28,9 +32,12 @@ class StoredImage:
     etag: str
     size: int
     metadata: dict[str, str] = field(default_factory=dict)
+    start: bytes = field(default=b"", repr=False)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return the bytes from `offset`, at most `length`."""
+        if min(offset + length, self.size) <= len(self.start):
+            return self.start[offset : offset + length]
         answer = self.client.get_object(
             Bucket=self.bucket,
             Key=self.key,
@@ -62,15 +69,15 @@ class ImageBucket:
 
     client: "S3Client"
 
-    def find(self, image: ImageRef) -> StoredImage | Missing:
-        """Return the image, or why there is none."""
-        condition: dict[str, Any] = {} if image.version_id or not image.etag else {"IfMatch": image.etag}
+    def find(self, image: ImageRef, size: int | None = None) -> StoredImage | Missing:
+        """Return the image with its first bytes, or why there is none. `size`: what its event says of it, in bytes."""
+        which = {"Bucket": image.bucket, "Key": image.key, **_version(image.version_id)}
+        if image.etag and not image.version_id:
+            which["IfMatch"] = image.etag
         try:
-            head = self.client.head_object(
-                Bucket=image.bucket, Key=image.key, **_version(image.version_id), **condition
-            )
+            found, start = self._looked_at(which, first_block(size))
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            status = _status(error)
             if status == 412:
                 return Missing.SUPERSEDED
             if status in (404, 405):  # 405: the version is a delete marker
@@ -82,23 +89,43 @@ class ImageBucket:
             client=self.client,
             bucket=image.bucket,
             key=image.key,
-            version_id=head.get("VersionId"),
-            etag=head["ETag"],
-            size=head["ContentLength"],
-            metadata={name: _decoded(value) for name, value in head["Metadata"].items()},
+            version_id=found.get("VersionId"),
+            etag=found["ETag"],
+            size=_whole_size(found),
+            metadata={name: _decoded(value) for name, value in found["Metadata"].items()},
+            start=start,
         )
+
+    def _looked_at(self, which: dict[str, Any], length: int) -> tuple[Any, bytes]:
+        """Return what S3 says of an object, and its first bytes: one request for both, unless it is empty."""
+        try:
+            found = self.client.get_object(**which, Range=f"bytes=0-{length - 1}")
+        except ClientError as error:
+            if _status(error) != 416:  # there is no range in an empty object
+                raise
+            return self.client.head_object(**which), b""
+        return found, found["Body"].read()
 
     def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
         """Return a small object's first `most` bytes, or None where there is none."""
         try:
             return self.client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")["Body"].read()
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            status = _status(error)
             if status == 404:
                 return None
-            if status == 416:  # there is no range in an empty object
+            if status == 416:
                 return b""
             raise
+
+
+def _whole_size(found: Any) -> int:
+    """Return an object's size. A store that knows no ranges sends all of it, and says nothing of a range."""
+    return int(found["ContentRange"].rpartition("/")[2]) if found.get("ContentRange") else int(found["ContentLength"])
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def _version(version_id: str | None) -> dict[str, Any]:

@@ -22,6 +22,14 @@ MISSING_REASONS = {
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A job as `submitting` or `rejected`, and the image as it was seen, if it was looked for and found."""
+
+    job: Job
+    image: StoredImage | None = None
+
+
+@dataclass(frozen=True)
 class ImageJudge:
     """Turns a drop into a job that may be claimed, or into one that is rejected with every reason at once."""
 
@@ -30,8 +38,8 @@ class ImageJudge:
     default_options: dict[str, str]
     now: Callable[[], datetime]
 
-    def judge(self, drop: Drop) -> Job | None:
-        """Return the job as `submitting` or `rejected`; None where a newer upload, with an event of its own, is there instead."""
+    def judge(self, drop: Drop) -> Judged | None:
+        """Return the job, or None where a newer upload, with an event of its own, is there instead."""
         image = drop.image
         if drop.faults:
             return self._rejected(drop, Reason("request_invalid", " ".join(drop.faults), drop.faults))
@@ -41,12 +49,12 @@ class ImageJudge:
                 drop,
                 Reason("bucket_not_allowed", f"Images are taken from {allowed}, not from {image.bucket[:63]}."),
             )
-        stored = self.images.find(image)
+        stored = self.images.find(image, drop.size)
         if stored is Missing.SUPERSEDED:
             return None
         if isinstance(stored, Missing):
             return self._rejected(drop, MISSING_REASONS[stored])
-        return self._judged(drop, stored)
+        return Judged(self._judged(drop, stored), stored)
 
     def _judged(self, drop: Drop, stored: StoredImage) -> Job:
         job = self._job(drop, {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size})
@@ -79,8 +87,8 @@ class ImageJudge:
         places.append(Place("stack parameters", self.default_options, is_text=True))
         return places, faults
 
-    def _rejected(self, drop: Drop, reason: Reason) -> Job:
-        return replace(self._job(drop, {}), status=JobStatus.REJECTED, reason=reason)
+    def _rejected(self, drop: Drop, reason: Reason) -> Judged:
+        return Judged(replace(self._job(drop, {}), status=JobStatus.REJECTED, reason=reason))
 
     def described(self, drop: Drop) -> dict[str, Any]:
         """Return the image as far as the event itself tells it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from dropreel.adapters.image_bucket import ImageBucket, Missing
+from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger, NotClaimed
 from dropreel.adapters.provider_api import ProviderApi
@@ -86,12 +86,13 @@ class SubmitGeneration:
 
     def _begin(self, drop: Drop, dead: Job | None) -> str:
         """Judge a drop that has no job yet, or one that a dead letter left behind."""
-        job = self.judge.judge(drop)
-        if job is None:
+        judged = self.judge.judge(drop)
+        if judged is None:
             return "superseded" if dead is None else self._rejected(dead, MISSING_REASONS[Missing.SUPERSEDED])
+        job = judged.job
         if job.status is JobStatus.REJECTED and job.reason is not None:
             return self._rejected(job, job.reason)
-        return self._submit(job)
+        return self._submit(job, judged.image)
 
     def _again(self, message: Again) -> str:
         job = self.jobs.get(message.job_id)
@@ -120,13 +121,16 @@ class SubmitGeneration:
             return job.status.value
         return self._submit(job)
 
-    def _submit(self, job: Job) -> str:
-        """Claim the job and its price, then POST once. Whatever can fail on our side is done before the claim."""
+    def _submit(self, job: Job, image: StoredImage | None = None) -> str:
+        """Claim the job and its price, then POST once. Whatever can fail on our side is done before the claim.
+
+        `image`: as it has just been seen; a job that has waited is looked for anew.
+        """
         if self.ledger.limit.can_never_hold(job.cost_cents):
             limit = usd(self.ledger.limit.cents or 0)
             message = f"The video costs ${usd(job.cost_cents)}, more than the whole daily limit of ${limit}."
             return self._rejected(job, Reason("over_daily_limit", message))
-        stored = self.images.find(_ref(job))
+        stored = image or self.images.find(_ref(job))
         if isinstance(stored, Missing):
             return self._rejected(job, MISSING_REASONS[stored])
         submission = self.provider.prepare(_body(job, stored.presigned_url()))
