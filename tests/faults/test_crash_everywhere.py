@@ -1,5 +1,7 @@
 """Whatever dies or goes wrong wherever, nothing is paid twice, nothing paid is lost, and the cap holds."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.faults.play import NewWorld, Record, deaths_of, faults_of, play, play_each
@@ -109,9 +111,10 @@ def test_every_aws_call_may_go_wrong_for_the_owner(
 @pytest.mark.parametrize("what", ["cut short", "whole, and another's"])
 def test_what_lies_where_the_video_belongs_is_not_taken_for_it(new_world: NewWorld, what: str) -> None:
     ((place, stored),) = play(new_world(Script())).buckets.of_type(".mp4").items()
-    other = (stored.content[:-3], stored.metadata) if what == "cut short" else (video_of("gen_9"), {"job-id": "-"})
+    whole = {"content": video_of("gen_9"), "metadata": {**stored.metadata, "job-id": "another"}}
+    other = replace(stored, **({"content": stored.content[:-3]} if what == "cut short" else whole))
     world = new_world(Script())
-    world.buckets.put(*place, *other)
+    world.buckets.objects[place] = other
 
     play(world)
 
