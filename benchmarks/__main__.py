@@ -38,6 +38,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in NAMES]:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each side finds what it has compiled before
     if arguments.quick:
         os.environ[QUICK] = "1"
     results = QUICK_RESULTS if arguments.quick else report.RESULTS

@@ -1,7 +1,8 @@
 """The start of each function: time and memory to import its handler and wire its use case, beside the least that boto3 takes.
 
 Each start is a process of ministack's interpreter, as in the local cloud: the function's folder and the two layers, as
-they were built, are on its path, boto3 is the environment's own. No start uses the network.
+they were built, are on its path, boto3 is the environment's own. No start uses the network. A process ends as soon as it is
+ready: the interpreter's tidying up at the end is no part of a start.
 """
 
 import os
@@ -76,7 +77,7 @@ class Start:
         }
         if not writes_cache:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        return run_command([_PYTHON, *options, "-c", self.code], environment)
+        return run_command([_PYTHON, *options, "-c", f"{self.code}\nimport os; os._exit(0)"], environment)
 
 
 def run(say: Say) -> dict[str, Any]:
@@ -114,7 +115,8 @@ def run(say: Say) -> dict[str, Any]:
         "layer_bytes": layers,
     }
     return {
-        "what": "A function's handler is imported and its use case wired, in ministack's interpreter. Whole processes.",
+        "what": "From the start of a process, in ministack's interpreter, until a function's handler is imported and its use"
+        " case wired.",
         "runs": runs,
         "figures": figures,
         "targets": _targets(functions_found, layers),

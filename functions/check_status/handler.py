@@ -9,6 +9,7 @@ from dropreel.messages import generation_of
 from dropreel.wiring import check_status
 
 logger = Logger(service="dropreel")
+check_status()  # while the function starts, not while its first event waits
 
 
 @logger.inject_lambda_context(clear_state=True)

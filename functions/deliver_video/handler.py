@@ -9,6 +9,7 @@ from dropreel.messages import generation_of
 from dropreel.wiring import deliver_video
 
 logger = Logger(service="dropreel")
+deliver_video()  # while the function starts, not while its first event waits
 
 
 @logger.inject_lambda_context(clear_state=True)

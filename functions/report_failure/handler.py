@@ -9,6 +9,7 @@ from dropreel.messages import EXECUTION_ENDED, ended_execution_of, generation_of
 from dropreel.wiring import report_failure
 
 logger = Logger(service="dropreel")
+report_failure()  # while the function starts, not while its first event waits
 
 
 @logger.inject_lambda_context(clear_state=True)

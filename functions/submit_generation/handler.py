@@ -12,6 +12,7 @@ from dropreel.wiring import submit_generation
 MAX_RECEIVES = 5  # the queue's maxReceiveCount: after it, a message goes to the dead-letter queue
 
 logger = Logger(service="dropreel")
+submit_generation()  # while the function starts, not while its first event waits
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from dropreel.wiring import sweep_jobs
 
 logger = Logger(service="dropreel")
+sweep_jobs()  # while the function starts, not while its first event waits
 
 
 @logger.inject_lambda_context(clear_state=True)

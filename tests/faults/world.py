@@ -108,7 +108,7 @@ class World:
     def forget_processes(self) -> None:
         """Let every function start in a new process."""
         for thing in vars(dropreel.wiring).values():
-            if hasattr(thing, "cache_clear"):
+            if hasattr(thing, "cache_clear") and thing is not _client:
                 thing.cache_clear()
 
     # --- the services' side of outside calls ---------------------------------------------------------------------------
@@ -440,4 +440,4 @@ def play_services(monkeypatch: pytest.MonkeyPatch, current: Callable[[], World])
         return current().api_call(client, operation, arguments)
 
     monkeypatch.setattr(base, "_make_api_call", make_api_call)
-    monkeypatch.setattr(dropreel.wiring, "boto3", types.SimpleNamespace(client=lambda service, **_: _client(service)))
+    monkeypatch.setattr(dropreel.wiring, "_client", _client)

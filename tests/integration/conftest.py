@@ -28,6 +28,7 @@ TABLES = {"jobs": "JobsTable", "spend": "SpendTable"}
 STEPS = {"CheckStatus": "check_status", "DeliverVideo": "deliver_video", "ReportFailure": "report_failure"}
 WIRED = (
     "_client",
+    "_session",
     "submit_generation",
     "check_status",
     "deliver_video",

@@ -3,7 +3,6 @@
 Source of types, ranges and allowed values: the provider's document. `aspect_ratio` also takes `auto`, which is ours.
 """
 
-import difflib
 import math
 import re
 import unicodedata
@@ -151,8 +150,8 @@ def _one_of(*allowed: str) -> Callable[[Any], str]:
     def read(raw: Any) -> str:
         if isinstance(raw, str) and raw in allowed:
             return raw
-        near = difflib.get_close_matches(str(raw).lower(), allowed, n=1) if isinstance(raw, str) else []
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = _nearest(raw.lower(), allowed) if isinstance(raw, str) else None
+        hint = f"; did you mean {near}?" if near else ""
         raise _Invalid(f"allowed are {', '.join(allowed)}{hint}")
 
     return read
@@ -232,9 +231,15 @@ OPTION_NAMES = tuple(_READERS)
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), OPTION_NAMES, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    near = _nearest(name.lower().replace("-", "_"), OPTION_NAMES)
+    hint = f" (did you mean {near}?)" if near else ""
     return f"there is no option {_shown(name)}{hint}; allowed are {', '.join(OPTION_NAMES)}"
+
+
+def _nearest(word: str, allowed: Sequence[str]) -> str | None:
+    import difflib  # only a mistake needs it
+
+    return next(iter(difflib.get_close_matches(word, allowed, n=1)), None)
 
 
 def _shown(raw: Any) -> str:

@@ -23,7 +23,7 @@ def sqs() -> Iterator[Stubber]:
 def test_a_delay_is_never_longer_than_the_queue_can(sqs: Stubber, asked, delay):
     sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": ANY, "DelaySeconds": delay})
 
-    SubmissionQueue(sqs.client, URL).send_again(job_with(), asked)
+    SubmissionQueue(lambda: sqs.client, URL).send_again(job_with(), asked)
 
     sqs.assert_no_pending_responses()
 
@@ -33,7 +33,7 @@ def test_what_is_sent_is_read_back_as_the_same_job_attempt_and_defers(sqs: Stubb
     body = json.dumps({"job_id": job.job_id, "attempt": 2, "defers": 3})
     sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0})
 
-    SubmissionQueue(sqs.client, URL).send_again(job)
+    SubmissionQueue(lambda: sqs.client, URL).send_again(job)
 
     assert message_of(json.loads(body)) == Again(job.job_id, 2, 3)
     sqs.assert_no_pending_responses()

@@ -7,9 +7,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from dropreel.adapters.video_bucket import PART_BYTES, VideoBucket
+from dropreel.adapters.video_bucket import PART_BYTES, SINGLE_BYTES, VideoBucket
 from dropreel.adapters.video_source import VideoStream
 from dropreel.errors import VideoFault
+from tests.unit.dropreel.fakes import sha256
 from tests.unit.dropreel.tiny_video import box, tiny_video
 
 METADATA = {"job-id": "j", "generation-id": "g"}
@@ -27,10 +28,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[VideoBucket]:
         yield VideoBucket(client, "videos")
 
 
-def large_video(megabytes: int) -> bytes:
-    return tiny_video() + box(b"free", bytes(megabytes * 1024 * 1024))
-
-
 def stream(content: bytes) -> VideoStream:
     pieces = [content[at : at + 256 * 1024] for at in range(0, len(content), 256 * 1024)]
     return VideoStream(iter(pieces), max_bytes=10**9)
@@ -43,10 +40,29 @@ def read(video: VideoStream) -> bytes:
     return bytes(found)
 
 
-@pytest.mark.parametrize("content", [tiny_video(), large_video(17)], ids=["one part", "several parts"])
-def test_a_video_is_stored_as_it_came_and_found_again(bucket: VideoBucket, content: bytes):
-    bucket.put("a.mp4", stream(content), METADATA)
+def of_size(size: int) -> bytes:
+    """A video of exactly so many bytes."""
+    return tiny_video() + box(b"free", bytes(size - len(tiny_video()) - 8))
 
+
+SIZES = {
+    "tiny": len(tiny_video()),
+    "the last of one request": SINGLE_BYTES - 1,
+    "the first of two parts": SINGLE_BYTES,
+    "a byte more": SINGLE_BYTES + 1,
+    "whole parts": 5 * PART_BYTES,
+    "many parts": 6 * PART_BYTES + 7,
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_video_is_stored_as_it_came_and_found_again(bucket: VideoBucket, name: str):
+    content = of_size(SIZES[name]) if name != "tiny" else tiny_video()
+    video = stream(content)
+
+    bucket.put("a.mp4", video, METADATA)
+
+    assert (video.size, video.sha256) == (len(content), sha256(content))
     found = bucket.find("a.mp4", METADATA)
 
     assert found is not None
@@ -67,12 +83,24 @@ def test_what_another_job_has_put_there_is_not_found(bucket: VideoBucket, other:
     assert bucket.find("a.mp4", METADATA) is None
 
 
+@pytest.mark.parametrize(("size", "parts"), [(10_000_000, 0), (SINGLE_BYTES - 1, 0), (SINGLE_BYTES + 1, 3)])
+def test_most_videos_take_one_request(bucket: VideoBucket, size: int, parts: int):
+    made: list[str] = []
+    bucket.client.meta.events.register("before-call.s3", lambda model, **_: made.append(model.name))
+
+    bucket.put("a.mp4", stream(of_size(size)), METADATA)
+
+    in_parts = ["CreateMultipartUpload", *["UploadPart"] * parts, "CompleteMultipartUpload"]
+    assert made == (in_parts if parts else ["PutObject"])
+
+
 BROKEN = {
     "empty": lambda: b"",
     "no video": lambda: b"<html>gone</html>",
     "cut in its only part": lambda: tiny_video()[:-1],
-    "cut in its third part": lambda: large_video(20)[:-1],
-    "cut at the end of a part": lambda: large_video(20)[: 2 * PART_BYTES],
+    "cut in its third part": lambda: of_size(20_000_000)[:-1],
+    "cut at the end of what is held": lambda: of_size(SINGLE_BYTES + 1)[:SINGLE_BYTES],
+    "cut at the end of a part": lambda: of_size(30_000_000)[: 3 * PART_BYTES],
 }
 
 
@@ -97,7 +125,7 @@ def test_a_refusal_of_s3_in_the_middle_leaves_no_parts(bucket: VideoBucket, monk
     monkeypatch.setattr(bucket.client, "upload_part", refuses_the_second)
 
     with pytest.raises(ConnectionError):
-        bucket.put("a.mp4", stream(large_video(20)), METADATA)
+        bucket.put("a.mp4", stream(of_size(30_000_000)), METADATA)
 
     assert "Contents" not in bucket.client.list_objects_v2(Bucket="videos")
     assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="videos")

@@ -516,7 +516,9 @@ def test_a_short_answer_means_the_end_and_nothing_else(places, lengths):
     found, turn = b"", 0
     while True:
         asked = lengths[turn % len(lengths)]
+        peeked = stream.peek(lengths[-1])
         piece = stream.read(asked)
+        assert peeked == tiny_video()[len(found) :][: lengths[-1]]
         found, turn = found + piece, turn + 1
         if len(piece) < asked:
             break

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
+from dropreel.adapters.attribute_values import attribute_value, value_of
 from dropreel.jobs import TELLING, TERMINAL, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject
 
 if TYPE_CHECKING:
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
 
 WAITING_INDEX = "waiting"
 """Job ids by what they wait for, oldest first: only jobs that somebody has still to work on are in it."""
-
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 
 
 @dataclass(frozen=True)
@@ -183,9 +178,9 @@ class JobTable:
                 UpdateExpression="DELETE pending_events :event",
                 ConditionExpression="attempt = :attempt AND resumes = :resumes",
                 ExpressionAttributeValues={
-                    ":event": _serialize({event}),
-                    ":attempt": _serialize(job.attempt),
-                    ":resumes": _serialize(job.resumes),
+                    ":event": attribute_value({event}),
+                    ":attempt": attribute_value(job.attempt),
+                    ":resumes": attribute_value(job.resumes),
                 },
                 ReturnValues="ALL_NEW",
             )
@@ -203,7 +198,7 @@ class JobTable:
                 Key=_key(job_id),
                 UpdateExpression="REMOVE waiting",
                 ConditionExpression="waiting = :telling AND attribute_not_exists(pending_events)",
-                ExpressionAttributeValues={":telling": _serialize(TELLING)},
+                ExpressionAttributeValues={":telling": attribute_value(TELLING)},
             )
 
     def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
@@ -215,7 +210,7 @@ class JobTable:
             TableName=self.table,
             IndexName=WAITING_INDEX,
             KeyConditionExpression="waiting = :what AND created_at <= :until",
-            ExpressionAttributeValues={":what": _serialize(what), ":until": _serialize(_plain(created_until))},
+            ExpressionAttributeValues={":what": attribute_value(what), ":until": attribute_value(created_until)},
         )
         for page in pages:
             for item in page["Items"]:
@@ -255,18 +250,18 @@ def job_update(
         status = JobStatus(changes["status"])
         changes = {**changes, "waiting": TELLING if status in TERMINAL else status.value}
     names = {"#status": "status"} if "#status" in condition else {}
-    bound = {name: _serialize(_plain(value)) for name, value in (values or {}).items()}
+    bound = {name: attribute_value(value) for name, value in (values or {}).items()}
     sets, adds = [], []
     for name, value in changes.items():
         names[f"#{name}"] = name
-        bound[f":{name}_new"] = _serialize(_plain(value))
+        bound[f":{name}_new"] = attribute_value(value)
         sets.append(f"#{name} = :{name}_new")
     for name, number in (add or {}).items():
         names[f"#{name}"] = name
-        bound[f":{name}_add"] = _serialize(number)
+        bound[f":{name}_add"] = attribute_value(number)
         adds.append(f"#{name} :{name}_add")
     if event is not None:
-        bound[":event"] = _serialize({event})
+        bound[":event"] = attribute_value({event})
         adds.append("pending_events :event")
     return {
         "TableName": table,
@@ -327,30 +322,6 @@ def reason_json(reason: Reason | None) -> dict[str, Any] | None:
     return None if reason is None else reason.as_json()
 
 
-def _plain(value: Any) -> Any:
-    """Turn a value into what DynamoDB stores: numbers are Decimal, times are ISO 8601 text in UTC."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, float):
-        return Decimal(str(value))
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value.value if isinstance(value, (JobStatus, Money)) else value
-
-
-def _json(value: Any) -> Any:
-    """Turn what DynamoDB stored back into JSON values: a whole Decimal is an int, any other a float."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {name: _json(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_json(inner) for inner in value]
-    return value
-
-
 def _stored_reason(stored: dict[str, Any] | None) -> Reason | None:
     if not stored:
         return None
@@ -362,7 +333,7 @@ def _stored_fault(stored: dict[str, Any] | None) -> PollFaultNote | None:
 
 
 def _job(stored: Any) -> Job:
-    item = {name: _json(_deserialize(value)) for name, value in stored.items()}
+    item = value_of({"M": stored})
 
     def time(name: str) -> datetime | None:
         return datetime.fromisoformat(item[name]) if item.get(name) else None

@@ -4,15 +4,15 @@ import json
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from boto3.s3.transfer import TransferConfig
-
 from dropreel.adapters.video_source import VideoStream
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+SINGLE_BYTES = 16 * 1024 * 1024
+"""Bytes up to which a video goes up in one request: most do. It is held in memory."""
 PART_BYTES = 8 * 1024 * 1024
-"""Bytes held at a time, and the size of an upload's parts."""
+"""The size of a larger video's parts. Three are on their way to S3 while the next is read."""
 _PIECE = 256 * 1024
 
 
@@ -25,15 +25,25 @@ class VideoBucket:
 
     def put(self, key: str, video: VideoStream, metadata: dict[str, str]) -> None:
         """Copy the stream to `key`. `metadata` must be ASCII."""
-        self.client.upload_fileobj(
-            cast("IO[Any]", video),
-            self.bucket,
-            key,
-            ExtraArgs={"ContentType": "video/mp4", "Metadata": metadata},
-            Config=TransferConfig(
-                multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=2, use_threads=False
-            ),
+        start = video.peek(SINGLE_BYTES)
+        if len(start) < SINGLE_BYTES:
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=start, ContentType="video/mp4", Metadata=metadata)
+        else:
+            del start
+            self._put_in_parts(key, video, {"ContentType": "video/mp4", "Metadata": metadata})
+
+    def _put_in_parts(self, key: str, video: VideoStream, said: dict[str, Any]) -> None:
+        from s3transfer.manager import TransferConfig, TransferManager  # only large videos need it
+
+        config = TransferConfig(
+            multipart_threshold=PART_BYTES,
+            multipart_chunksize=PART_BYTES,
+            max_request_concurrency=3,
+            max_submission_concurrency=1,
+            max_in_memory_upload_chunks=3,
         )
+        with TransferManager(self.client, config) as transfers:
+            transfers.upload(cast("IO[Any]", video), self.bucket, key, said).result()
 
     def find(self, key: str, metadata: dict[str, str]) -> VideoStream | None:
         """Return the video at `key` as a stream if an earlier try put it there with this very metadata, else None."""

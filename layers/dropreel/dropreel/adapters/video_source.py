@@ -58,6 +58,12 @@ class VideoStream:
         self._rest = joined[length:]
         return joined[:length]
 
+    def peek(self, length: int) -> bytes:
+        """Return what the next `read` of so many bytes will return."""
+        found = self.read(length)
+        self._rest = found + self._rest
+        return found
+
     @property
     def sha256(self) -> str:
         """SHA-256 of the bytes so far, in hex."""

@@ -1,0 +1,106 @@
+"""How a function starts."""
+
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dropreel import wiring
+from dropreel.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[3]
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "JOBS_TABLE_NAME": "jobs",
+    "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key",
+    "API_BASE_URL": "https://api.example",
+    "GENERATION_TIMEOUT_MINUTES": "30",
+}
+
+
+@pytest.fixture(autouse=True)
+def a_new_process() -> Iterator[None]:
+    yield
+    for thing in vars(wiring).values():
+        if hasattr(thing, "cache_clear"):
+            thing.cache_clear()
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_use_case_is_made_once_and_garbage_is_collected_again():
+    first = wiring.check_status()
+
+    assert wiring.check_status() is first
+    assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("settings")
+def test_garbage_is_collected_again_where_a_setting_is_wrong(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("JOBS_TABLE_NAME")
+
+    with pytest.raises(SettingsError):
+        wiring.check_status()
+
+    assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("settings")
+def test_nothing_is_searched_while_a_use_case_is_made(monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    now = wiring._jobs
+
+    def jobs() -> object:
+        seen.append(gc.isenabled())
+        return now()
+
+    monkeypatch.setattr(wiring, "_jobs", jobs)
+
+    wiring.check_status()
+
+    assert seen == [False]
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])
+def test_an_image_is_presigned_for_its_own_region_with_todays_signature(monkeypatch: pytest.MonkeyPatch, region: str):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+
+    url = wiring._client("s3").generate_presigned_url("get_object", Params={"Bucket": "uploads", "Key": "a.jpg"})
+
+    assert url.startswith(f"https://uploads.s3.{region}.amazonaws.com/a.jpg?X-Amz-Algorithm=AWS4-HMAC-SHA256")
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_local_s3_on_an_ip_has_the_bucket_in_the_path(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+
+    url = wiring._client("s3").generate_presigned_url("get_object", Params={"Bucket": "uploads", "Key": "a.jpg"})
+
+    assert url.startswith("http://127.0.0.1:4566/uploads/a.jpg?")
+
+
+def test_a_function_is_ready_when_it_is_imported_and_has_not_imported_boto3():
+    code = "import sys, handler; from dropreel import wiring as w; print(w.check_status.cache_info().misses, 'boto3' in sys.modules)"
+    paths = f"{ROOT / 'functions' / 'check_status'}:{ROOT / 'layers' / 'dropreel'}"
+
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**ENVIRONMENT, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert said.stdout.split() == ["1", "False"]
