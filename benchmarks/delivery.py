@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.local_account import cpu_seconds_of
 from benchmarks.loopback import VIDEO_SECONDS, running_server
 from benchmarks.measure import CommandFailed, Say, Taken, interleaved, is_quick, ratios, run_command, spread, target
 from local.cloud import running_engine
@@ -41,17 +42,27 @@ _KEY = "video.mp4"
 
 
 @dataclass(frozen=True)
+class Delivered(Taken):
+    """One delivery, and what of its time is the local S3's own: `s3_cpu_seconds` is the processor time of that."""
+
+    s3_cpu_seconds: float
+
+
+@dataclass(frozen=True)
 class Place:
-    """Where videos come from and go to. `environment` is what the sides run with."""
+    """Where videos come from and go to. `environment` is what the sides run with, `s3_pid` the local S3's process."""
 
     videos_url: str
     client: "S3Client"
     environment: dict[str, str]
+    s3_pid: int
 
-    def deliver(self, side: str, size: int) -> Taken:
+    def deliver(self, side: str, size: int) -> Delivered:
         """Deliver one video of `size` bytes by one side, look whether all of it is there, and delete it again."""
         url = f"{self.videos_url}/video/{size}"
+        before = cpu_seconds_of(self.s3_pid)
         taken = run_command(_command(side, url, size), self.environment)
+        served = cpu_seconds_of(self.s3_pid) - before
         if side != "pipe":
             said = json.loads(taken.output.splitlines()[-1])
             if said["size"] != size or said.get("seconds", VIDEO_SECONDS) != VIDEO_SECONDS:
@@ -61,7 +72,7 @@ class Place:
             self.client.delete_object(Bucket=BUCKET, Key=_KEY)  # the local S3 holds it in memory
             if stored != size:
                 raise CommandFailed(f"{side} stored {stored:,} of {size:,} bytes")
-        return taken
+        return Delivered(**asdict(taken), s3_cpu_seconds=served)
 
 
 @contextmanager
@@ -75,7 +86,7 @@ def running_place() -> Iterator[Place]:
         client = engine.session().client("s3", endpoint_url=engine.endpoint_url)
         client.create_bucket(Bucket=BUCKET)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        yield Place(videos_url, client, {**inherited, **engine.environment})
+        yield Place(videos_url, client, {**inherited, **engine.environment}, engine.process.pid)
 
 
 def _command(side: str, url: str, size: int) -> list[str | Path]:
@@ -112,8 +123,8 @@ def run(say: Say) -> dict[str, Any]:
     }
 
 
-def _deliveries(place: Place, size: int) -> dict[str, Callable[[], Taken]]:
-    def by(side: str) -> Callable[[], Taken]:
+def _deliveries(place: Place, size: int) -> dict[str, Callable[[], Delivered]]:
+    def by(side: str) -> Callable[[], Delivered]:
         return lambda: place.deliver(side, size)
 
     return {side: by(side) for side in SIDES}
@@ -123,7 +134,7 @@ def _teller(say: Say, size: int, runs: int) -> Callable[[int, str], None]:
     return lambda run, side: say(f"{in_words(size)}, run {run} of {runs}: {side}")
 
 
-def _figures(size: int, taken: dict[str, list[Taken]]) -> dict[str, Any]:
+def _figures(size: int, taken: dict[str, list[Delivered]]) -> dict[str, Any]:
     wall = {side: [one.wall_seconds for one in runs] for side, runs in taken.items()}
     cpu = {side: [one.cpu_seconds for one in runs] for side, runs in taken.items()}
     return {
@@ -134,6 +145,7 @@ def _figures(size: int, taken: dict[str, list[Taken]]) -> dict[str, Any]:
                 "cpu_seconds": spread(cpu[side]),
                 "megabytes_per_second": spread([size / 1e6 / seconds for seconds in wall[side]]),
                 "peak_bytes": spread([one.peak_bytes for one in runs]),
+                "s3_part_of_the_time": spread([one.s3_cpu_seconds / one.wall_seconds for one in runs]),
             }
             for side, runs in taken.items()
         },
@@ -169,9 +181,17 @@ def _tables(sizes: dict[str, Any]) -> list[dict[str, Any]]:
                     _range(speed) if speed else "",
                     _range(cpu) if cpu else "",
                     f"{one['peak_bytes']['max'] / MEBIBYTE:,.0f} MiB",
+                    f"{one['s3_part_of_the_time']['median']:.0%}" if side != "floor" else "",
                 ]
             )
-    columns = ["video", "side", "ours is so many times as fast", "processor time of ours to it", "peak memory"]
+    columns = [
+        "video",
+        "side",
+        "ours is so many times as fast",
+        "processor time of ours to it",
+        "peak memory",
+        "of the time, the local S3's own work",
+    ]
     return [{"title": "Delivery", "columns": columns, "rows": rows}]
 
 

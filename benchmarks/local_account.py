@@ -244,10 +244,14 @@ def function_processes(engine_pid: int) -> Iterator[FunctionProcess]:
             if not folder.startswith(_WORKER):
                 continue
             pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-            ticks = int(stat[11]) + int(stat[12])
             function = folder.removeprefix(_WORKER).rpartition("-")[0]
-            yield FunctionProcess(pid, function, pages * _PAGE, ticks / _TICKS)
+            yield FunctionProcess(pid, function, pages * _PAGE, cpu_seconds_of(pid))
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Return the processor time that a process has taken so far, from /proc. Raises OSError where it is not there."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / _TICKS
 
 
 def logical_name(function: str) -> str:

@@ -83,7 +83,7 @@ def test_what_another_job_has_put_there_is_not_found(bucket: VideoBucket, other:
     assert bucket.find("a.mp4", METADATA) is None
 
 
-@pytest.mark.parametrize(("size", "parts"), [(10_000_000, 0), (SINGLE_BYTES - 1, 0), (SINGLE_BYTES + 1, 3)])
+@pytest.mark.parametrize(("size", "parts"), [(10_000_000, 0), (SINGLE_BYTES - 1, 0), (SINGLE_BYTES + 1, 4)])
 def test_most_videos_take_one_request(bucket: VideoBucket, size: int, parts: int):
     made: list[str] = []
     bucket.client.meta.events.register("before-call.s3", lambda model, **_: made.append(model.name))

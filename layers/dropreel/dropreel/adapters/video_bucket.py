@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 SINGLE_BYTES = 16 * 1024 * 1024
 """Bytes up to which a video goes up in one request: most do. It is held in memory."""
-PART_BYTES = 8 * 1024 * 1024
-"""The size of a larger video's parts. Three are on their way to S3 while the next is read."""
+PART_BYTES = 5 * 1024 * 1024
+"""The size of a larger video's parts, the least that S3 takes. Three are on their way to S3 while the next is read."""
 _PIECE = 256 * 1024
 
 
