@@ -47,7 +47,9 @@ def run(say: Say) -> dict[str, Any]:
             "large": [name for name in names if sizes[name] >= LARGE],
         }
         with running_server(folder) as url:
-            found = {kind: _compared(url, Path(place), members, runs, say, kind) for kind, members in classes.items()}
+            found = {
+                kind: _compared(url, Path(place), members, sizes, runs, say, kind) for kind, members in classes.items()
+            }
     figures = {kind: _figures(members, sizes, found[kind]) for kind, members in classes.items()}
     return {
         "what": "Images are judged, over HTTP from a loopback server: format and size, or that they are none.",
@@ -60,9 +62,11 @@ def run(say: Say) -> dict[str, Any]:
     }
 
 
-def _compared(url: str, place: Path, names: list[str], runs: int, say: Say, kind: str) -> dict[str, list[_Side]]:
+def _compared(
+    url: str, place: Path, names: list[str], sizes: dict[str, int], runs: int, say: Say, kind: str
+) -> dict[str, list[_Side]]:
     listed = place / f"{kind}.json"
-    listed.write_text(json.dumps(names), encoding="utf-8")
+    listed.write_text(json.dumps({name: sizes[name] for name in names}), encoding="utf-8")
 
     def by(side: str) -> Callable[[], _Side]:
         command = [sys.executable, "-m", "benchmarks.header_sides", side, url, str(listed)]
