@@ -111,4 +111,14 @@ $(BUILT): $(SAM)/installed $(SOURCES)
 	@mkdir -p .local/logs
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build --config-env local >.local/logs/sam-build.log 2>&1 \
 		|| { cat .local/logs/sam-build.log >&2; echo "sam build failed; its log is .local/logs/sam-build.log" >&2; exit 1; }
+	@# Lambda cannot keep what it compiles: with the runtime's own Python at hand, the layers bring it along.
+	@for python in '$(PYTHON)' python3.13; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || continue; \
+		echo 'compiling the layers with Python 3.13 ...' >&2; \
+		for layer in .aws-sam/build/*Layer; do \
+			env -u PYTHONPYCACHEPREFIX "$$python" -m compileall -q -j 0 --invalidation-mode checked-hash \
+				-s "$$layer" -p /opt "$$layer/python" || exit 1; \
+		done; \
+		break; \
+	done
 	@touch $@
