@@ -210,7 +210,7 @@ def _result(
             },
         },
         "counts": counts,
-        "tables": _tables(bursts, medians, linear),
+        "tables": _tables(bursts, medians, linear, memory),
         "summary": [
             [
                 f"{counts['images']:,} images in bursts of up to {max(medians):,} at once",
@@ -231,16 +231,38 @@ def _result(
     }
 
 
-def _tables(bursts: list[dict[str, Any]], medians: dict[int, float], linear: dict[str, Any]) -> list[dict[str, Any]]:
+def _tables(
+    bursts: list[dict[str, Any]], medians: dict[int, float], linear: dict[str, Any], memory: Memory
+) -> list[dict[str, Any]]:
     smallest = min(medians)
     rows = [
         [
             str(one["images"]),
             f"{one['seconds']['median']:.1f}",
+            f"{one['images_a_minute']:.0f}",
             f"{medians[one['images']] / medians[smallest] / (one['images'] / smallest):.2f}",
             f"{1000 * slope:.0f}",
         ]
         for one, slope in zip(bursts, linear["seconds_an_image_from_size_to_size"], strict=True)
     ]
-    columns = ["images at once", "seconds", f"against {smallest}, 1 being linear", "ms for each further image"]
-    return [{"title": "Bursts on the local cloud", "columns": columns, "rows": rows}]
+    columns = [
+        "images at once",
+        "seconds",
+        "images a minute",
+        f"against {smallest}, 1 being linear",
+        "ms for each further image",
+    ]
+    largest = [
+        [f"the largest process of `{name}`", f"{memory.largest[name] / _MEGABYTE:.0f} MB"]
+        for name in OURS
+        if name in memory.largest
+    ]
+    all_at_once = f"all {memory.processes_at_once} processes of the functions at once"
+    return [
+        {"title": "Bursts on the local cloud", "columns": columns, "rows": rows},
+        {
+            "title": "Memory",
+            "columns": ["resident in the local cloud, at most", "memory"],
+            "rows": [*largest, [all_at_once, f"{memory.bytes_at_once / _MEGABYTE:.0f} MB"]],
+        },
+    ]

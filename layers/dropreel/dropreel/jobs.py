@@ -24,6 +24,9 @@ class JobStatus(StrEnum):
 TELLING = "telling"
 """What an ended job waits for while an event of it has still to reach the bus."""
 
+A_PERSON = "a person"
+"""What a deferred job waits for while its message is in the dead-letter queue."""
+
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN})
 
 

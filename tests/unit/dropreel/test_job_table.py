@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.events import EventType
-from dropreel.jobs import TELLING, Job, JobStatus, Money, PollFaultNote, Reason
+from dropreel.jobs import A_PERSON, TELLING, Job, JobStatus, Money, PollFaultNote, Reason
 from tests.integration.conftest import make_table
 from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
 
@@ -103,6 +103,19 @@ def test_a_job_is_resumed_once(table: JobTable):
     assert table.resume(failed, LATER) is not None
     assert table.resume(failed, LATER) is None
     assert stored(table, failed).resumes == 1
+
+
+def test_a_job_whose_message_is_a_dead_letter_waits_for_a_person_and_goes_on_when_it_comes_back(table: JobTable):
+    job = job_with(status=JobStatus.DEFERRED)
+    table.note_dead_letter(job, NOON)
+    seen_by_the_sweeper = list(table.waiting(JobStatus.DEFERRED, LATER))
+    seen_by_a_person = list(table.waiting(A_PERSON, LATER))
+
+    table.hold(stored(table, job), Reason("daily_limit", "x"), LATER, EventType.HELD)
+
+    assert (seen_by_the_sweeper, seen_by_a_person) == ([], [job.job_id])
+    assert list(table.waiting(JobStatus.HELD, LATER)) == [job.job_id]
+    assert list(table.waiting(A_PERSON, LATER)) == []
 
 
 @pytest.mark.parametrize("told", [False, True])

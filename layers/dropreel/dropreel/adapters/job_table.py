@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dropreel.adapters.attribute_values import attribute_value, value_of
-from dropreel.jobs import TELLING, TERMINAL, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject
+from dropreel.jobs import A_PERSON, TELLING, TERMINAL, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -83,7 +83,7 @@ class JobTable:
         """Say on a job that its message is in the dead-letter queue, creating the job if need be. None: it is under way."""
         return self._update(
             job.job_id,
-            {**attributes_of(job), "status": JobStatus.DEFERRED, "updated_at": at},
+            {**attributes_of(job), "status": JobStatus.DEFERRED, "waiting": A_PERSON, "updated_at": at},
             condition="attribute_not_exists(job_id) OR #status = :deferred",
             values={":deferred": JobStatus.DEFERRED},
         )
@@ -244,11 +244,11 @@ def job_update(
 ) -> Any:
     """Return the arguments of one conditional update of a job, for `update_item` or as part of a transaction.
 
-    A job that changes its status changes what it waits for with it.
+    A job that changes its status changes what it waits for with it, to the status where `changes` says nothing else.
     """
     if "status" in changes:
         status = JobStatus(changes["status"])
-        changes = {**changes, "waiting": TELLING if status in TERMINAL else status.value}
+        changes = {"waiting": TELLING if status in TERMINAL else status.value, **changes}
     names = {"#status": "status"} if "#status" in condition else {}
     bound = {name: attribute_value(value) for name, value in (values or {}).items()}
     sets, adds = [], []

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -44,19 +45,16 @@ class VideoStream:
 
     def read(self, length: int = -1) -> bytes:
         """Return `length` bytes, fewer only at the end: who asks takes a short answer for the end."""
-        found = [self._rest]
-        have = len(self._rest)
-        while length < 0 or have < length:
-            piece = self._next()
-            if not piece:
+        found = BytesIO()
+        piece = self._rest or self._next()
+        while piece:
+            room = len(piece) if length < 0 else length - found.tell()
+            found.write(piece[:room])
+            self._rest = piece[room:]
+            if self._rest or found.tell() == length:
                 break
-            found.append(piece)
-            have += len(piece)
-        joined = b"".join(found)
-        if length < 0:
-            length = len(joined)
-        self._rest = joined[length:]
-        return joined[:length]
+            piece = self._next()
+        return found.getvalue()
 
     def peek(self, length: int) -> bytes:
         """Return what the next `read` of so many bytes will return."""
