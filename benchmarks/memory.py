@@ -9,7 +9,7 @@ SIZES = (10_000_000, 200_000_000, 2_000_000_000)
 """Sizes of the videos in bytes; the last is close to the largest that the stack takes unless told otherwise."""
 QUICK_SIZES = (10_000_000, 20_000_000)
 FLATNESS = 1.1
-"""How many times the memory of the smallest the memory of the largest may be, at most."""
+"""How many times the memory of the next smaller the memory of the largest may be, at most."""
 _RUNS = 2
 
 
