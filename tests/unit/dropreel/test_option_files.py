@@ -194,20 +194,17 @@ def test_a_number_beyond_all_sizes_is_a_fault_of_its_option(number):
     assert [(fault.place, fault.option) for fault in faults] == [(KEY, "duration")]
 
 
+# What can be decoded at all differs: Python 3.11 gives up at about 1,000, 3.13 at about 10,000.
 @pytest.mark.parametrize(("start", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_a_file_nested_thousands_deep_is_a_fault(start, end):
-    depth = 9_000
-
-    assert fault_of(b'{"prompt": ' + start * depth + b"1" + end * depth + b"}").place == KEY
-
-
-@pytest.mark.parametrize("depth", [10, 500, 900, *range(930, 1000, 3)])
-def test_a_value_of_any_depth_is_a_fault_and_no_crash(depth):
-    found = place_of(KEY, b'{"prompt": ' + b"[" * depth + b"]" * depth + b"}")
+@pytest.mark.parametrize("depth", [10, 500, 900, *range(930, 1000, 3), 5_000, 9_000, *range(9_900, 10_000, 7), 10_600])
+@pytest.mark.parametrize("option", ["prompt", "sound", "nonsense"])
+def test_a_value_of_any_depth_is_a_fault_and_no_crash(option, depth, start, end):
+    found = place_of(KEY, b'{"%s": ' % option.encode() + start * depth + b"1" + end * depth + b"}")
 
     faults = resolve([found]) if isinstance(found, Place) else [found]
 
     assert isinstance(faults, list)
+    assert faults[0].place == KEY
     assert [fault.place for fault in faults] == [KEY]
 
 
