@@ -24,7 +24,7 @@ def ours(url: str, bucket: str, key: str) -> dict[str, object]:
         "VIDEOS_BUCKET_NAME": bucket,
     }
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions" / "deliver_video"))
-    import handler  # type: ignore[import-not-found]  # noqa: F401 - the function's own, for its time and memory
+    import handler  # type: ignore[import-not-found]  # noqa: F401 - found by the path above; for its time and memory
 
     from dropreel.wiring import deliver_video
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl  # type: ignore[import-not-found]
+import matplotlib as mpl  # type: ignore[import-not-found]  # it is in .venvs/bench, not where types are checked
 
 from benchmarks.measure import ROOT
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
+from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]  # cfn-lint has no types
 
 from benchmarks.measure import (
     ROOT,

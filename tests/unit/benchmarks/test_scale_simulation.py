@@ -17,7 +17,6 @@ from cfnlint.decode.cfn_yaml import load as load_template
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from moto import mock_aws
 
 from benchmarks import scale
 from benchmarks.scale import claims, findings, quotas, sweeper, way
@@ -31,6 +30,7 @@ from dropreel.prices import PRICE_CENTS
 from dropreel.spending import SpendLimit
 from dropreel.use_cases.sweep_jobs import PASS, QUIET
 from tests.integration.conftest import make_table
+from tests.moto_account import moto_account
 from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
 from tests.unit.dropreel.world import World
 
@@ -451,13 +451,8 @@ def test_it_counts_the_state_machines_own_transitions() -> None:
 
 
 @pytest.fixture
-def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with mock_aws():
+def jobs() -> Iterator[Any]:
+    with moto_account():
         make_table("jobs")
         make_table("spend")
         yield boto3.client("dynamodb")

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.events import EventType
 from dropreel.jobs import A_PERSON, TELLING, Job, JobStatus, Money, PollFaultNote, Reason
 from tests.integration.conftest import make_table
+from tests.moto_account import moto_account
 from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
 
 LATER = NOON + timedelta(minutes=5)
@@ -20,12 +20,7 @@ TIMED_OUT = Reason("timed_out", "too late")
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobTable]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with moto_account():
         monkeypatch.setattr("tests.integration.conftest.TABLES", {"jobs": "JobsTable"})
         make_table("jobs")
         yield JobTable(boto3.client("dynamodb"), "jobs")

@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import MAX_GIVE_BACK_TRIES, MAX_PAUSE_SECONDS, MAX_TRIES, Ledger, NotClaimed
@@ -20,6 +19,7 @@ from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus, Money, Reason
 from dropreel.spending import SpendLimit
 from tests.integration.conftest import make_table
+from tests.moto_account import moto_account
 from tests.unit.dropreel.sample_jobs import NOON, job_with
 
 DAY = "2026-05-04"
@@ -59,17 +59,11 @@ class Books:
 @pytest.fixture(scope="module")
 def tables() -> Iterator[dict[str, str]]:
     """The stack's tables, made once, and the key of each."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.delenv("AWS_ENDPOINT_URL", raising=False)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
-        with mock_aws():
-            keys = {"jobs": "job_id", "spend": "day"}
-            for table in keys:
-                make_table(table)
-            yield keys
+    with moto_account():
+        keys = {"jobs": "job_id", "spend": "day"}
+        for table in keys:
+            make_table(table)
+        yield keys
 
 
 @pytest.fixture

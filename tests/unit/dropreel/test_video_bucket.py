@@ -5,11 +5,11 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from dropreel.adapters.video_bucket import PART_BYTES, SINGLE_BYTES, VideoBucket
 from dropreel.adapters.video_source import VideoStream
 from dropreel.errors import VideoFault
+from tests.moto_account import moto_account
 from tests.unit.dropreel.fakes import sha256
 from tests.unit.dropreel.tiny_video import box, tiny_video
 
@@ -17,13 +17,9 @@ METADATA = {"job-id": "j", "generation-id": "g"}
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[VideoBucket]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with mock_aws():
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        client = boto3.client("s3", region_name="us-east-1")
+def bucket() -> Iterator[VideoBucket]:
+    with moto_account():
+        client = boto3.client("s3")
         client.create_bucket(Bucket="videos")
         yield VideoBucket(client, "videos")
 

@@ -244,7 +244,7 @@ def job_update(
 ) -> Any:
     """Return the arguments of one conditional update of a job, for `update_item` or as part of a transaction.
 
-    A job that changes its status changes what it waits for with it, to the status where `changes` says nothing else.
+    A job that changes its status changes what it waits for with it: the status, or `TELLING` at its end, or what `changes` says.
     """
     if "status" in changes:
         status = JobStatus(changes["status"])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SINGLE_BYTES = 16 * 1024 * 1024
-"""Bytes up to which a video goes up in one request: most do. It is held in memory."""
+"""A video of fewer bytes goes up in one request, and is held in memory for it: most are."""
 PART_BYTES = 5 * 1024 * 1024
 """The size of a larger video's parts, the least that S3 takes. Three are on their way to S3 while the next is read."""
 _PIECE = 256 * 1024
