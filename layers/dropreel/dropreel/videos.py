@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from dropreel.errors import VideoFault
 from dropreel.jobs import Job
@@ -11,12 +12,15 @@ from dropreel.mp4_facts import VideoFacts, facts_of
 
 MAX_KEY_BYTES = 1024
 """S3's limit on an object key, in bytes of UTF-8."""
+MAX_METADATA_BYTES = 2048
+"""S3's limit on an object's user metadata: the bytes of all names and values."""
 MAX_MOOV_BYTES = 4 * 1024 * 1024
 """The largest payload of a `moov` box that is kept and read: a limit of ours, far above that of a video of some seconds."""
 DURATION_TOLERANCE_SECONDS = 0.5
 """How far a video's own duration may be from the asked one before a warning: a limit of ours."""
 
 _HEADER = 16
+_LONGEST_ID = 1024
 
 
 @dataclass
@@ -106,6 +110,16 @@ def video_key(job: Job) -> str:
     stem = folder + slash + (stem if dot and stem else name)
     tail = f"-{re.sub(r'[^0-9A-Za-z_.-]', '_', job.generation_id or '')}.mp4"
     return stem.encode()[: MAX_KEY_BYTES - len(tail)].decode(errors="ignore") + tail
+
+
+def video_metadata(job: Job) -> dict[str, str]:
+    """Return a video's user metadata: source, job and generation id.
+
+    S3 takes ASCII, so other letters are percent-encoded; what is too long for it is cut (the id) or left out (the source).
+    """
+    ids = {"job-id": job.job_id, "generation-id": quote(job.generation_id or "", safe=":/")[:_LONGEST_ID]}
+    whole = {"source": quote(f"s3://{job.image['bucket']}/{job.image['key']}", safe=":/"), **ids}
+    return whole if sum(map(len, (*whole, *whole.values()))) <= MAX_METADATA_BYTES else ids
 
 
 def video_warnings(options: Mapping[str, Any], facts: VideoFacts) -> tuple[str, ...]:

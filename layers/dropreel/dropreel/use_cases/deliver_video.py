@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
@@ -17,11 +16,8 @@ from dropreel.jobs import Job, JobStatus, VideoObject
 from dropreel.messages import Generation
 from dropreel.receipts import receipt_key, receipt_of
 from dropreel.use_cases.announce import Announcer
-from dropreel.videos import video_key, video_warnings
+from dropreel.videos import video_key, video_metadata, video_warnings
 
-MAX_METADATA_BYTES = 2048
-"""S3's limit on an object's user metadata: the bytes of all names and values."""
-_LONGEST_ID = 1024
 _PIECE = 1024 * 1024
 
 
@@ -64,7 +60,7 @@ class DeliverVideo:
 
     def _there_already(self, key: str, job: Job) -> VideoStream | None:
         """Read the video that an earlier try has copied, if it did: the provider need not be asked for it again."""
-        stream = self.videos.find(key, _metadata(job))
+        stream = self.videos.find(key, video_metadata(job))
         if stream is None:
             return None
         try:
@@ -79,12 +75,5 @@ class DeliverVideo:
         if not isinstance(answer, Finished):
             raise TryAgain(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
         with self.source.open(answer.result_url) as stream:
-            self.videos.put(key, stream, _metadata(job))
+            self.videos.put(key, stream, video_metadata(job))
         return stream
-
-
-def _metadata(job: Job) -> dict[str, str]:
-    """S3 user metadata is ASCII, so other letters are percent-encoded; what S3 would refuse as too long is left out."""
-    ids = {"job-id": job.job_id, "generation-id": quote(job.generation_id or "", safe=":/")[:_LONGEST_ID]}
-    whole = {"source": quote(f"s3://{job.image['bucket']}/{job.image['key']}", safe=":/"), **ids}
-    return whole if sum(map(len, (*whole, *whole.values()))) <= MAX_METADATA_BYTES else ids
