@@ -166,11 +166,11 @@ def _check(account: Account) -> str:
 
 
 def _deliver(account: Account) -> str:
-    """Deliver one video whole, and one that breaks off in its second part and must leave nothing behind."""
+    """Deliver one video whole, and one in parts, with junk after its end, that must leave nothing behind."""
     wrong = _invoke(account, "DeliverVideo", _generating(account, finished=True))
     if wrong:
         return wrong
-    broken = {"on": "download", "times": 1, "do": {"kind": "pad", "bytes": 20_000_000, "reset_after": 18_000_000}}
+    broken = {"on": "download", "times": 1, "do": {"kind": "extend", "bytes": 20_000_000}}
     state = _generating(account, finished=True)
     account.simulator.set_faults([broken])
     _invoke(account, "DeliverVideo", state)

@@ -133,7 +133,7 @@ def _opened(provider: Provider, result_url: str) -> Iterator[VideoStream]:
         "cut short": lambda: iter([video[:-3]]),
         "no video": lambda: iter([b"<html>Sorry</html>"]),
     }
-    yield VideoStream(pieces[word](), 1_000_000)
+    yield VideoStream(pieces[word](), 1_000_000, len(video))
 
 
 def _breaking_off(video: bytes) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError, UnseekableStreamError
 from botocore.response import StreamingBody
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -62,6 +62,8 @@ class Buckets:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], StoredObject] = {}
         self.writes = 0
+        self.streams: list[Any] = []
+        """What was sent and cannot be sent again."""
 
     def put(self, bucket: str, key: str, content: bytes, metadata: dict[str, str] | None = None) -> StoredObject:
         """Write an object."""
@@ -84,10 +86,7 @@ class Buckets:
         assert operation in ("PutObject", "HeadObject", "GetObject"), f"what is {operation}?"
         place = (arguments["Bucket"], arguments["Key"])
         if operation == "PutObject":
-            body = arguments["Body"]
-            content = body if isinstance(body, bytes) else body.read()
-            if hasattr(body, "seek"):
-                body.seek(0)  # as the SDK does before it makes a call once more
+            content = self._sent(arguments["Body"])
             return {"ETag": self.put(*place, content, arguments.get("Metadata")).etag}
         stored = self.objects.get(place)
         if stored is None or arguments.get("VersionId", stored.version_id) != stored.version_id:
@@ -103,6 +102,15 @@ class Buckets:
         part = stored.content[int(first) : int(last) + 1 if last else None]
         told["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
         return {**told, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
+
+    def _sent(self, body: Any) -> bytes:
+        """Take what the SDK sends of a body: a stream goes once, and is not to be had anew."""
+        if isinstance(body, bytes):
+            return body
+        if body in self.streams:
+            raise UnseekableStreamError(stream_object=body)
+        self.streams.append(body)
+        return b"".join(iter(lambda: body.read(1024), b""))
 
 
 @dataclass

@@ -100,7 +100,7 @@ def deliver_video() -> "DeliverVideo":
         jobs=_jobs(),
         provider=_provider(),
         source=VideoSource(settings.api_base_url, settings.max_video_bytes),
-        videos=VideoBucket(_client("s3"), settings.videos_bucket),
+        videos=VideoBucket(_client("s3", read_timeout=60), settings.videos_bucket),  # S3 may look long at a large one
         announcer=_announcer(),
         now=_now,
     )
@@ -199,11 +199,14 @@ def _provider() -> "ProviderApi":
 
 
 @cache
-def _client(service: str) -> Any:
-    """Return the process's one client of a service: a second one would open connections of its own."""
+def _client(service: str, read_timeout: int = 10) -> Any:
+    """Return the process's one client of a service: a second one would open connections of its own.
+
+    `read_timeout` is in seconds.
+    """
     from botocore.config import Config
 
-    config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=3, read_timeout=10)
+    config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=3, read_timeout=read_timeout)
     if service == "s3":
         # By default, addresses are signed the old way in us-east-1, and for the global endpoint elsewhere: that redirects a
         # young bucket's to its region, where the signature does not hold.

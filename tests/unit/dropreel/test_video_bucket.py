@@ -1,17 +1,23 @@
-"""How videos get into the bucket, in moto's S3."""
+"""How videos get into the bucket: in moto's S3, and on the wire."""
 
+import base64
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from dropreel.adapters.video_bucket import PART_BYTES, SINGLE_BYTES, VideoBucket
-from dropreel.adapters.video_source import VideoStream
-from dropreel.errors import VideoFault
+from dropreel.adapters import video_bucket
+from dropreel.adapters.video_bucket import PART_BYTES, VideoBucket
+from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
+from dropreel.errors import TryAgain, VideoFault
 from tests.moto_account import moto_account
 from tests.unit.dropreel.fakes import sha256
 from tests.unit.dropreel.tiny_video import box, tiny_video
+from tests.unit.dropreel.wire_s3 import WireS3, unchunked, wire_s3
 
 METADATA = {"job-id": "j", "generation-id": "g"}
 
@@ -24,9 +30,9 @@ def bucket() -> Iterator[VideoBucket]:
         yield VideoBucket(client, "videos")
 
 
-def stream(content: bytes) -> VideoStream:
-    pieces = [content[at : at + 256 * 1024] for at in range(0, len(content), 256 * 1024)]
-    return VideoStream(iter(pieces), max_bytes=10**9)
+def stream(content: bytes, length: int | None = None) -> VideoStream:
+    pieces = [content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)]
+    return VideoStream(iter(pieces), 10**9, length)
 
 
 def read(video: VideoStream) -> bytes:
@@ -43,18 +49,20 @@ def of_size(size: int) -> bytes:
 
 SIZES = {
     "tiny": len(tiny_video()),
-    "the last of one request": SINGLE_BYTES - 1,
-    "the first of two parts": SINGLE_BYTES,
-    "a byte more": SINGLE_BYTES + 1,
-    "whole parts": 5 * PART_BYTES,
-    "many parts": 6 * PART_BYTES + 7,
+    "a piece": PIECE_BYTES,
+    "the last of one part": PART_BYTES - 1,
+    "a part": PART_BYTES,
+    "a byte more": PART_BYTES + 1,
+    "whole parts": 3 * PART_BYTES,
+    "many parts": 4 * PART_BYTES + 7,
 }
 
 
+@pytest.mark.parametrize("tells_its_length", [True, False])
 @pytest.mark.parametrize("name", SIZES)
-def test_a_video_is_stored_as_it_came_and_found_again(bucket: VideoBucket, name: str):
+def test_a_video_is_stored_as_it_came_and_found_again(bucket: VideoBucket, name: str, tells_its_length: bool):
     content = of_size(SIZES[name]) if name != "tiny" else tiny_video()
-    video = stream(content)
+    video = stream(content, len(content) if tells_its_length else None)
 
     bucket.put("a.mp4", video, METADATA)
 
@@ -79,31 +87,40 @@ def test_what_another_job_has_put_there_is_not_found(bucket: VideoBucket, other:
     assert bucket.find("a.mp4", METADATA) is None
 
 
-@pytest.mark.parametrize(("size", "parts"), [(10_000_000, 0), (SINGLE_BYTES - 1, 0), (SINGLE_BYTES + 1, 4)])
-def test_most_videos_take_one_request(bucket: VideoBucket, size: int, parts: int):
+@pytest.mark.parametrize("parts", [0, 1, 4])
+def test_a_video_takes_one_request_unless_its_length_is_unknown_or_too_large_for_one(
+    bucket: VideoBucket, monkeypatch: pytest.MonkeyPatch, parts: int
+):
+    content = of_size(3 * PART_BYTES + 1)
+    monkeypatch.setattr(video_bucket, "PUT_BYTES", len(content) - (parts == 1))
     made: list[str] = []
     bucket.client.meta.events.register("before-call.s3", lambda model, **_: made.append(model.name))
 
-    bucket.put("a.mp4", stream(of_size(size)), METADATA)
+    bucket.put("a.mp4", stream(content, None if parts == 4 else len(content)), METADATA)
 
-    in_parts = ["CreateMultipartUpload", *["UploadPart"] * parts, "CompleteMultipartUpload"]
+    in_parts = ["CreateMultipartUpload", *["UploadPart"] * 4, "CompleteMultipartUpload"]
     assert made == (in_parts if parts else ["PutObject"])
 
 
 BROKEN = {
     "empty": lambda: b"",
     "no video": lambda: b"<html>gone</html>",
-    "cut in its only part": lambda: tiny_video()[:-1],
-    "cut in its third part": lambda: of_size(20_000_000)[:-1],
-    "cut at the end of what is held": lambda: of_size(SINGLE_BYTES + 1)[:SINGLE_BYTES],
-    "cut at the end of a part": lambda: of_size(30_000_000)[: 3 * PART_BYTES],
+    "cut in its only piece": lambda: tiny_video()[:-1],
+    "cut in its third part": lambda: of_size(13_000_000)[:-1],
+    "cut at the end of a piece": lambda: of_size(3_000_000)[: 5 * PIECE_BYTES],
+    "cut at the end of a part": lambda: of_size(20_000_000)[: 3 * PART_BYTES],
 }
 
 
+@pytest.mark.parametrize("tells_its_length", [True, False])
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_no_whole_video_leaves_neither_an_object_nor_parts(bucket: VideoBucket, name: str):
+def test_what_is_no_whole_video_leaves_neither_an_object_nor_parts(
+    bucket: VideoBucket, name: str, tells_its_length: bool
+):
+    content = BROKEN[name]()
+
     with pytest.raises(VideoFault):
-        bucket.put("a.mp4", stream(BROKEN[name]()), METADATA)
+        bucket.put("a.mp4", stream(content, len(content) if tells_its_length else None), METADATA)
 
     assert "Contents" not in bucket.client.list_objects_v2(Bucket="videos")
     assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="videos")
@@ -121,7 +138,78 @@ def test_a_refusal_of_s3_in_the_middle_leaves_no_parts(bucket: VideoBucket, monk
     monkeypatch.setattr(bucket.client, "upload_part", refuses_the_second)
 
     with pytest.raises(ConnectionError):
-        bucket.put("a.mp4", stream(of_size(30_000_000)), METADATA)
+        bucket.put("a.mp4", stream(of_size(3 * PART_BYTES)), METADATA)
 
     assert "Contents" not in bucket.client.list_objects_v2(Bucket="videos")
     assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="videos")
+
+
+# --- on the wire -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def s3() -> Iterator[WireS3]:
+    with wire_s3() as running:
+        yield running
+
+
+def bucket_of(s3: WireS3) -> VideoBucket:
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=0.5),
+    )
+    return VideoBucket(client, "videos")
+
+
+def test_a_video_goes_as_it_comes_and_its_checksum_behind_it(s3: WireS3):
+    content = of_size(3_000_000)
+
+    bucket_of(s3).put("a.mp4", stream(content, len(content)), METADATA)
+
+    (head,), (body,) = s3.heads, s3.bodies
+    assert head["x-amz-content-sha256"] == "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    assert head["x-amz-decoded-content-length"] == str(len(content))
+    pieces, rest = unchunked(body)
+    assert rest == b"\r\n"
+    chunks, trailer = unchunked(b"".join(pieces))
+    assert b"".join(chunks) == content
+    assert max(map(len, chunks)) == PIECE_BYTES
+    checksum = base64.b64encode(zlib.crc32(content).to_bytes(4, "big"))
+    assert trailer == b"x-amz-checksum-crc32:" + checksum + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_whole_video_never_comes_to_its_end_and_says_why(s3: WireS3, name: str):
+    content = BROKEN[name]()
+
+    with pytest.raises(VideoFault):
+        bucket_of(s3).put("a.mp4", stream(content, len(content)), METADATA)
+
+    assert not any(body.endswith(b"0\r\n\r\n") for body in s3.bodies)
+
+
+@pytest.mark.parametrize("ends", ["breaks off", "is busy", "says nothing"])
+def test_a_video_whose_upload_s3_breaks_off_is_to_be_tried_again(s3: WireS3, ends: str):
+    content = of_size(20_000_000)
+    if ends == "breaks off":
+        s3.breaks_off_after = 1_000_000
+    elif ends == "is busy":
+        s3.refuses_with = (503, b"SlowDown")
+    else:
+        s3.is_silent = True
+
+    with pytest.raises(TryAgain, match=r"S3 broke off the upload of a\.mp4"):
+        bucket_of(s3).put("a.mp4", stream(content, len(content)), METADATA)
+
+    assert len(s3.heads) == 1, "a stream cannot be sent twice"
+
+
+def test_what_s3_refuses_is_told_as_s3_says_it(s3: WireS3):
+    s3.refuses_with = (403, b"AccessDenied")
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bucket_of(s3).put("a.mp4", stream(tiny_video(), len(tiny_video())), METADATA)

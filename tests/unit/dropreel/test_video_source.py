@@ -195,6 +195,35 @@ def test_more_bytes_than_allowed_are_a_fault(server: ScriptedServer):
     assert "MaxVideoBytes" in fault_of(server, max_bytes=len(tiny_video()) - 1)
 
 
+def test_a_video_that_says_it_is_too_large_is_not_fetched(server: ScriptedServer):
+    server.plays(b"HTTP/1.1 200 OK\r\nContent-Length: 2001\r\n\r\n", hangs=True)
+
+    assert fault_of(server, max_bytes=2000) == "the video is larger than 2,000 bytes (MaxVideoBytes)"
+    assert not server.played_out
+
+
+LENGTHS = {
+    "told": (b"Content-Length: %d\r\n\r\n%b" % (len(tiny_video()), tiny_video()), len(tiny_video())),
+    "not told": (b"\r\n" + tiny_video(), None),
+    "in chunks": (b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(tiny_video()), tiny_video()), None),
+    "packed": (
+        b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
+        % (len(gzip.compress(tiny_video())), gzip.compress(tiny_video())),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_stream_tells_its_length_only_where_it_is_known(server: ScriptedServer, name):
+    answer, length = LENGTHS[name]
+    server.plays(b"HTTP/1.1 200 OK\r\n" + answer)
+
+    found, stream = fetch(server.base_url + TARGET, server.base_url)
+
+    assert (found, stream.length) == (tiny_video(), length)
+
+
 def test_as_many_bytes_as_allowed_are_taken(server: ScriptedServer):
     server.answers(200, tiny_video())
 
@@ -516,15 +545,38 @@ def test_a_short_answer_means_the_end_and_nothing_else(places, lengths):
     found, turn = b"", 0
     while True:
         asked = lengths[turn % len(lengths)]
-        peeked = stream.peek(lengths[-1])
         piece = stream.read(asked)
-        assert peeked == tiny_video()[len(found) :][: lengths[-1]]
         found, turn = found + piece, turn + 1
         if len(piece) < asked:
             break
 
     assert found == tiny_video()
     assert stream.read(1) == b""
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=20), st.lists(st.integers(1, 5000), min_size=1, max_size=5))
+def test_what_comes_next_is_given_at_once(sizes, lengths):
+    pieces, rest = [], tiny_video()
+    for size in (*sizes, len(rest)):
+        pieces, rest = [*pieces, rest[:size]], rest[size:]
+    given_out = 0
+
+    def coming():
+        nonlocal given_out
+        for piece in filter(None, pieces):
+            given_out += len(piece)
+            yield piece
+
+    stream = VideoStream(coming(), max_bytes=10_000_000)
+
+    found, turn = b"", 0
+    while piece := stream.read1(lengths[turn % len(lengths)]):
+        assert len(piece) <= lengths[turn % len(lengths)]
+        found, turn = found + piece, turn + 1
+        assert given_out - len(found) < max(map(len, pieces)), "more was taken than could be given"
+
+    assert found == tiny_video()
 
 
 @pytest.mark.parametrize("end", [1, 50, len(tiny_video()) - 1])

@@ -28,7 +28,8 @@ DOWNLOAD_SECONDS = 800
 DeliverVideo's function has 890: what is too slow fails while there is time to abort the upload.
 """
 MAX_REDIRECTS = 3
-_PIECE = 256 * 1024
+PIECE_BYTES = 128 * 1024
+"""How much of a video is held at a time. What goes up must not wait long for it: S3 ends a request that stands still."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -38,7 +39,11 @@ class VideoStream:
 
     pieces: Iterator[bytes]
     max_bytes: int
+    length: int | None = None
+    """How many bytes it said that it has, if it did."""
     size: int = 0
+    fault: VideoFault | None = None
+    """What was raised, for whom it reaches only wrapped into something else."""
     _digest: "_Hash" = field(default_factory=hashlib.sha256)
     _walker: BoxWalker = field(default_factory=BoxWalker)
     _rest: bytes = b""
@@ -46,21 +51,19 @@ class VideoStream:
     def read(self, length: int = -1) -> bytes:
         """Return `length` bytes, fewer only at the end: who asks takes a short answer for the end."""
         found = BytesIO()
-        piece = self._rest or self._next()
-        while piece:
-            room = len(piece) if length < 0 else length - found.tell()
-            found.write(piece[:room])
-            self._rest = piece[room:]
-            if self._rest or found.tell() == length:
+        while length < 0 or found.tell() < length:
+            piece = self.read1(length - found.tell() if length >= 0 else -1)
+            if not piece:
                 break
-            piece = self._next()
+            found.write(piece)
         return found.getvalue()
 
-    def peek(self, length: int) -> bytes:
-        """Return what the next `read` of so many bytes will return."""
-        found = self.read(length)
-        self._rest = found + self._rest
-        return found
+    def read1(self, length: int = -1) -> bytes:
+        """Return what comes next, at most `length` bytes and none only at the end: for who sends it on at once."""
+        piece = self._rest or self._next()
+        room = len(piece) if length < 0 else length
+        self._rest = piece[room:]
+        return piece[:room]
 
     @property
     def sha256(self) -> str:
@@ -74,6 +77,13 @@ class VideoStream:
 
     def _next(self) -> bytes:
         try:
+            return self._checked()
+        except VideoFault as fault:
+            self.fault = fault
+            raise
+
+    def _checked(self) -> bytes:
+        try:
             piece = next(self.pieces, b"")
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise VideoFault(f"the download broke off after {self.size:,} bytes: {type(error).__name__}") from error
@@ -82,7 +92,7 @@ class VideoStream:
             return b""
         self.size += len(piece)
         if self.size > self.max_bytes:
-            raise VideoFault(f"the video is larger than {self.max_bytes:,} bytes (MaxVideoBytes)")
+            raise _too_large(self.max_bytes)
         self._digest.update(piece)
         self._walker.feed(piece)
         return piece
@@ -106,7 +116,10 @@ class VideoSource:
         Raises VideoFault for an address or an answer that is not a video's, and so does the stream when it is too slow.
         """
         with TimeLimit(DOWNLOAD_SECONDS) as limit, self._response(result_url, limit) as response:
-            yield VideoStream(_pieces(response, limit), self.max_bytes)
+            length = _length(response)
+            if length is not None and length > self.max_bytes:
+                raise _too_large(self.max_bytes)
+            yield VideoStream(_pieces(response, limit), self.max_bytes, length)
 
     def _response(self, result_url: str, limit: TimeLimit) -> requests.Response:
         url = result_url
@@ -148,7 +161,7 @@ def _pieces(response: requests.Response, limit: TimeLimit) -> Iterator[bytes]:
     """Give the body's pieces. Once the time is up, its end is a fault too: it may be where the limit has cut it."""
     size = 0
     try:
-        for piece in response.iter_content(_PIECE):
+        for piece in response.iter_content(PIECE_BYTES):
             if limit.expired:
                 break
             size += len(piece)
@@ -159,6 +172,16 @@ def _pieces(response: requests.Response, limit: TimeLimit) -> Iterator[bytes]:
         raise
     if limit.expired:
         raise _too_slow(size)
+
+
+def _length(response: requests.Response) -> int | None:
+    """Return how many bytes the body has, where its headers tell."""
+    packed = response.headers.get("Content-Encoding", "identity") != "identity"
+    return None if packed else response.raw.length_remaining
+
+
+def _too_large(max_bytes: int) -> VideoFault:
+    return VideoFault(f"the video is larger than {max_bytes:,} bytes (MaxVideoBytes)")
 
 
 def _too_slow(size: int) -> VideoFault:

@@ -8,7 +8,7 @@ from typing import Any
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.adapters.video_bucket import VideoBucket
-from dropreel.adapters.video_source import VideoSource, VideoStream
+from dropreel.adapters.video_source import PIECE_BYTES, VideoSource, VideoStream
 from dropreel.answers import Finished
 from dropreel.errors import TryAgain, VideoFault
 from dropreel.events import EventType
@@ -17,8 +17,6 @@ from dropreel.messages import Generation
 from dropreel.receipts import receipt_key, receipt_of
 from dropreel.use_cases.announce import Announcer
 from dropreel.videos import video_key, video_metadata, video_warnings
-
-_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class DeliverVideo:
         if stream is None:
             return None
         try:
-            while stream.read(_PIECE):
+            while stream.read(PIECE_BYTES):
                 pass
         except VideoFault:  # not what we put there: copy it anew
             return None
