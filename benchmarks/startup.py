@@ -31,7 +31,7 @@ from benchmarks.measure import (
     target,
 )
 
-RUNS = 15
+RUNS = 21
 """How many times each start is measured."""
 QUICK_RUNS = 2
 MEBIBYTE = 1024 * 1024

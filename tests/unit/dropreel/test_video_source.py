@@ -18,7 +18,7 @@ from dropreel.errors import VideoFault
 from tests.unit.dropreel.certificates import authority_file, server_context
 from tests.unit.dropreel.kept_limits import kept_limits, limit_threads, open_files, open_files_settle_at
 from tests.unit.dropreel.scripted_server import ScriptedServer, closed_port, scripted_server
-from tests.unit.dropreel.tiny_video import boundaries, tiny_video
+from tests.unit.dropreel.tiny_video import boundaries, box, tiny_video
 
 TARGET = "/v/gen_1.mp4?sig=5ec2e7"
 
@@ -224,6 +224,26 @@ def test_a_stream_tells_its_length_only_where_it_is_known(server: ScriptedServer
     assert (found, stream.length) == (tiny_video(), length)
 
 
+def a_mebibyte_in_pieces(server: ScriptedServer) -> list[int]:
+    content = tiny_video() + box(b"free", bytes(1024 * 1024 - len(tiny_video()) - 8))
+    server.answers(200, content)
+    with VideoSource(server.base_url, 10_000_000).open(server.base_url + TARGET) as stream:
+        pieces = list(iter(stream.read1, b""))
+    assert b"".join(pieces) == content
+    return [len(piece) // 1024 for piece in pieces]
+
+
+def test_a_video_that_comes_fast_is_read_in_ever_larger_pieces(server: ScriptedServer):
+    assert a_mebibyte_in_pieces(server) == [64, 128, 256, 512, 64]
+
+
+def test_a_video_that_comes_slowly_is_passed_on_in_small_pieces(server: ScriptedServer, monkeypatch):
+    times = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(video_source, "monotonic", lambda: next(times))
+
+    assert a_mebibyte_in_pieces(server) == [64] * 16
+
+
 def test_as_many_bytes_as_allowed_are_taken(server: ScriptedServer):
     server.answers(200, tiny_video())
 
@@ -303,10 +323,11 @@ def test_a_stall_is_given_up(server: ScriptedServer, sends):
 def test_a_stall_half_way_tells_how_far_it_came(server: ScriptedServer, monkeypatch):
     monkeypatch.setattr(video_source, "DOWNLOAD_TIMEOUT", (10, 10))
     limits = kept_limits(monkeypatch, video_source)
-    server.plays(CHUNKED_HEAD + b"%x\r\n%b\r\n" % (600, tiny_video()[:600]), hangs=True)
+    start = tiny_video() + box(b"free", bytes(100_000))
+    server.plays(CHUNKED_HEAD + b"%x\r\n%b\r\n" % (len(start), start), hangs=True)
     server.sent = limits.expire_soon
 
-    assert fault_of(server) == "the download took longer than 800 seconds and was given up after 600 bytes"
+    assert fault_of(server) == "the download took longer than 800 seconds and was given up after 65,536 bytes"
     assert server.played_out == 0
 
 

@@ -88,7 +88,7 @@ class _Body:
     def __len__(self) -> int:
         return self.length
 
-    def read(self, length: int = -1) -> bytes:
+    def read(self, length: int) -> bytes:
         return self.video.read1(length)
 
 

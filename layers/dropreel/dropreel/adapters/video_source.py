@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -28,8 +29,10 @@ DOWNLOAD_SECONDS = 800
 DeliverVideo's function has 890: what is too slow fails while there is time to abort the upload.
 """
 MAX_REDIRECTS = 3
-PIECE_BYTES = 128 * 1024
-"""How much of a video is held at a time. What goes up must not wait long for it: S3 ends a request that stands still."""
+PIECE_BYTES = 1024 * 1024
+"""How much of a video is read at a time, at most: what botocore takes of a stream at once."""
+_FIRST_BYTES = 64 * 1024
+_SLOW_SECONDS = 1.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -85,7 +88,7 @@ class VideoStream:
     def _checked(self) -> bytes:
         try:
             piece = next(self.pieces, b"")
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except urllib3.exceptions.HTTPError as error:
             raise VideoFault(f"the download broke off after {self.size:,} bytes: {type(error).__name__}") from error
         if not piece:
             self._walker.finish()
@@ -158,15 +161,22 @@ class VideoSource:
 
 
 def _pieces(response: requests.Response, limit: TimeLimit) -> Iterator[bytes]:
-    """Give the body's pieces. Once the time is up, its end is a fault too: it may be where the limit has cut it."""
-    size = 0
+    """Give the body's pieces, larger ones as long as they come fast: S3 ends an upload that waits long for the next.
+
+    Once the time is up, the body's end is a fault too: it may be where the limit has cut it.
+    """
+    size, wanted = 0, _FIRST_BYTES
     try:
-        for piece in response.iter_content(PIECE_BYTES):
-            if limit.expired:
+        while not limit.expired:
+            began = monotonic()
+            piece = response.raw.read(wanted, decode_content=True)
+            is_slow = monotonic() - began > _SLOW_SECONDS
+            wanted = _FIRST_BYTES if is_slow else min(2 * wanted, PIECE_BYTES)
+            if not piece or limit.expired:
                 break
             size += len(piece)
             yield piece
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except urllib3.exceptions.HTTPError as error:
         if limit.expired:
             raise _too_slow(size) from error
         raise
