@@ -67,16 +67,17 @@ def run_command(command: Sequence[str | Path], environment: Mapping[str, str] | 
 def interleaved(
     sides: Mapping[str, Callable[[], T]], runs: int, said: Callable[[int, str], None] | None = None
 ) -> dict[str, list[T]]:
-    """Let the sides run in turn, A B A B, so that what slows the machine for a while slows each of them.
+    """Let the sides run in turn, A B B A, so that what slows the machine for a while slows each of them.
 
-    `said` is told before each run: its number from 1, and the side.
+    What a side leaves behind, freed memory say, then meets each of the others. `said` is told before each run: its number
+    from 1, and the side.
     """
     found: dict[str, list[T]] = {side: [] for side in sides}
     for run in range(1, runs + 1):
-        for side, measured in sides.items():
+        for side in sides if run % 2 else reversed(list(sides)):
             if said is not None:
                 said(run, side)
-            found[side].append(measured())
+            found[side].append(sides[side]())
     return found
 
 

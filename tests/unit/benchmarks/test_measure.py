@@ -49,7 +49,7 @@ def test_sides_run_in_turn():
 
     found = interleaved(sides, 2, lambda run, side: order.append(f"{side}{run}"))
 
-    assert order == ["a1", "a", "b1", "b", "a2", "a", "b2", "b"]
+    assert order == ["a1", "a", "b1", "b", "b2", "b", "a2", "a"]
     assert found == {"a": [None, None], "b": [None, None]}
 
 
