@@ -23,7 +23,7 @@ from local.cloud import running_engine
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-RUNS = {10_000_000: 5, 100_000_000: 5, 1_000_000_000: 5}
+RUNS = {10_000_000: 5, 100_000_000: 5, 1_000_000_000: 9}
 """Size of the video in bytes -> how many times each side delivers it."""
 QUICK_RUNS = {1_000_000: 2, 10_000_000: 1}
 MEBIBYTE = 1024 * 1024
