@@ -102,6 +102,15 @@ def test_a_video_takes_one_request_unless_its_length_is_unknown_or_too_large_for
     assert made == (in_parts if parts else ["PutObject"])
 
 
+def test_a_receipt_follows_its_video_where_botocore_adds_no_checksum_by_itself(bucket: VideoBucket):
+    bucket = VideoBucket(boto3.client("s3", config=Config(request_checksum_calculation="when_required")), "videos")
+
+    bucket.put("a.mp4", stream(tiny_video(), len(tiny_video())), METADATA)
+    bucket.put_receipt("a.json", {"job_id": "j"})
+
+    assert b'"job_id"' in bucket.client.get_object(Bucket="videos", Key="a.json")["Body"].read()
+
+
 BROKEN = {
     "empty": lambda: b"",
     "no video": lambda: b"<html>gone</html>",

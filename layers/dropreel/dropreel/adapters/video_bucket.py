@@ -93,8 +93,9 @@ class _Body:
 
 
 def _checksum_at_the_end(params: dict[str, Any], **_others: object) -> None:
-    """Over plain http, as to the local cloud, send the checksum behind the body too, as botocore does over https.
+    """Over plain http, as to the local cloud, send a video's checksum behind it too, as botocore does over https.
 
     By itself it would read the whole body for it first.
     """
-    params["context"]["checksum"]["request_algorithm"]["in"] = "trailer"
+    if isinstance(params["body"], _Body):
+        params["context"]["checksum"]["request_algorithm"]["in"] = "trailer"
