@@ -119,25 +119,32 @@ def scripted_server(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServe
     """Run a server for as long as the block lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = ScriptedServer(listener.getsockname()[1], tls)
-
-        def accept() -> None:
-            while True:
-                connection, _address = listener.accept()
-                if server.over.is_set():
-                    connection.close()
-                    return
-                threads.append(threading.Thread(target=server.serve, args=(connection,), daemon=True))
-                threads[-1].start()
-
-        threads = [threading.Thread(target=accept, daemon=True)]
-        threads[0].start()
-        try:
+        with serving(listener, server.serve, server.over):
             yield server
-        finally:
-            server.over.set()
-            socket.create_connection(("127.0.0.1", server.port)).close()  # wakes the one who waits for connections
-            for thread in threads:
-                thread.join(timeout=6)
+
+
+@contextmanager
+def serving(listener: socket.socket, serve: Callable[[socket.socket], None], over: threading.Event) -> Iterator[None]:
+    """Let each connection be served in a thread of its own for as long as the block lasts; then `over` is set."""
+
+    def accept() -> None:
+        while True:
+            connection, _address = listener.accept()
+            if over.is_set():
+                connection.close()
+                return
+            threads.append(threading.Thread(target=serve, args=(connection,), daemon=True))
+            threads[-1].start()
+
+    threads = [threading.Thread(target=accept, daemon=True)]
+    threads[0].start()
+    try:
+        yield
+    finally:
+        over.set()
+        socket.create_connection(listener.getsockname()).close()  # wakes the one who waits for connections
+        for thread in threads:
+            thread.join(timeout=6)
 
 
 def closed_port() -> int:

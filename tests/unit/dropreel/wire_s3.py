@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.unit.dropreel.scripted_server import serving
+
 ERROR = b"<Error><Code>%b</Code><Message>no</Message></Error>"
 
 
 @dataclass
 class WireS3:
-    """Takes PUTs one after the other, until the test ends.
+    """Takes PUTs until the test ends.
 
     `breaks_off_after` so many bytes of a body it resets the connection. `refuses_with` is a status and a code that it
     answers at once. `is_silent` lets it take all and answer nothing.
@@ -70,23 +72,8 @@ def wire_s3() -> Iterator[WireS3]:
     """Run it for as long as the block lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         s3 = WireS3(listener.getsockname()[1])
-
-        def accept() -> None:
-            while True:
-                connection, _address = listener.accept()
-                if s3.over.is_set():
-                    connection.close()
-                    return
-                s3.serve(connection)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
+        with serving(listener, s3.serve, s3.over):
             yield s3
-        finally:
-            s3.over.set()
-            socket.create_connection(("127.0.0.1", s3.port)).close()  # wakes the one who waits for connections
-            thread.join(timeout=6)
 
 
 def unchunked(body: bytes) -> tuple[list[bytes], bytes]:
