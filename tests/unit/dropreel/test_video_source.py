@@ -244,6 +244,16 @@ def test_a_video_that_comes_slowly_is_passed_on_in_small_pieces(server: Scripted
     assert a_mebibyte_in_pieces(server) == [64] * 16
 
 
+def test_no_piece_but_the_last_is_short_where_the_body_comes_in_dribs(server: ScriptedServer):
+    content = tiny_video() + box(b"free", bytes(64 * 1024 + 10 - len(tiny_video()) - 8))
+    server.plays(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content[:-20]), content[-20:])
+
+    with VideoSource(server.base_url, 10_000_000).open(server.base_url + TARGET) as stream:
+        pieces = list(iter(stream.read1, b""))
+
+    assert [len(piece) for piece in pieces] == [64 * 1024, 10]
+
+
 def test_as_many_bytes_as_allowed_are_taken(server: ScriptedServer):
     server.answers(200, tiny_video())
 

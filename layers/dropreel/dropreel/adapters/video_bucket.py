@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PUT_BYTES = 5 * 1024**3
 """The most bytes that S3 takes in one PutObject."""
+SENT_BYTES = 128 * 1024
+"""How much botocore sends at a time: the rest of anything longer it would copy each time. S3 takes 8 KiB at least."""
 PART_BYTES = 5 * 1024 * 1024
 """The size of the parts of a video that does not go up in one request, the least that S3 takes."""
 
@@ -88,8 +90,8 @@ class _Body:
     def __len__(self) -> int:
         return self.length
 
-    def read(self, length: int) -> bytes:
-        return self.video.read1(length)
+    def read(self, length: int) -> bytes | memoryview:
+        return self.video.read1(min(length, SENT_BYTES))
 
 
 def _checksum_at_the_end(params: dict[str, Any], **_others: object) -> None:

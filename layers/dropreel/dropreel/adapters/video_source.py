@@ -30,7 +30,7 @@ DeliverVideo's function has 890: what is too slow fails while there is time to a
 """
 MAX_REDIRECTS = 3
 PIECE_BYTES = 1024 * 1024
-"""How much of a video is read at a time, at most: what botocore takes of a stream at once."""
+"""How much of a video is read at a time, at most."""
 _FIRST_BYTES = 64 * 1024
 _SLOW_SECONDS = 1.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -49,7 +49,7 @@ class VideoStream:
     """What was raised, for whom it reaches only wrapped into something else."""
     _digest: "_Hash" = field(default_factory=hashlib.sha256)
     _walker: BoxWalker = field(default_factory=BoxWalker)
-    _rest: bytes = b""
+    _rest: bytes | memoryview = b""
 
     def read(self, length: int = -1) -> bytes:
         """Return `length` bytes, fewer only at the end: who asks takes a short answer for the end."""
@@ -61,9 +61,9 @@ class VideoStream:
             found.write(piece)
         return found.getvalue()
 
-    def read1(self, length: int = -1) -> bytes:
+    def read1(self, length: int = -1) -> bytes | memoryview:
         """Return what comes next, at most `length` bytes and none only at the end: for who sends it on at once."""
-        piece = self._rest or self._next()
+        piece = self._rest or memoryview(self._next())
         room = len(piece) if length < 0 else length
         self._rest = piece[room:]
         return piece[:room]
