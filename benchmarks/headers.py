@@ -23,7 +23,7 @@ ENOUGH = 300
 BYTES_TARGET = 0.01
 """The part of the large images' bytes that is fetched, at most."""
 SIDES = ("ours", "pillow")
-_CLASSES = {"small": "under 1 MB", "large": "1 to 10 MB"}
+_CLASSES = {"small": "under 1 MB", "large": "1 to 10 MB", "all": "all"}
 _TITLES = {"small": "small images", "large": "large images"}
 _Side = dict[str, Any]
 
@@ -50,6 +50,11 @@ def run(say: Say) -> dict[str, Any]:
             found = {
                 kind: _compared(url, Path(place), members, sizes, runs, say, kind) for kind, members in classes.items()
             }
+    classes["all"] = [*classes["small"], *classes["large"]]
+    found["all"] = {
+        side: [_together(*pair) for pair in zip(found["small"][side], found["large"][side], strict=True)]
+        for side in SIDES
+    }
     figures = {kind: _figures(members, sizes, found[kind]) for kind, members in classes.items()}
     return {
         "what": "Images are judged, over HTTP from a loopback server: format and size, or that they are none.",
@@ -82,6 +87,14 @@ def _compared(
         runs,
         lambda run, side: say(f"{len(names)} {_TITLES[kind]}, run {run} of {runs}: {side}"),
     )
+
+
+def _together(one: _Side, other: _Side) -> _Side:
+    """Return one run over the images of both."""
+    return {
+        **{name: one[name] + other[name] for name in ("seconds", "requests", "bytes", "verdicts")},
+        "peak_bytes": max(one["peak_bytes"], other["peak_bytes"]),
+    }
 
 
 def _figures(names: list[str], sizes: dict[str, int], found: dict[str, list[_Side]]) -> dict[str, Any]:
@@ -133,15 +146,12 @@ def _verdicts(ours: list[Any], pillow: list[Any]) -> dict[str, int]:
 
 
 def _targets(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    large = figures["large"]
+    large, everything = figures["large"], figures["all"]
     return [
         target("large images: part of the bytes that is fetched", large["part_of_bytes"]["all"], at_most=BYTES_TARGET),
         target("large images: times as fast as Pillow", large["times_as_fast"]["median"], at_least=1.0),
-        target(
-            "images that both take, and differ in what they are",
-            sum(found["verdicts"]["differ"] for found in figures.values()),
-            at_most=0,
-        ),
+        target("all images: times as fast as Pillow", everything["times_as_fast"]["median"], at_least=1.0),
+        target("images that both take, and differ in what they are", everything["verdicts"]["differ"], at_most=0),
     ]
 
 
@@ -161,6 +171,7 @@ def _tables(figures: dict[str, Any]) -> list[dict[str, Any]]:
         [_CLASSES[kind], name, str(one["images"]), f"{one['part_of_bytes']:.2%}", f"{one['requests_per_image']:.1f}"]
         for kind, found in figures.items()
         for name, one in found["by_format"].items()
+        if kind != "all"
     ]
     columns = [
         "images",
