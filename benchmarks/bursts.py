@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from benchmarks.local_account import (
     Floor,
     LocalAccount,
+    cpu_seconds_of,
     figures,
     function_processes,
     held_to,
@@ -26,7 +27,8 @@ PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30", "Dai
 SIZES = (50, 200, 500)
 QUICK_SIZES = (3, 6, 12)
 WARM_UP = (1, 5, 10, 20, 50)
-SINGLES = 5
+ROUNDS = 5
+QUICK_ROUNDS = 1
 SUBMIT_CONCURRENCY = 5
 """The template's default."""
 LINEAR_WITHIN = 1.15
@@ -38,25 +40,33 @@ _MEGABYTE = 1024 * 1024
 METHOD = """\
 The stack of template.yaml on the local cloud with PollIntervalSeconds 1, and a provider that is done at once and has
 rendered its one video already. The same photograph is uploaded under so many keys, eight uploads at a time, one burst
-after the other in the same cloud, the smallest one three times, before, between and after the others. Before, bursts
+after the other in the same cloud, in rounds from the smallest to the largest and back; medians count. Before, bursts
 of growing size, which are not counted, start the functions' processes; what a larger one starts beyond them is in its
 time. A burst lasts from the start of its first upload to the time at which its last job was completed (the job's own
-updated_at). A burst of any size takes at least what a single image takes: a poll interval and the steps around it.
-That fixed part would flatter the ratio of a large burst to a small one, so it is taken out: linear means that (time of
-the largest - time of a single image) / (time of the smallest - time of a single image) is the ratio of their numbers,
-each less one. The raw ratio and the seconds an image from each size to the next are given beside it. The floor is as
-many uploads through engine_floor.yaml: the same bucket, rule and queue (at most 5 messages at a time), a function that
-does nothing but start an execution, and the same state machine with empty functions. Memory is what the functions'
-processes hold resident, looked at twice a second in /proc; the engine starts a process for each invocation that runs
-at the same time and keeps it, as Lambda does with its environments."""
+updated_at). A burst of any size takes a poll interval and the steps around it, in part beside the work for the other
+images. So growth is told by slopes, which that fixed part is not in: linear means that each further image takes as
+long from the middle size to the largest as from the smallest to the middle one. The raw ratio of the times is given
+beside it, and the processor time of the engine and the functions for each image, which no waiting is in. The floor is
+as many uploads through engine_floor.yaml: the same bucket, rule and queue (at most 5 messages at a time), a function
+that does nothing but start an execution, and the same state machine with empty functions. Memory is what the
+functions' processes hold resident, looked at twice a second in /proc; the engine starts a process for each invocation
+that runs at the same time and keeps it, as Lambda does with its environments."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """One burst: how long it took, and the processor time of the engine and the functions in it, both in seconds."""
+
+    images: int
+    seconds: float
+    cpu_seconds: float
 
 
 def run(say: Callable[[str], None]) -> dict[str, Any]:
     """Return times in seconds, memory in megabytes, counts, and the targets."""
-    small, middle, large = QUICK_SIZES if is_quick() else SIZES
+    sizes, rounds = (QUICK_SIZES, QUICK_ROUNDS) if is_quick() else (SIZES, ROUNDS)
     warm_up = WARM_UP[:2] if is_quick() else WARM_UP
-    seconds: dict[int, list[float]] = {}
-    folders: dict[str, int] = {}
+    bursts: dict[str, Burst] = {}
     with running_cloud(say, PARAMETERS, created_seconds=0, processing_seconds=0) as cloud:
         account = LocalAccount(cloud)
         say("deploying the engine's floor")
@@ -64,26 +74,34 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
         for number in warm_up:
             say(f"warming up with {number} images at once")
             _burst(account, f"warm-{number}", number)
-        singles = [_burst(account, f"single-{number}", 1) for number in range(SINGLES)]
         with watched_memory(cloud.engine.process.pid) as memory:
-            for number in (small, middle, small, large, small):
-                folder = f"burst-{len(folders)}"
-                folders[folder] = number
-                seconds.setdefault(number, []).append(_burst(account, folder, number))
-                say(f"{number} images at once took {seconds[number][-1]:.1f} s")
-        counts = _counts(account, folders)
+            for turn in range(rounds):
+                for number in sizes[:: -1 if turn % 2 else 1]:
+                    folder = f"burst-{len(bursts)}"
+                    bursts[folder] = _burst(account, folder, number)
+                    say(f"{number} images at once took {bursts[folder].seconds:.1f} s")
+        counts = _counts(account, {folder: burst.images for folder, burst in bursts.items()})
         for number in warm_up:
             _floor_burst(floor, f"burst-warm-{number}", number)
+        middle = sizes[1]
         floor_seconds = _floor_burst(floor, "burst", middle)
         say(f"{middle} images at once through empty functions took {floor_seconds:.1f} s")
-    return _result(seconds, singles, {"images": middle, "seconds": floor_seconds}, memory, counts)
+    return _result([*bursts.values()], {"images": middle, "seconds": floor_seconds}, memory, counts)
 
 
-def _burst(account: LocalAccount, folder: str, number: int) -> float:
-    """Drop so many images at once; return the seconds from the first upload's start to the last job's completion."""
+def _burst(account: LocalAccount, folder: str, number: int) -> Burst:
+    """Drop so many images at once, and wait until the last job is completed."""
+    worked = _cpu_seconds(account)
     began = account.put_many(folder, number)
     jobs = account.jobs_when_ended(folder, number, END_SECONDS)
-    return max(datetime.fromisoformat(job["updated_at"]).timestamp() for job in jobs) - began
+    ended = max(datetime.fromisoformat(job["updated_at"]).timestamp() for job in jobs)
+    return Burst(number, ended - began, _cpu_seconds(account) - worked)
+
+
+def _cpu_seconds(account: LocalAccount) -> float:
+    """Return the processor time of the engine and of all its functions' processes so far: it keeps them."""
+    engine = account.cloud.engine.process.pid
+    return cpu_seconds_of(engine) + sum(one.cpu_seconds for one in function_processes(engine))
 
 
 def _floor_burst(floor: Floor, folder: str, number: int) -> float:
@@ -165,39 +183,39 @@ def watched_memory(engine_pid: int) -> Iterator[Memory]:
 # --- the result -------------------------------------------------------------------------------------------------------
 
 
-def growth(seconds: dict[int, float], single: float) -> dict[str, Any]:
-    """Return how the time grows from the smallest burst to the largest, against linear (1.0)."""
-    sizes = sorted(seconds)
-    small, large = sizes[0], sizes[-1]
-    numbers = (large - 1) / (small - 1)
-    slopes = pairwise_slopes([(1, single), *((number, seconds[number]) for number in sizes)])
+def growth(seconds: dict[int, float]) -> dict[str, Any]:
+    """Return how the time grows with the number, three sizes of bursts to their seconds, against linear (1.0)."""
+    points = sorted(seconds.items())
+    slopes = pairwise_slopes(points)
+    (small, least), (large, most) = points[0], points[-1]
     return {
-        "without_the_fixed_part": rounded((seconds[large] - single) / (seconds[small] - single) / numbers),
-        "raw": rounded(seconds[large] / seconds[small] / (large / small)),
+        "slope": rounded(slopes[-1] / slopes[0]),
+        "raw": rounded(most / least / (large / small)),
         "seconds_an_image_from_size_to_size": [rounded(slope) for slope in slopes],
     }
 
 
-def _result(
-    seconds: dict[int, list[float]],
-    singles: list[float],
-    floor: dict[str, Any],
-    memory: Memory,
-    counts: dict[str, Any],
-) -> dict[str, Any]:
-    medians = {number: percentile(took, 50) for number, took in sorted(seconds.items())}
-    linear = growth(medians, percentile(singles, 50))
+def _result(taken: list[Burst], floor: dict[str, Any], memory: Memory, counts: dict[str, Any]) -> dict[str, Any]:
+    by_size = {
+        number: [one for one in taken if one.images == number] for number in sorted({one.images for one in taken})
+    }
+    medians = {number: percentile([one.seconds for one in same], 50) for number, same in by_size.items()}
+    linear = growth(medians)
     bursts = [
-        {"images": number, "seconds": figures(seconds[number]), "images_a_minute": rounded(number / took * 60)}
-        for number, took in medians.items()
+        {
+            "images": number,
+            "seconds": figures([one.seconds for one in same]),
+            "images_a_minute": rounded(number / medians[number] * 60),
+            "cpu_seconds_an_image": figures([one.cpu_seconds / number for one in same]),
+        }
+        for number, same in by_size.items()
     ]
     against_floor = rounded(medians[floor["images"]] / floor["seconds"])
     completed = counts["ended"].get("completed", 0)
     return {
         "what": "Many images at once on the local cloud: time against number, memory, nothing lost, nothing paid twice.",
         "method": METHOD.replace("\n", " "),
-        "runs": sum(len(took) for took in seconds.values()),
-        "single_image_seconds": figures(singles),
+        "runs": len(taken),
         "bursts": bursts,
         "growth_against_linear": linear,
         "engine_floor": {**floor, "seconds": rounded(floor["seconds"]), "ours_against_it": against_floor},
@@ -215,13 +233,13 @@ def _result(
             [
                 f"{counts['images']:,} images in bursts of up to {max(medians):,} at once",
                 f"{completed:,} completed, {counts['paid_exactly_once']:,} paid for exactly once",
-                f"time grows {linear['without_the_fixed_part']:.2f} times linearly ({against_floor:.1f} x the bare engine)",
+                f"time grows {linear['slope']:.2f} times linearly ({against_floor:.1f} x the bare engine)",
             ]
         ],
         "targets": [
             held_to(
-                f"time of {max(medians)} images against {min(medians)}, without the fixed part, 1 being linear",
-                linear["without_the_fixed_part"],
+                f"slope of time, from {floor['images']} to {max(medians)} images against that from {min(medians)} on",
+                linear["slope"],
                 LINEAR_WITHIN,
             ),
             held_to("images that did not end as completed", counts["images"] - completed, 0),
@@ -235,15 +253,17 @@ def _tables(
     bursts: list[dict[str, Any]], medians: dict[int, float], linear: dict[str, Any], memory: Memory
 ) -> list[dict[str, Any]]:
     smallest = min(medians)
+    slopes = [f"{1000 * slope:.0f}" for slope in linear["seconds_an_image_from_size_to_size"]]
     rows = [
         [
             str(one["images"]),
             f"{one['seconds']['median']:.1f}",
             f"{one['images_a_minute']:.0f}",
             f"{medians[one['images']] / medians[smallest] / (one['images'] / smallest):.2f}",
-            f"{1000 * slope:.0f}",
+            slope,
+            f"{1000 * one['cpu_seconds_an_image']['median']:.0f}",
         ]
-        for one, slope in zip(bursts, linear["seconds_an_image_from_size_to_size"], strict=True)
+        for one, slope in zip(bursts, ["", *slopes], strict=True)
     ]
     columns = [
         "images at once",
@@ -251,6 +271,7 @@ def _tables(
         "images a minute",
         f"against {smallest}, 1 being linear",
         "ms for each further image",
+        "processor ms an image",
     ]
     largest = [
         [f"the largest process of `{name}`", f"{memory.largest[name] / _MEGABYTE:.0f} MB"]

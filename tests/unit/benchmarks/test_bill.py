@@ -203,12 +203,13 @@ def test_figures_keep_how_many_they_are_of() -> None:
     assert figures([1.0, 2.0, 3.0]) == {"median": 2, "p95": 2.9, "min": 1, "max": 3, "runs": 3}
 
 
-def test_growth_leaves_the_fixed_part_out() -> None:
-    linear = growth({50: 1 + 4.9, 200: 1 + 19.9, 500: 1 + 49.9}, 1.0)
+def test_growth_is_told_by_slopes_which_no_fixed_part_is_in() -> None:
+    linear = growth({500: 1.0 + 50, 50: 1.0 + 5, 200: 1.0 + 20})
 
-    assert linear["without_the_fixed_part"] == pytest.approx(1.0)
+    assert linear["slope"] == pytest.approx(1.0)
     assert linear["raw"] < 1
-    assert linear["seconds_an_image_from_size_to_size"] == pytest.approx([0.1, 0.1, 0.1])
+    assert linear["seconds_an_image_from_size_to_size"] == pytest.approx([0.1, 0.1])
+    assert growth({50: 5.0, 200: 20.0, 500: 80.0})["slope"] == pytest.approx(2.0)
     assert pairwise_slopes([(0, 0), (2, 1), (4, 5)]) == [0.5, 2]
 
 
