@@ -5,6 +5,7 @@ DEV := .venvs/dev
 SAM := .venvs/sam
 ENGINE := .venvs/ministack
 SCAN := .venvs/checkov
+OLDEST := .venvs/oldest
 
 # What `make run` and `make drop` take, passed on as environment, so that neither a shell nor make reads what is in a prompt.
 VARIABLES := IMAGE PROMPT MODE NEGATIVE_PROMPT ASPECT_RATIO DURATION CFG_SCALE SOUND STACK
@@ -46,10 +47,10 @@ deploy: $(DEV)/installed $(SAM)/installed $(BUILT) ## deploy into your own AWS a
 remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS account, and say what is kept and why
 	@$(DEV)/bin/python -m cli remove
 
-test: $(INSTALLED) $(BUILT) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
+test: $(INSTALLED) $(OLDEST)/installed $(BUILT) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
 	$(DEV)/bin/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
-test-unit: $(DEV)/installed ## the unit tests: seconds
+test-unit: $(DEV)/installed $(OLDEST)/installed ## the unit tests: seconds
 	$(DEV)/bin/python -m pytest tests/unit
 
 test-integration: $(DEV)/installed ## the tests against moto: seconds
@@ -84,7 +85,7 @@ format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff format
 
 lock: $(DEV)/installed ## renew the lock files from the *.in files
-	for name in dev sam ministack checkov bench; do \
+	for name in dev sam ministack checkov bench oldest; do \
 		$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
