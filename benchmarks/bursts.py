@@ -1,8 +1,9 @@
 """Many images at once on the local cloud: how time grows with their number, and that none is lost or paid twice."""
 
+import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,7 @@ from benchmarks.local_account import (
     pairwise_slopes,
     percentile,
 )
-from benchmarks.measure import is_quick, rounded
+from benchmarks.measure import is_quick, rounded, spread
 from local.cloud import running_cloud
 
 PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30", "DailySpendLimitUsd": "unlimited"}
@@ -45,7 +46,8 @@ of growing size, which are not counted, start the functions' processes; what a l
 time. A burst lasts from the start of its first upload to the time at which its last job was completed (the job's own
 updated_at). A burst of any size takes a poll interval and the steps around it, in part beside the work for the other
 images. So growth is told by slopes, which that fixed part is not in: linear means that each further image takes as
-long from the middle size to the largest as from the smallest to the middle one. The raw ratio of the times is given
+long from the middle size to the largest as from the smallest to the middle one, compared within each round. The raw
+ratio of the times is given
 beside it, and the processor time of the engine and the functions for each image, which no waiting is in. The floor is
 as many uploads through engine_floor.yaml: the same bucket, rule and queue (at most 5 messages at a time), a function
 that does nothing but start an execution, and the same state machine with empty functions. Memory is what the
@@ -66,7 +68,7 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
     """Return times in seconds, memory in megabytes, counts, and the targets."""
     sizes, rounds = (QUICK_SIZES, QUICK_ROUNDS) if is_quick() else (SIZES, ROUNDS)
     warm_up = WARM_UP[:2] if is_quick() else WARM_UP
-    bursts: dict[str, Burst] = {}
+    bursts: list[list[Burst]] = []
     with running_cloud(say, PARAMETERS, created_seconds=0, processing_seconds=0) as cloud:
         account = LocalAccount(cloud)
         say("deploying the engine's floor")
@@ -76,17 +78,17 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
             _burst(account, f"warm-{number}", number)
         with watched_memory(cloud.engine.process.pid) as memory:
             for turn in range(rounds):
+                bursts.append([])
                 for number in sizes[:: -1 if turn % 2 else 1]:
-                    folder = f"burst-{len(bursts)}"
-                    bursts[folder] = _burst(account, folder, number)
-                    say(f"{number} images at once took {bursts[folder].seconds:.1f} s")
-        counts = _counts(account, {folder: burst.images for folder, burst in bursts.items()})
+                    bursts[turn].append(_burst(account, f"burst-{turn}-{number}", number))
+                    say(f"{number} images at once took {bursts[turn][-1].seconds:.1f} s")
+        counts = _counts(account, {f"burst-{turn}-{number}": number for turn in range(rounds) for number in sizes})
         for number in warm_up:
             _floor_burst(floor, f"burst-warm-{number}", number)
         middle = sizes[1]
         floor_seconds = _floor_burst(floor, "burst", middle)
         say(f"{middle} images at once through empty functions took {floor_seconds:.1f} s")
-    return _result([*bursts.values()], {"images": middle, "seconds": floor_seconds}, memory, counts)
+    return _result(bursts, {"images": middle, "seconds": floor_seconds}, memory, counts)
 
 
 def _burst(account: LocalAccount, folder: str, number: int) -> Burst:
@@ -183,24 +185,21 @@ def watched_memory(engine_pid: int) -> Iterator[Memory]:
 # --- the result -------------------------------------------------------------------------------------------------------
 
 
-def growth(seconds: dict[int, float]) -> dict[str, Any]:
-    """Return how the time grows with the number, three sizes of bursts to their seconds, against linear (1.0)."""
-    points = sorted(seconds.items())
-    slopes = pairwise_slopes(points)
-    (small, least), (large, most) = points[0], points[-1]
+def growth(rounds: Sequence[dict[int, float]]) -> dict[str, Any]:
+    """Return how the time grows with the number, against linear (1.0): in each round, sizes to seconds, and in the median."""
+    slopes = [pairwise_slopes(sorted(seconds.items())) for seconds in rounds]
     return {
-        "slope": rounded(slopes[-1] / slopes[0]),
-        "raw": rounded(most / least / (large / small)),
-        "seconds_an_image_from_size_to_size": [rounded(slope) for slope in slopes],
+        "slope": spread([of_round[-1] / of_round[0] for of_round in slopes]),
+        "raw": spread([one[max(one)] / one[min(one)] / (max(one) / min(one)) for one in rounds]),
+        "seconds_an_image_from_size_to_size": [rounded(percentile(same, 50)) for same in zip(*slopes, strict=True)],
     }
 
 
-def _result(taken: list[Burst], floor: dict[str, Any], memory: Memory, counts: dict[str, Any]) -> dict[str, Any]:
-    by_size = {
-        number: [one for one in taken if one.images == number] for number in sorted({one.images for one in taken})
-    }
+def _result(rounds: list[list[Burst]], floor: dict[str, Any], memory: Memory, counts: dict[str, Any]) -> dict[str, Any]:
+    taken = sorted(itertools.chain(*rounds), key=lambda burst: burst.images)
+    by_size = {number: [*same] for number, same in itertools.groupby(taken, key=lambda burst: burst.images)}
     medians = {number: percentile([one.seconds for one in same], 50) for number, same in by_size.items()}
-    linear = growth(medians)
+    linear = growth([{burst.images: burst.seconds for burst in one} for one in rounds])
     bursts = [
         {
             "images": number,
@@ -233,13 +232,13 @@ def _result(taken: list[Burst], floor: dict[str, Any], memory: Memory, counts: d
             [
                 f"{counts['images']:,} images in bursts of up to {max(medians):,} at once",
                 f"{completed:,} completed, {counts['paid_exactly_once']:,} paid for exactly once",
-                f"time grows {linear['slope']:.2f} times linearly ({against_floor:.1f} x the bare engine)",
+                f"time grows {linear['slope']['median']:.2f} times linearly ({against_floor:.1f} x the bare engine)",
             ]
         ],
         "targets": [
             held_to(
                 f"slope of time, from {floor['images']} to {max(medians)} images against that from {min(medians)} on",
-                linear["slope"],
+                linear["slope"]["median"],
                 LINEAR_WITHIN,
             ),
             held_to("images that did not end as completed", counts["images"] - completed, 0),

@@ -204,13 +204,20 @@ def test_figures_keep_how_many_they_are_of() -> None:
 
 
 def test_growth_is_told_by_slopes_which_no_fixed_part_is_in() -> None:
-    linear = growth({500: 1.0 + 50, 50: 1.0 + 5, 200: 1.0 + 20})
+    linear = growth([{500: 1.0 + 50, 50: 1.0 + 5, 200: 1.0 + 20}])
 
-    assert linear["slope"] == pytest.approx(1.0)
-    assert linear["raw"] < 1
+    assert linear["slope"]["median"] == pytest.approx(1.0)
+    assert linear["raw"]["median"] < 1
     assert linear["seconds_an_image_from_size_to_size"] == pytest.approx([0.1, 0.1])
-    assert growth({50: 5.0, 200: 20.0, 500: 80.0})["slope"] == pytest.approx(2.0)
     assert pairwise_slopes([(0, 0), (2, 1), (4, 5)]) == [0.5, 2]
+
+
+def test_growth_is_compared_within_each_round_so_that_a_slow_one_says_nothing() -> None:
+    bent, straight = {50: 5.0, 200: 20.0, 500: 80.0}, {50: 5.0, 200: 20.0, 500: 50.0}
+    slow = {number: 2 * seconds for number, seconds in straight.items()}
+
+    assert growth([bent])["slope"]["median"] == pytest.approx(2.0)
+    assert growth([straight, slow, straight, bent])["slope"] == {"median": 1.0, "min": 1.0, "max": 2.0}
 
 
 def test_a_function_has_its_name_in_the_template() -> None:
