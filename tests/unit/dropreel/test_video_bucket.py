@@ -186,7 +186,8 @@ def test_a_video_goes_as_it_comes_and_its_checksum_behind_it(s3: WireS3):
     assert rest == b"\r\n"
     chunks, trailer = unchunked(b"".join(pieces))
     assert b"".join(chunks) == content
-    assert {len(chunk) for chunk in chunks[:-1]} == {SENT_BYTES}, "S3 refuses short ones before the last"
+    assert {len(chunk) for chunk in chunks[:-1]} == {SENT_BYTES}
+    assert SENT_BYTES >= 8192, "S3 refuses shorter chunks before the last"
     checksum = base64.b64encode(zlib.crc32(content).to_bytes(4, "big"))
     assert trailer == b"x-amz-checksum-crc32:" + checksum + b"\r\n\r\n"
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 PUT_BYTES = 5 * 1024**3
 """The most bytes that S3 takes in one PutObject."""
 SENT_BYTES = 128 * 1024
-"""How much botocore sends at a time: the rest of anything longer it would copy each time. S3 takes 8 KiB at least."""
+"""How much botocore sends at a time: it would copy the rest of a longer chunk each time.
+
+S3 refuses a chunk of less than 8 KiB unless it is the last.
+"""
 PART_BYTES = 5 * 1024 * 1024
 """The size of the parts of a video that does not go up in one request, the least that S3 takes."""
 
