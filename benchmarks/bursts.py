@@ -1,9 +1,10 @@
 """Many images at once on the local cloud: how time grows with their number, and that none is lost or paid twice."""
 
 import itertools
+import statistics
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,9 +28,12 @@ from local.cloud import running_cloud
 PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30", "DailySpendLimitUsd": "unlimited"}
 SIZES = (50, 200, 500)
 QUICK_SIZES = (3, 6, 12)
-WARM_UP = (1, 5, 10, 20, 50)
-ROUNDS = 5
+WARM_UP = (1, 5, 10, 20, 50, 200)
+WARM_UP_MORE = 8
+ROUNDS = 4
 QUICK_ROUNDS = 1
+NO_REAPING = {"LAMBDA_WARM_TTL_SECONDS": "86400"}
+"""The engine keeps the processes that it has started, for a day: by itself it ends them after 5 idle minutes."""
 SUBMIT_CONCURRENCY = 5
 """The template's default."""
 LINEAR_WITHIN = 1.15
@@ -41,18 +45,19 @@ _MEGABYTE = 1024 * 1024
 METHOD = """\
 The stack of template.yaml on the local cloud with PollIntervalSeconds 1, and a provider that is done at once and has
 rendered its one video already. The same photograph is uploaded under so many keys, eight uploads at a time, one burst
-after the other in the same cloud, in rounds from the smallest to the largest and back; medians count. Before, bursts
-of growing size, which are not counted, start the functions' processes; what a larger one starts beyond them is in its
-time. A burst lasts from the start of its first upload to the time at which its last job was completed (the job's own
-updated_at). A burst of any size takes a poll interval and the steps around it, in part beside the work for the other
-images. So growth is told by slopes, which that fixed part is not in: linear means that each further image takes as
-long from the middle size to the largest as from the smallest to the middle one, compared within each round. The raw
-ratio of the times is given
-beside it, and the processor time of the engine and the functions for each image, which no waiting is in. The floor is
-as many uploads through engine_floor.yaml: the same bucket, rule and queue (at most 5 messages at a time), a function
-that does nothing but start an execution, and the same state machine with empty functions. Memory is what the
-functions' processes hold resident, looked at twice a second in /proc; the engine starts a process for each invocation
-that runs at the same time and keeps it, as Lambda does with its environments."""
+after the other in the same cloud. A round goes up and down again, 50, 200, 500, 500, 200, 50, the next one down and up,
+so that what slows the machine for a while meets each size. Before, bursts which are not counted start the functions'
+processes, until one of the smallest starts none; the engine is told to keep them, and what a later burst starts all the
+same is in its time. A burst lasts from the start of its first upload to the time at which its last job was completed
+(the job's own updated_at). A burst of any size takes a poll interval and the steps around it, in part beside the work
+for the other images. So growth is told by slopes, which that fixed part is not in: linear means that each further image
+takes as long from the middle size to the largest as from the smallest to the middle one, compared within each round, in
+the median over the rounds. The raw ratio of the times is given beside it, and the processor time of the engine and the
+functions for each image, which no waiting is in. The floor is as many uploads through engine_floor.yaml: the same
+bucket, rule and queue (at most 5 messages at a time), a function that does nothing but start an execution, and the same
+state machine with empty functions. Memory is what the functions' processes hold resident, looked at twice a second in
+/proc; the engine starts a process for each invocation that runs at the same time and keeps it, as Lambda does with its
+environments."""
 
 
 @dataclass(frozen=True)
@@ -69,26 +74,47 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
     sizes, rounds = (QUICK_SIZES, QUICK_ROUNDS) if is_quick() else (SIZES, ROUNDS)
     warm_up = WARM_UP[:2] if is_quick() else WARM_UP
     bursts: list[list[Burst]] = []
-    with running_cloud(say, PARAMETERS, created_seconds=0, processing_seconds=0) as cloud:
+    with running_cloud(say, PARAMETERS, created_seconds=0, processing_seconds=0, environment=NO_REAPING) as cloud:
         account = LocalAccount(cloud)
         say("deploying the engine's floor")
         floor = account.deploy_floor()
         for number in warm_up:
             say(f"warming up with {number} images at once")
             _burst(account, f"warm-{number}", number)
+        _warm_up_more(account, sizes[0], say)
+        folders: dict[str, int] = {}
         with watched_memory(cloud.engine.process.pid) as memory:
             for turn in range(rounds):
                 bursts.append([])
-                for number in sizes[:: -1 if turn % 2 else 1]:
-                    bursts[turn].append(_burst(account, f"burst-{turn}-{number}", number))
+                for number in order(sizes, turn):
+                    folders[folder := f"burst-{len(folders)}"] = number
+                    bursts[turn].append(_burst(account, folder, number))
                     say(f"{number} images at once took {bursts[turn][-1].seconds:.1f} s")
-        counts = _counts(account, {f"burst-{turn}-{number}": number for turn in range(rounds) for number in sizes})
+        counts = _counts(account, folders)
         for number in warm_up:
             _floor_burst(floor, f"burst-warm-{number}", number)
         middle = sizes[1]
         floor_seconds = _floor_burst(floor, "burst", middle)
         say(f"{middle} images at once through empty functions took {floor_seconds:.1f} s")
     return _result(bursts, {"images": middle, "seconds": floor_seconds}, memory, counts)
+
+
+def order(sizes: Sequence[int], turn: int) -> list[int]:
+    """Return the sizes of a round's bursts: up and down, and down and up in every other round."""
+    there = list(sizes[:: -1 if turn % 2 else 1])
+    return [*there, *reversed(there)]
+
+
+def _warm_up_more(account: LocalAccount, number: int, say: Callable[[str], None]) -> None:
+    """Repeat a burst until it starts no process any more, a few times at most."""
+    engine, before = account.cloud.engine.process.pid, -1
+    for turn in range(WARM_UP_MORE):
+        running = len(list(function_processes(engine)))
+        if running == before:
+            return
+        say(f"warming up with {number} images at once: {running} processes so far")
+        before = running
+        _burst(account, f"warm-more-{turn}", number)
 
 
 def _burst(account: LocalAccount, folder: str, number: int) -> Burst:
@@ -117,7 +143,7 @@ def _counts(account: LocalAccount, folders: dict[str, int]) -> dict[str, Any]:
     simulator = account.cloud.simulator.client
     paid = Counter(_key(one) for one in simulator.submissions() if one["paid"])
     ours = {key: count for key, count in paid.items() if key.partition("/")[0] in folders}
-    statuses = Counter(job["status"] for folder in folders for job in account.jobs(folder))
+    statuses = Counter(job["status"] for job in account.jobs(*folders))
     attributes = account.client("sqs").get_queue_attributes(
         QueueUrl=account.stack.outputs["DeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
     )["Attributes"]
@@ -185,21 +211,30 @@ def watched_memory(engine_pid: int) -> Iterator[Memory]:
 # --- the result -------------------------------------------------------------------------------------------------------
 
 
-def growth(rounds: Sequence[dict[int, float]]) -> dict[str, Any]:
-    """Return how the time grows with the number, against linear (1.0): in each round, sizes to seconds, and in the median."""
-    slopes = [pairwise_slopes(sorted(seconds.items())) for seconds in rounds]
+def by_size(bursts: Iterable[Burst]) -> dict[int, list[Burst]]:
+    """Return the bursts by their number of images, from the smallest on."""
+    ordered = sorted(bursts, key=lambda burst: burst.images)
+    return {number: [*same] for number, same in itertools.groupby(ordered, key=lambda burst: burst.images)}
+
+
+def growth(rounds: Iterable[Iterable[Burst]]) -> dict[str, Any]:
+    """Return how the time grows with the number, against linear (1.0): in each round, by its mean times, and in the median."""
+    means = [
+        {number: statistics.fmean(burst.seconds for burst in same) for number, same in by_size(one).items()}
+        for one in rounds
+    ]
+    slopes = [pairwise_slopes(list(mean.items())) for mean in means]
     return {
         "slope": spread([of_round[-1] / of_round[0] for of_round in slopes]),
-        "raw": spread([one[max(one)] / one[min(one)] / (max(one) / min(one)) for one in rounds]),
+        "raw": spread([mean[max(mean)] / mean[min(mean)] / (max(mean) / min(mean)) for mean in means]),
         "seconds_an_image_from_size_to_size": [rounded(percentile(same, 50)) for same in zip(*slopes, strict=True)],
     }
 
 
 def _result(rounds: list[list[Burst]], floor: dict[str, Any], memory: Memory, counts: dict[str, Any]) -> dict[str, Any]:
-    taken = sorted(itertools.chain(*rounds), key=lambda burst: burst.images)
-    by_size = {number: [*same] for number, same in itertools.groupby(taken, key=lambda burst: burst.images)}
-    medians = {number: percentile([one.seconds for one in same], 50) for number, same in by_size.items()}
-    linear = growth([{burst.images: burst.seconds for burst in one} for one in rounds])
+    taken = by_size(itertools.chain(*rounds))
+    medians = {number: percentile([one.seconds for one in same], 50) for number, same in taken.items()}
+    linear = growth(rounds)
     bursts = [
         {
             "images": number,
@@ -207,14 +242,15 @@ def _result(rounds: list[list[Burst]], floor: dict[str, Any], memory: Memory, co
             "images_a_minute": rounded(number / medians[number] * 60),
             "cpu_seconds_an_image": figures([one.cpu_seconds / number for one in same]),
         }
-        for number, same in by_size.items()
+        for number, same in taken.items()
     ]
     against_floor = rounded(medians[floor["images"]] / floor["seconds"])
     completed = counts["ended"].get("completed", 0)
+    middle, slope = floor["images"], linear["slope"]["median"]
     return {
         "what": "Many images at once on the local cloud: time against number, memory, nothing lost, nothing paid twice.",
         "method": METHOD.replace("\n", " "),
-        "runs": len(taken),
+        "runs": sum(map(len, rounds)),
         "bursts": bursts,
         "growth_against_linear": linear,
         "engine_floor": {**floor, "seconds": rounded(floor["seconds"]), "ours_against_it": against_floor},
@@ -232,13 +268,13 @@ def _result(rounds: list[list[Burst]], floor: dict[str, Any], memory: Memory, co
             [
                 f"{counts['images']:,} images in bursts of up to {max(medians):,} at once",
                 f"{completed:,} completed, {counts['paid_exactly_once']:,} paid for exactly once",
-                f"time grows {linear['slope']['median']:.2f} times linearly ({against_floor:.1f} x the bare engine)",
+                f"each image beyond {middle} takes {slope:.2f} x as long as one before ({against_floor:.1f} x the bare engine)",
             ]
         ],
         "targets": [
             held_to(
-                f"slope of time, from {floor['images']} to {max(medians)} images against that from {min(medians)} on",
-                linear["slope"]["median"],
+                f"slope of time, from {middle} to {max(medians)} images against that from {min(medians)} on",
+                slope,
                 LINEAR_WITHIN,
             ),
             held_to("images that did not end as completed", counts["images"] - completed, 0),

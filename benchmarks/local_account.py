@@ -73,8 +73,9 @@ class LocalAccount:
             list(pool.map(lambda index: self.put(f"{folder}/{index:04d}.jpg", bucket), range(number)))
         return began
 
-    def jobs(self, folder: str) -> list[dict[str, Any]]:
-        """Return the items of the job table of a folder's images."""
+    def jobs(self, *folders: str) -> list[dict[str, Any]]:
+        """Return the items of the job table of these folders' images."""
+        prefixes = tuple(f"{folder}/" for folder in folders)
         table = self.stack.session.resource("dynamodb", endpoint_url=self.stack.endpoint_url).Table(
             self.stack.outputs["JobsTableName"]
         )
@@ -83,7 +84,7 @@ class LocalAccount:
         while True:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if "LastEvaluatedKey" in page else {}
             page = dict(table.scan(**start))
-            found += [item for item in page["Items"] if item["image"]["key"].startswith(f"{folder}/")]
+            found += [item for item in page["Items"] if item["image"]["key"].startswith(prefixes)]
             if "LastEvaluatedKey" not in page:
                 return found
 

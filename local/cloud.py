@@ -71,11 +71,15 @@ def running_cloud(
     parameters: Mapping[str, str] | None = None,
     created_seconds: float = 1.0,
     processing_seconds: float = 6.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[LocalCloud]:
-    """Start the engine and the simulator, deploy, and stop both at the end whatever happens. Raises LocalCloudFault."""
+    """Start the engine and the simulator, deploy, and stop both at the end whatever happens. Raises LocalCloudFault.
+
+    `environment` has more variables for the engine: its settings.
+    """
     say("starting the local cloud")
     with (
-        running_engine() as engine,
+        running_engine(environment) as engine,
         running_simulator(API_KEY, created_seconds=created_seconds, processing_seconds=processing_seconds) as simulator,
     ):
         say("deploying template.yaml with sam deploy")
