@@ -264,6 +264,7 @@ def _result(rounds: list[list[Burst]], floor: dict[str, Any], memory: Memory, co
         },
         "counts": counts,
         "tables": _tables(bursts, medians, linear, memory),
+        "plots": [_plot(bursts)],
         "summary": [
             [
                 f"{counts['images']:,} images in bursts of up to {max(medians):,} at once",
@@ -281,6 +282,24 @@ def _result(rounds: list[list[Burst]], floor: dict[str, Any], memory: Memory, co
             held_to("images that were not paid for exactly once", counts["images"] - counts["paid_exactly_once"], 0),
             held_to("submissions in flight at once", counts["most_submissions_in_flight"], SUBMIT_CONCURRENCY),
         ],
+    }
+
+
+def _plot(bursts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Draw the times, and beside them the straight line through those of the two smaller sizes."""
+    sizes = [one["images"] for one in bursts]
+    seconds = [one["seconds"]["median"] for one in bursts]
+    (slope, *_) = pairwise_slopes([*zip(sizes, seconds, strict=True)])
+    measured, linear = "measured (least to greatest)", f"linear, as from {sizes[0]} to {sizes[1]}"
+    return {
+        "name": "bursts",
+        "kind": "lines",
+        "title": "Many images at once on the local cloud: time until the last is completed",
+        "x": sizes,
+        "x_label": "images at once",
+        "y": "seconds",
+        "series": {linear: [seconds[0] + slope * (size - sizes[0]) for size in sizes], measured: seconds},
+        "ranges": {measured: [[one["seconds"]["min"], one["seconds"]["max"]] for one in bursts]},
     }
 
 

@@ -1,6 +1,10 @@
+import json
+import re
+
 import pytest
 
-from benchmarks.report import block, limit_of, replaced, summary, table, written
+from benchmarks.measure import ROOT
+from benchmarks.report import RESULTS, block, limit_of, pages, replaced, summary, table, written
 
 TARGET = {"what": "speed", "value": 1.5, "at_least": 1.2, "met": True}
 RESULT = {
@@ -98,3 +102,13 @@ def test_pages_get_what_they_have_markers_for(tmp_path):
     assert "| delivering | 1.50 x | curl |" in page.read_text()
     assert "<!-- bench:two -->\nNot measured yet.\n<!-- /bench:two -->" in page.read_text()
     assert other.read_text() == "no markers"
+
+
+def test_the_pages_show_every_picture_that_is_drawn_and_none_that_is_not():
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    drawn = {f"{plot['name']}.png" for result in results.values() for plot in result.get("plots", ())}
+    shown = {page: set(re.findall(r"pictures/(\w+\.png)\)", page.read_text(encoding="utf-8"))) for page in pages()}
+
+    assert set.union(*shown.values()) == drawn == {path.name for path in (ROOT / "docs" / "pictures").glob("*.png")}
+    assert shown[ROOT / "docs" / "performance.md"] == drawn
+    assert shown[ROOT / "README.md"]
