@@ -219,6 +219,10 @@ def _plots(sizes: dict[str, Any]) -> list[dict[str, Any]]:
         "pipe": "curl | aws s3 cp",
         "naive": "get().content + put_object",
     }
+    against = {
+        f"as {legend[side]}": [figures["times_as_fast_as"][side] for figures in sizes.values()]
+        for side in ("pipe", "naive")
+    }
     return [
         {
             "name": "delivery_speed",
@@ -226,16 +230,8 @@ def _plots(sizes: dict[str, Any]) -> list[dict[str, Any]]:
             "title": "Delivering a video: how many times as fast as its rivals Dropreel is",
             "y": "times as fast",
             "x": names,
-            "series": {
-                f"as {legend[side]}": [figures["times_as_fast_as"][side]["median"] for figures in sizes.values()]
-                for side in ("pipe", "naive")
-            },
-            "ranges": {
-                f"as {legend[side]}": [
-                    [figures["times_as_fast_as"][side][end] for end in ("min", "max")] for figures in sizes.values()
-                ]
-                for side in ("pipe", "naive")
-            },
+            "series": {name: [one["median"] for one in found] for name, found in against.items()},
+            "ranges": {name: [[one["min"], one["max"]] for one in found] for name, found in against.items()},
             "line": {"at": SPEED_TARGET, "name": f"target {SPEED_TARGET:g} x curl | aws s3 cp"},
         },
         {

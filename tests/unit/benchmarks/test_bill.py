@@ -14,8 +14,6 @@ from benchmarks.bill import (
     sleeper,
     textbook,
 )
-from benchmarks.bursts import Burst, growth, order
-from benchmarks.local_account import figures, logical_name, pairwise_slopes, percentile
 from benchmarks.meter import Video, billed_seconds, item_bytes, less, plus, times, write_units
 
 FEW = {"polls": 5.0, "transitions": 18.0, "secret_calls": 0.0}
@@ -185,55 +183,3 @@ def test_an_item_that_no_longer_fits_a_read_unit_is_told() -> None:
 
     with pytest.raises(ValueError, match="read unit"):
         result(video(5), few, large)
-
-
-# --- figures ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_percentile_lies_between_two_values() -> None:
-    values = [4.0, 1.0, 3.0, 2.0]
-
-    assert [percentile(values, percent) for percent in (0, 50, 95, 100)] == pytest.approx([1, 2.5, 3.85, 4])
-    assert percentile([7.0], 95) == 7
-    with pytest.raises(ValueError, match="nothing"):
-        percentile([], 50)
-
-
-def test_figures_keep_how_many_they_are_of() -> None:
-    assert figures([1.0, 2.0, 3.0]) == {"median": 2, "p95": 2.9, "min": 1, "max": 3, "runs": 3}
-
-
-def bursts(*seconds_by_size: dict[int, float]) -> list[Burst]:
-    return [Burst(number, took, 0) for sizes in seconds_by_size for number, took in sizes.items()]
-
-
-def test_growth_is_told_by_slopes_which_no_fixed_part_is_in() -> None:
-    linear = growth([bursts({500: 1.0 + 50, 50: 1.0 + 5, 200: 1.0 + 20})])
-
-    assert linear["slope"]["median"] == pytest.approx(1.0)
-    assert linear["raw"]["median"] < 1
-    assert linear["seconds_an_image_from_size_to_size"] == pytest.approx([0.1, 0.1])
-    assert pairwise_slopes([(0, 0), (2, 1), (4, 5)]) == [0.5, 2]
-
-
-def test_growth_is_compared_within_each_round_so_that_a_slow_one_says_nothing() -> None:
-    bent, straight = {50: 5.0, 200: 20.0, 500: 80.0}, {50: 5.0, 200: 20.0, 500: 50.0}
-    slow = {number: 2 * seconds for number, seconds in straight.items()}
-    rounds = [bursts(times) for times in (straight, slow, straight, bent)]
-
-    assert growth([bursts(bent)])["slope"]["median"] == pytest.approx(2.0)
-    assert growth(rounds)["slope"] == {"median": 1.0, "min": 1.0, "max": 2.0}
-
-
-@pytest.mark.parametrize("turn", [0, 1])
-def test_a_machine_that_grows_slower_and_slower_in_a_round_says_nothing_of_growth(turn: int) -> None:
-    sizes = order((50, 200, 500), turn)
-    slower = [Burst(number, number * (1 + 0.1 * place), 0) for place, number in enumerate(sizes)]
-
-    assert sorted(sizes) == [50, 50, 200, 200, 500, 500]
-    assert order((50, 200, 500), turn + 1) != sizes
-    assert growth([slower])["slope"]["median"] == pytest.approx(1.0)
-
-
-def test_a_function_has_its_name_in_the_template() -> None:
-    assert logical_name("dropreel-local-CheckStatusFunction-4DA685F26B5C2") == "CheckStatus"
