@@ -3,9 +3,12 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from dropreel.waiting import NEEDS_A_PERSON, TELL_AFTER
 from tests.faults.provider import Provider, video_of
 from tests.faults.services import Buckets
 from tests.faults.state_machine import StateMachine
@@ -18,7 +21,13 @@ ENDS = {
     "rejected": "Video Generation Rejected",
     "unknown": "Video Generation Unknown",
 }
-UNDER_WAY = {"generating": "Video Generation Submitted", "held": "Video Generation Held"}
+UNDER_WAY = {
+    "generating": "Video Generation Submitted",
+    "held": "Video Generation Held",
+    "deferred": "Video Generation Deferred",
+}
+TOLD_WITHIN = timedelta(minutes=30)
+"""A wait is told of after a quarter of an hour; a sweep and a message that is on its way may be needed for it."""
 REPORTED = (ENDS["failed"], ENDS["unknown"])
 
 
@@ -30,19 +39,27 @@ class Moment:
     attempt: int
     reason: str | None
     step: str
+    at: datetime
 
 
 class Checks:
     """Looks on while a world runs. What is wrong inside a step is kept, since the step would take it for a fault."""
 
     def __init__(
-        self, tables: Tables, buckets: Buckets, provider: Provider, state_machine: StateMachine, limit: str
+        self,
+        tables: Tables,
+        buckets: Buckets,
+        provider: Provider,
+        state_machine: StateMachine,
+        limit: str,
+        now: Callable[[], datetime],
     ) -> None:
         self.tables = tables
         self.buckets = buckets
         self.provider = provider
         self.state_machine = state_machine
         self.limit = limit
+        self.now = now
         self.history: dict[str, list[Moment]] = {}
         self.events: list[dict[str, Any]] = []
         self.most_reserved: dict[str, int] = {}
@@ -60,9 +77,13 @@ class Checks:
         for job in self.tables.jobs():
             past = self.history.setdefault(job["job_id"], [])
             reason = (job.get("reason") or {}).get("code")
-            now = Moment(job["status"], int(job["attempt"]), reason, step)
+            now = Moment(job["status"], int(job["attempt"]), reason, step, self.now())
             before = past[-1] if past else None
-            if before is not None and (before.status, before.attempt) == (now.status, now.attempt):
+            if before is not None and (before.status, before.attempt, before.reason) == (
+                now.status,
+                now.attempt,
+                reason,
+            ):
                 continue
             past.append(now)
             self._came_to(job, before, now)
@@ -91,10 +112,13 @@ class Checks:
         if says == "generating" or data["generation_id"]:
             known = (data["attempt"], data["generation_id"]) in [(one.attempt, one.generation_id) for one in made]
             self.demand(known, f"{event['type']} tells of {data['generation_id']} in attempt {data['attempt']}")
-        if says == "held":
+        if says in ("held", "deferred"):
             past = self.history.get(data["job_id"], [])
-            was = any((one.status, one.attempt) == ("held", data["attempt"]) for one in past)
-            self.demand(was, f"{event['type']} tells of attempt {data['attempt']}, which was not held")
+            was = any((one.status, one.attempt) == (says, data["attempt"]) for one in past)
+            self.demand(was, f"{event['type']} tells of attempt {data['attempt']}, which was not {says}")
+        if says == "deferred":
+            reasons = {one.reason for one in past if (one.status, one.attempt) == (says, data["attempt"])}
+            self.demand(data["reason"]["code"] in reasons, f"it was deferred for {reasons} and told {data['reason']}")
         if says == "completed":
             (job,) = [job for job in self.tables.jobs() if job["job_id"] == data["job_id"]]
             self.demand(job["status"] == "completed", f"Completed was told of a job that is {job['status']}")
@@ -152,6 +176,7 @@ class Checks:
         self.always(images)
         for image, job in jobs.items():
             self._told(job)
+            self._told_of_waiting(job)
             assert not (self.provider.paid(image) and job["status"] == "rejected"), f"{image}: paid and rejected"
             if job["status"] == "completed":
                 self._demand_delivered(job, "at the end the job is completed")
@@ -175,6 +200,32 @@ class Checks:
         owned = sum(one.step == "owner" for one in self.history[job["job_id"]])
         assert owned or len(told) == 1, f"nobody decided anything, and it ended as {told}"
         assert Counter(told)[ENDS["completed"]] <= 1, f"completed was told as {told}"
+
+    def _told_of_waiting(self, job: dict[str, Any]) -> None:
+        """Each attempt that waited for a person or for long was told of, once; and no other attempt was."""
+        past = self.history[job["job_id"]]
+        for attempt in {one.attempt for one in past}:
+            waits = [
+                (one, after.at if after else one.at)
+                for one, after in zip(past, [*past[1:], None], strict=True)
+                if (one.status, one.attempt) == ("deferred", attempt)
+            ]
+            told = {
+                event["metadata"]["id"]
+                for event in self.events
+                if (event["type"], event["data"]["job_id"], event["data"]["attempt"])
+                == (UNDER_WAY["deferred"], job["job_id"], attempt)
+            }
+            since = waits[0][0].at if waits else self.now()
+            must = any(
+                one.reason in NEEDS_A_PERSON
+                or until - one.at > TOLD_WITHIN
+                or (one.step == "submit_generation" and one.at - since >= TELL_AFTER)
+                for one, until in waits
+            )
+            assert len(told) <= 1, f"attempt {attempt} was told to wait {len(told)} times"
+            assert told or not must, f"nobody was told that attempt {attempt} waits: {waits}"
+            assert waits or not told, f"attempt {attempt} was told to wait and never did"
 
     def _nothing_lost(self, image: str, job: dict[str, Any]) -> None:
         """A paid generation that comes to a video is delivered, or its attempt was reported."""

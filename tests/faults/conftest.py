@@ -25,6 +25,7 @@ SETTINGS = {
     "API_BASE_URL": "https://provider.example",
     "MAX_VIDEO_BYTES": "1000000",
     "MAX_ATTEMPTS": "2",
+    "RETRY_CONTENT_REFUSALS": "false",
     "AMBIGUOUS_SUBMIT_POLICY": "park",
     "DEFAULT_PROMPT": "zoom in",
     "DEFAULT_NEGATIVE_PROMPT": "",

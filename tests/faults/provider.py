@@ -16,6 +16,7 @@ from dropreel.answers import (
     GenerationFailed,
     InProgress,
     KeyRefused,
+    NoBalance,
     NotSent,
     PollAnswer,
     PollFault,
@@ -74,10 +75,12 @@ class Provider:
         answers: dict[str, SubmitAnswer] = {
             "lost": Ambiguous("read time-out"),
             "lost and fails": Ambiguous("read time-out"),
-            "lost unpaid": Ambiguous("the provider answered 500"),
+            "lost unpaid": Ambiguous("the provider answered 500", "oops"),
             "busy": Busy(429, None),
+            "busy for hours": Busy(429, 3 * 3600, "come back later"),
             "refuse": Refused(400, "no"),
             "bad key": KeyRefused(401),
+            "no balance": NoBalance(402, "your balance is empty"),
             "unreachable": NotSent("no route"),
         }
         return answers[word]

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 FOR_EVER = " for ever"
 """A word that ends so holds until the world is mended, three hours after its start."""
 
-POSTS = ("accept", "fail", "busy", "unreachable", "lost", "lost and fails", "lost unpaid", "refuse", "bad key")
+POSTS = (
+    *("accept", "fail", "busy", "busy for hours", "unreachable", "lost", "lost and fails", "lost unpaid", "refuse"),
+    *("bad key", "no balance"),
+)
 """The provider's answers to a submission. `fail` is accepted and comes to nothing; `lost` is paid and its answer is lost."""
 POLLS = ("processing", "time-out", "500", "401", "404", "no address")
 """The provider's answers to a poll, in place of the true one."""

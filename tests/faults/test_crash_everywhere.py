@@ -15,6 +15,10 @@ SUBMITTING: dict[str, tuple[Script, set[str]]] = {
     "failed, then made": (Script(("fail", "accept")), {"completed", "unknown"}),
     "busy, then accepted": (Script(("busy", "accept")), {"completed", "unknown"}),
     "key refused, then accepted": (Script(("bad key", "accept")), {"completed", "unknown"}),
+    "no balance, then accepted": (Script(("no balance", "accept")), {"completed", "unknown"}),
+    "busy for hours, then accepted": (Script(("busy for hours", "accept")), {"completed", "unknown"}),
+    "busy again and again, then accepted": (Script(("busy",) * 11 + ("accept",)), {"completed", "unknown"}),
+    "failed, then no balance": (Script(("fail", "no balance", "accept")), {"completed", "unknown"}),
     "refused": (Script(("refuse",)), {"rejected", "unknown"}),
     "failed, then refused": (Script(("fail", "refuse")), {"failed", "unknown"}),
     "answer lost": (Script(("lost",)), {"unknown"}),
@@ -122,7 +126,8 @@ def test_what_lies_where_the_video_belongs_is_not_taken_for_it(new_world: NewWor
 
 
 def test_the_bus_takes_nothing_for_hours(new_world: NewWorld, record_property: Record) -> None:
-    scripts = [Script((post,), faults={"PutEvents": ("untaken for ever",)}) for post in ("accept", "refuse", "lost")]
+    posts = ("accept", "refuse", "lost", "bad key", "busy for hours")
+    scripts = [Script((post,), faults={"PutEvents": ("untaken for ever",)}) for post in posts]
     scripts.append(Script(downloads=("403 for ever",), faults={"PutEvents": ("refused for ever",)}))
 
     for script in scripts:

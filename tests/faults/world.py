@@ -81,7 +81,7 @@ class World:
         self.provider = Provider(self.calls, script, self._attempt_of)
         self.tables, self.buckets = tables, Buckets()
         self.machine = StateMachine(self._invoke, lambda: self.now, self._execution_ended, self._skip_until, {})
-        self.checks = Checks(self.tables, self.buckets, self.provider, self.machine, script.limit)
+        self.checks = Checks(self.tables, self.buckets, self.provider, self.machine, script.limit, lambda: self.now)
         self.faults = {operation: Words(words, "") for operation, words in script.faults.items()}
         self.notice_words = Words(script.notices, "once")
         self.owner = list(script.owner)

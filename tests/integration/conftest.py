@@ -183,6 +183,7 @@ def world(
         QUEUE_URL=world.queue_url,
         DAILY_SPEND_LIMIT_USD="50",
         MAX_ATTEMPTS="2",
+        RETRY_CONTENT_REFUSALS="false",
         AMBIGUOUS_SUBMIT_POLICY="park",
         STATE_MACHINE_ARN=world.state_machine_arn,
         API_KEY_SECRET_ARN=secret["ARN"],

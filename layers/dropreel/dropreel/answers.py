@@ -4,9 +4,10 @@ Source: the provider's document and, where it is silent, the assumptions written
 not accepted may be sent again.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Any
+
+from dropreel.provider_words import NO_WORDS
+from dropreel.redaction import redact_signed
 
 
 @dataclass(frozen=True)
@@ -19,25 +20,35 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """A 4xx: the provider did not take the request and did not charge."""
+    """A 4xx: the provider did not take the request and did not charge. `words` are its own, where it said something."""
 
     status_code: int
-    message: str
+    words: str | None = None
 
 
 @dataclass(frozen=True)
 class KeyRefused:
-    """401 or 403: the API key was not accepted; nothing was charged."""
+    """401 or 403: the API key was not accepted; nothing was charged. `words` are the provider's own."""
 
     status_code: int
+    words: str | None = None
+
+
+@dataclass(frozen=True)
+class NoBalance:
+    """402, or words that say so: the account at the provider has no money left; nothing was charged."""
+
+    status_code: int
+    words: str | None = None
 
 
 @dataclass(frozen=True)
 class Busy:
-    """429 or 503: not accepted, not charged. `retry_after` in seconds where the provider said so."""
+    """429, or 503 with a `Retry-After`: not accepted, not charged. `retry_after` in seconds where the provider said so."""
 
     status_code: int
     retry_after: int | None
+    words: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,12 +60,13 @@ class NotSent:
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Nobody can tell whether the submission was accepted: it may have been paid."""
+    """Nobody can tell whether the submission was accepted: it may have been paid. `words` are the provider's own."""
 
     message: str
+    words: str | None = None
 
 
-SubmitAnswer = Accepted | Refused | KeyRefused | Busy | NotSent | Ambiguous
+SubmitAnswer = Accepted | Refused | KeyRefused | NoBalance | Busy | NotSent | Ambiguous
 
 
 @dataclass(frozen=True)
@@ -73,17 +85,27 @@ class Finished:
 
 @dataclass(frozen=True)
 class GenerationFailed:
-    """`failed`, with the provider's own words, cut to a sane length."""
+    """`failed`, with the provider's own words, cut to a sane length; `NO_WORDS` where it said nothing."""
 
     error: str
+
+    @property
+    def words(self) -> str | None:
+        """The provider's own words, or None."""
+        return None if self.error == NO_WORDS else self.error
 
 
 @dataclass(frozen=True)
 class PollFault:
-    """The poll told nothing about the generation: a time-out, a 4xx or 5xx, a body that cannot be read."""
+    """The poll told nothing about the generation: a time-out, a 4xx or 5xx, a body that cannot be read.
+
+    `words` are the provider's own; they stand in `message` too. `no_balance`: they, or a 402, say that no money is left.
+    """
 
     message: str
     status_code: int | None = None
+    words: str | None = None
+    no_balance: bool = False
 
 
 PollAnswer = InProgress | Finished | GenerationFailed | PollFault
@@ -91,24 +113,13 @@ PollAnswer = InProgress | Finished | GenerationFailed | PollFault
 MAX_STATUS_CHARACTERS = 60
 MAX_ID_CHARACTERS = 200
 """A limit of ours on the provider's generation id."""
-MAX_PROVIDER_WORDS = 1000
-"""Characters of the provider's `error` that we keep and show: a limit of ours."""
 
 
 def is_usable_id(generation_id: str) -> bool:
-    """Tell whether a generation id can be stored and put into an address."""
+    """Tell whether a generation id can be stored and put into an address; one that holds a signature must not be stored."""
     return (
-        0 < len(generation_id) <= MAX_ID_CHARACTERS and generation_id.isprintable() and generation_id.strip(".") != ""
+        0 < len(generation_id) <= MAX_ID_CHARACTERS
+        and generation_id.isprintable()
+        and generation_id.strip(".") != ""
+        and redact_signed(generation_id) == generation_id
     )
-
-
-def words_of(error: Any) -> str:
-    """Return the provider's `error` (a string, an object or nothing) as one line of at most `MAX_PROVIDER_WORDS` characters."""
-    if isinstance(error, dict):
-        parts = [str(error[name]) for name in ("code", "message") if error.get(name)]
-        text = ": ".join(parts) or (str(error) if error else "")
-    else:
-        text = str(error) if error else ""
-    # What follows a question mark may be the signature of our image's address.
-    text = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1?…", " ".join(text.split())) or "the provider gave no reason"
-    return text if len(text) <= MAX_PROVIDER_WORDS else text[: MAX_PROVIDER_WORDS - 1] + "…"

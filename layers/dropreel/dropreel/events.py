@@ -18,6 +18,7 @@ class EventType(StrEnum):
     """The `detail-type` of each event, in the past tense."""
 
     HELD = "Video Generation Held"
+    DEFERRED = "Video Generation Deferred"
     SUBMITTED = "Video Generation Submitted"
     COMPLETED = "Video Generation Completed"
     FAILED = "Video Generation Failed"
@@ -43,14 +44,18 @@ def event_id(job: Job, event_type: str) -> str:
 def detail_of(job: Job, event_type: str) -> dict[str, Any]:
     """Return the event's `detail` for a job as it stands. It never holds an address with a signature.
 
-    A `Submitted` or `Held` event that is sent late still tells of its own moment, not of what came after it.
+    A `Submitted`, `Held` or `Deferred` event that is sent late still tells of its own moment, not of what came after it.
     """
+    earlier = Money.NONE if job.attempt == 1 else job.money  # an earlier attempt may have been paid
     if event_type == EventType.SUBMITTED:
         job = replace(job, status=JobStatus.GENERATING, money=Money.SPENT, reason=None, video=None)
     if event_type == EventType.HELD and job.status is not JobStatus.HELD:
-        money = Money.NONE if job.attempt == 1 else job.money  # an earlier attempt may have been paid
         held = Reason("daily_limit", "The daily limit would have been passed; the image waited until there was money.")
-        job = replace(job, status=JobStatus.HELD, generation_id=None, money=money, reason=held, video=None)
+        job = replace(job, status=JobStatus.HELD, generation_id=None, money=earlier, reason=held, video=None)
+    if event_type == EventType.DEFERRED:
+        money = job.money if job.status is JobStatus.DEFERRED else earlier
+        reason = job.deferred_reason or job.reason
+        job = replace(job, status=JobStatus.DEFERRED, generation_id=None, money=money, reason=reason, video=None)
     data: dict[str, Any] = {
         "job_id": job.job_id,
         "status": job.status.value,

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from dropreel.redaction import redact_signed
+
 
 class JobStatus(StrEnum):
     """Every status a job can have. Each job ends in exactly one of `TERMINAL`."""
@@ -50,6 +52,13 @@ class Reason:
     message: str
     messages: tuple[str, ...] = ()
     provider_error: str | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever wrote its texts (an exception, a step's cause, an option's value): no signed address gets any further."""
+        object.__setattr__(self, "message", redact_signed(self.message))
+        object.__setattr__(self, "messages", tuple(redact_signed(message) for message in self.messages))
+        if self.provider_error is not None:
+            object.__setattr__(self, "provider_error", redact_signed(self.provider_error))
 
     def as_json(self) -> dict[str, Any]:
         """Return the reason as it stands in events and in the job table."""
@@ -110,6 +119,8 @@ class Job:
     `image` and `options` are JSON objects as they appear in events; times are aware UTC datetimes; `cost_cents` is the
     price of one attempt in US cents, reserved on `reserved_day`. A deferred job is not submitted again before `retry_at`;
     `defers` counts how often it was deferred; `held_in_attempt` is the last attempt that was held, so that each is told once.
+    `deferred_since` is when this attempt began to wait; `deferred_reason` is what its owner was told of the waiting, None
+    until then.
     `sent_at` is when the sweeper last sent a message of the job that nothing has taken yet, `sends` how often it did.
     `pending_events` names the events that have still to reach the bus.
     """
@@ -138,6 +149,8 @@ class Job:
     defers: int = 0
     retry_at: datetime | None = None
     held_in_attempt: int = 0
+    deferred_since: datetime | None = None
+    deferred_reason: Reason | None = None
     sent_at: datetime | None = None
     sends: int = 0
     reserved_day: str | None = None

@@ -7,6 +7,8 @@ RESUMABLE = frozenset({"timed_out", "delivery_failed", "check_failed", "watch_en
 
 _UPLOAD_AGAIN = "Correct it and upload the image again; nothing was spent."
 _COMES_AGAIN = "Nothing: it comes again by itself."
+_NEXT_ATTEMPT = frozenset({"generation_failed", "content_refused", "submission_unknown"})
+"""Why an attempt ended that another one follows."""
 _BY_CODE = {
     "image_missing": "Upload the image again; nothing was spent on this attempt.",
     "image_superseded": "Nothing: the newer upload has a job of its own.",
@@ -16,12 +18,17 @@ _BY_CODE = {
     "provider_busy": _COMES_AGAIN,
     "provider_unreachable": _COMES_AGAIN,
     "key_refused": "Put a key that the provider takes into the stack's secret; the image then goes on by itself.",
+    "provider_balance": "Add money to your account at the provider; the image then goes on by itself.",
     "dead_letter": "Mend the cause, then send the message back from the dead-letter queue; nothing is paid twice.",
     "submission_unknown": (
         "Look for the video at the provider: adopt its generation id if it is there, else abandon or resubmit the job. "
         "Resubmitting may pay a second time."
     ),
     "generation_failed": "Read what the provider said, change the image or the prompt, and upload the image again.",
+    "content_refused": (
+        "Read what the provider said, change the image or the prompt, and upload the image again. Unchanged, it would most "
+        "likely be refused and paid once more."
+    ),
     "abandoned": "Nothing. Uploading the image again begins anew, and is paid anew.",
 }
 
@@ -42,6 +49,8 @@ def next_step(job: Job) -> str | None:
         return None
     if can_resume(job):
         return f"Resume job {job.job_id}: it goes on with the generation that is paid for, and nothing is paid again."
+    if job.status is JobStatus.DEFERRED and job.reason.code in _NEXT_ATTEMPT:
+        return _COMES_AGAIN
     if job.reason.code in _BY_CODE:
         return _BY_CODE[job.reason.code]
     if job.money is Money.NONE:

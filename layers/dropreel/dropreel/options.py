@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dropreel.images import RECOMMENDED_SIDE, ImageFacts
+from dropreel.redaction import holds_signed_address
 
 MAX_PROMPT_CHARACTERS = 2500
 """For `prompt` and `negative_prompt`: a limit of ours; the provider names none."""
@@ -143,6 +144,8 @@ def _negative_prompt(raw: Any) -> str:
     strange = next((character for character in raw if unicodedata.category(character) in ("Cc", "Cs")), None)
     if strange is not None:
         raise _Invalid(f"it holds the control character U+{ord(strange):04X}; put it on one line of plain text")
+    if holds_signed_address(raw):  # it would be passed on, and stand in the table, the events and the receipt
+        raise _Invalid("it holds a signed address, which is a secret; take it out")
     return raw.strip()
 
 

@@ -103,6 +103,11 @@ class Settings:
         return self._text("AMBIGUOUS_SUBMIT_POLICY") == "resubmit"
 
     @property
+    def retries_content_refusals(self) -> bool:
+        """Whether the owner chose to pay again for what the provider refused to show."""
+        return self._text("RETRY_CONTENT_REFUSALS") == "true"
+
+    @property
     def default_options(self) -> dict[str, str]:
         """The stack's parameters for the options, as text."""
         from dropreel.options import OPTION_NAMES

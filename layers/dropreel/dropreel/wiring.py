@@ -112,11 +112,13 @@ def report_failure() -> "ReportFailure":
     """Return the use case of ReportFailureFunction."""
     from dropreel.use_cases.report_failure import ReportFailure
 
+    settings = Settings.from_environment()
     return ReportFailure(
         jobs=_jobs(),
         queue=_queue(),
         announcer=_announcer(),
-        max_attempts=Settings.from_environment().max_attempts,
+        max_attempts=settings.max_attempts,
+        retries_content_refusals=settings.retries_content_refusals,
         now=_now,
     )
 

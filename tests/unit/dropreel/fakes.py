@@ -92,6 +92,8 @@ class FakeJobTable(Outside):
             retry_at=None,
             sent_at=None,
             sends=0,
+            deferred_since=at,
+            deferred_reason=None,
             reason=reason,
             money=money,
             generation_id=None,
@@ -101,17 +103,22 @@ class FakeJobTable(Outside):
             updated_at=at,
         )
 
+    def note_deferral(self, job: Job, event: str) -> Job | None:
+        if self.jobs[job.job_id].deferred_reason is not None:
+            return None
+        return self.change("note_deferral", job, JobStatus.DEFERRED, event, deferred_reason=job.reason)
+
     def note_sent(self, job: Job, at: datetime) -> Job | None:
         return self.change("note_sent", job, job.status, sent_at=at, sends=job.sends + 1)
 
     def note_taken(self, job: Job) -> None:
         self.change("note_taken", job, job.status, sent_at=None, sends=0)
 
-    def note_dead_letter(self, job: Job, at: datetime) -> Job | None:
+    def note_dead_letter(self, job: Job, at: datetime, event: str | None = None) -> Job | None:
         found = self.jobs.get(job.job_id)
         if found is not None and found.status is not JobStatus.DEFERRED:
             return None
-        return self.write("note_dead_letter", replace(job, status=JobStatus.DEFERRED, updated_at=at))
+        return self.write("note_dead_letter", replace(job, status=JobStatus.DEFERRED, updated_at=at), event)
 
     def record_accepted(
         self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str

@@ -83,7 +83,7 @@ class World:
         )
         self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.clock)
         self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, announcer, self.clock)
-        self.report = ReportFailure(self.jobs, self.queue, announcer, 2, self.clock)
+        self.report = ReportFailure(self.jobs, self.queue, announcer, 2, False, self.clock)
         self.sweep = SweepJobs(
             jobs=self.jobs,
             ledger=self.ledger,

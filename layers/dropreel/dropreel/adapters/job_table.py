@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dropreel.adapters.attribute_values import attribute_value, value_of
 from dropreel.jobs import A_PERSON, TELLING, TERMINAL, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject
+from dropreel.next_steps import next_step
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,7 +44,7 @@ class JobTable:
         changes = {
             "status": JobStatus.HELD,
             "updated_at": at,
-            "reason": reason_json(reason),
+            **reason_attributes(replace(job, status=JobStatus.HELD, reason=reason)),
             "held_in_attempt": job.attempt,
             "sent_at": None,
             "sends": 0,
@@ -60,7 +61,9 @@ class JobTable:
             "retry_at": None,
             "sent_at": None,
             "sends": 0,
-            "reason": reason_json(reason),
+            "deferred_since": at,
+            "deferred_reason": None,
+            **reason_attributes(replace(job, status=JobStatus.DEFERRED, reason=reason, money=money)),
             "money": money,
             "generation_id": None,
             "submitted_at": None,
@@ -69,6 +72,12 @@ class JobTable:
             "updated_at": at,
         }
         return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, job.status))
+
+    def note_deferral(self, job: Job, event: str) -> Job | None:
+        """Owe the event that a job waits, once an attempt. None: it does not wait any more, or that was noted before."""
+        changes = {"deferred_reason": reason_json(job.reason)}
+        condition = OURS + " AND deferred_reason = :none"
+        return self._update(job.job_id, changes, condition, {**ours(job, JobStatus.DEFERRED), ":none": None}, event)
 
     def note_sent(self, job: Job, at: datetime) -> Job | None:
         """Write that a waiting job's message is about to be sent once more. None: it has changed since it was read."""
@@ -79,13 +88,17 @@ class JobTable:
         """Write that the message that was sent of a waiting job has come, and that the job waits on."""
         self._update(job.job_id, {"sent_at": None, "sends": 0}, OURS, ours(job, job.status))
 
-    def note_dead_letter(self, job: Job, at: datetime) -> Job | None:
-        """Say on a job that its message is in the dead-letter queue, creating the job if need be. None: it is under way."""
+    def note_dead_letter(self, job: Job, at: datetime, event: str | None = None) -> Job | None:
+        """Say on a job that its message is in the dead-letter queue, creating the job if need be. None: it is under way.
+
+        `event`: what its owner is still to be sent about that.
+        """
         return self._update(
             job.job_id,
             {**attributes_of(job), "status": JobStatus.DEFERRED, "waiting": A_PERSON, "updated_at": at},
             condition="attribute_not_exists(job_id) OR #status = :deferred",
             values={":deferred": JobStatus.DEFERRED},
+            event=event,
         )
 
     def record_accepted(
@@ -101,6 +114,7 @@ class JobTable:
             "updated_at": at,
             "money": Money.SPENT,
             "reason": None,
+            "next_step": None,
         }
         return self._update(job.job_id, changes, OURS, ours(job, JobStatus.SUBMITTING), event)
 
@@ -128,6 +142,7 @@ class JobTable:
             "not_found_polls": 0,
             "updated_at": at,
             "reason": None,
+            "next_step": None,
         }
         return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, JobStatus.FAILED))
 
@@ -142,6 +157,7 @@ class JobTable:
             "updated_at": at,
             "money": Money.SPENT,
             "reason": None,
+            "next_step": None,
         }
         return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, JobStatus.UNKNOWN), event)
 
@@ -157,7 +173,8 @@ class JobTable:
         warnings: tuple[str, ...] | None = None,
     ) -> Job | None:
         """End a job, with its event still to be sent. None: it has changed since it was read."""
-        changes: dict[str, Any] = {"status": status, "reason": reason_json(reason), "updated_at": at}
+        after = replace(job, status=status, reason=reason, money=money or job.money)
+        changes: dict[str, Any] = {"status": status, **reason_attributes(after), "updated_at": at}
         if money is not None:
             changes["money"] = money
         if video is not None:
@@ -309,12 +326,19 @@ def attributes_of(job: Job) -> dict[str, Any]:
         "defers": job.defers,
         "retry_at": job.retry_at,
         "held_in_attempt": job.held_in_attempt,
+        "deferred_since": job.deferred_since,
+        "deferred_reason": reason_json(job.deferred_reason),
         "resumes": job.resumes,
         "sent_at": job.sent_at,
         "sends": job.sends,
         "reserved_day": job.reserved_day,
-        "reason": reason_json(job.reason),
+        **reason_attributes(job),
     }
+
+
+def reason_attributes(job: Job) -> dict[str, Any]:
+    """Return a job's reason as it is stored, and beside it what to do about it."""
+    return {"reason": reason_json(job.reason), "next_step": next_step(job)}
 
 
 def reason_json(reason: Reason | None) -> dict[str, Any] | None:
@@ -366,6 +390,8 @@ def _job(stored: Any) -> Job:
         defers=item.get("defers", 0),
         retry_at=time("retry_at"),
         held_in_attempt=item.get("held_in_attempt", 0),
+        deferred_since=time("deferred_since"),
+        deferred_reason=_stored_reason(item.get("deferred_reason")),
         sent_at=time("sent_at"),
         sends=item.get("sends", 0),
         reserved_day=item.get("reserved_day"),

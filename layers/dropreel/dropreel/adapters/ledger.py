@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
-from dropreel.adapters.job_table import OURS, attributes_of, job_update, ours, reason_json
+from dropreel.adapters.job_table import OURS, attributes_of, job_update, ours, reason_attributes, reason_json
 from dropreel.errors import TryAgain
 from dropreel.jobs import Job, JobStatus, Reason
 from dropreel.spending import SpendLimit, day_of
@@ -82,7 +82,10 @@ class Ledger:
 
         False: the job is not ours any more, and nothing was given back.
         """
-        written = {**changes, "reason": reason_json(reason), "updated_at": now, "reserved_day": None}
+        after = replace(job, status=JobStatus(changes.get("status", job.status)), reason=reason)
+        written = {**changes, **reason_attributes(after), "updated_at": now, "reserved_day": None}
+        if "deferred_reason" in changes:
+            written["deferred_reason"] = reason_json(changes["deferred_reason"])
         update = job_update(self.jobs_table, job.job_id, written, OURS, ours(job, JobStatus.SUBMITTING), event)
         spend = self._spend(job.reserved_day or day_of(now), -job.cost_cents, None)
         return self._transact([update, spend], MAX_GIVE_BACK_TRIES) is None

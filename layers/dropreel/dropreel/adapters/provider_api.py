@@ -1,6 +1,8 @@
 """The provider's API over HTTPS. Source: the provider's document; every answer becomes one of `dropreel.answers`."""
 
+import codecs
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -23,15 +25,25 @@ from dropreel.answers import (
     GenerationFailed,
     InProgress,
     KeyRefused,
+    NoBalance,
     NotSent,
     PollAnswer,
     PollFault,
     Refused,
     SubmitAnswer,
     is_usable_id,
-    words_of,
 )
 from dropreel.errors import SettingsError
+from dropreel.provider_words import (
+    NO_WORDS,
+    failure_words,
+    is_content_refusal,
+    is_no_balance,
+    provider_words,
+    refuses_for_balance,
+    retry_after_in,
+)
+from dropreel.redaction import redact
 
 SUBMIT_TIMEOUT = (5, 30)
 """Seconds to connect, and between two pieces of the answer."""
@@ -43,6 +55,12 @@ POLL_SECONDS = 20
 MAX_ANSWER_BYTES = 1_000_000
 MAX_RETRY_AFTER_SECONDS = 86_400
 """A limit of ours: a provider that is busy for longer is asked again."""
+MAX_POLL_WORDS = 300
+"""Characters of the provider's words that are kept of a poll that told nothing: a limit of ours."""
+
+_NOT_TOLD = (408, 409, 425, 499)
+"""4xx that do not say whether the request was taken: a time-out, a conflict with another one, a connection that was lost."""
+_CHARSETS = re.compile(r"ascii|utf|iso8859|latin|cp\d|koi8|gb|big5|hz|shift_jis|euc")
 
 
 @dataclass(frozen=True)
@@ -54,36 +72,41 @@ class ProviderApi:
 
     def prepare(self, body: dict[str, Any]) -> "PreparedSubmission":
         """Do all that can fail on our side, such as reading the key, so that `send` holds nothing but the POST."""
-        return PreparedSubmission(f"{self.base_url}/v1/videos/generate", self._headers(), json.dumps(body).encode())
+        key = self.api_key()
+        return PreparedSubmission(
+            f"{self.base_url}/v1/videos/generate",
+            _headers(key),
+            json.dumps(body).encode(),
+            secrets=(key, str(body.get("image_url", ""))),
+        )
 
     def poll(self, generation_id: str) -> PollAnswer:
         """GET the state of one generation, in at most POLL_SECONDS."""
         url = f"{self.base_url}/v1/videos/generations/{quote(generation_id, safe='')}"
-        headers = self._headers()
+        key = self.api_key()
+        headers = _headers(key)
         with TimeLimit(POLL_SECONDS) as limit:
             try:
                 with _session(limit) as session:
                     response = session.get(
                         url, headers=headers, timeout=POLL_TIMEOUT, allow_redirects=False, stream=True
                     )
-                    return _poll_answer(response, limit)
+                    return _poll_answer(response, limit, (key,))
             except requests.RequestException as error:
                 return PollFault(_told(error, limit))
-
-    def _headers(self) -> dict[str, str]:
-        key = self.api_key()
-        if not key.isascii() or not key.isprintable():
-            raise SettingsError("the API key in the secret holds characters that no HTTP header can carry")
-        return {"Authorization": f"Bearer {key}", "Accept": "application/json"}
 
 
 @dataclass(frozen=True, repr=False)
 class PreparedSubmission:
-    """One submission, ready to be sent. It holds the key and the image's presigned address: never log it."""
+    """One submission, ready to be sent. It holds the key and the image's presigned address: never log it.
+
+    `secrets` are both of them, so that the provider's words can be told without them.
+    """
 
     url: str
     headers: dict[str, str]
     body: bytes
+    secrets: tuple[str, ...] = ()
 
     def send(self) -> SubmitAnswer:
         """POST once, in at most SUBMIT_SECONDS: no retries, no redirects, no reused connection.
@@ -102,68 +125,127 @@ class PreparedSubmission:
                         allow_redirects=False,
                         stream=True,
                     )
-                    return _submit_answer(response, limit)
+                    return _submit_answer(response, limit, self.secrets)
             except requests.RequestException as error:
                 if _never_sent(error):
                     return NotSent(_short(error))
                 return Ambiguous(_told(error, limit))
 
 
-def _submit_answer(response: requests.Response, limit: TimeLimit) -> SubmitAnswer:
+def _headers(key: str) -> dict[str, str]:
+    if not key.isascii() or not key.isprintable():
+        raise SettingsError("the API key in the secret holds characters that no HTTP header can carry")
+    return {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+
+
+def _submit_answer(response: requests.Response, limit: TimeLimit, secrets: tuple[str, ...]) -> SubmitAnswer:
     status = response.status_code
-    if status in (429, 503):
-        return Busy(status, None if limit.expired else _retry_after(response))  # a cut header may hold half a number
-    if status in (401, 403):
-        return KeyRefused(status)  # without the provider's words: they may repeat the key
-    if 400 <= status < 500:
-        try:
-            message = _error_text(response, limit)
-        except requests.RequestException as error:  # the status alone says that nothing was charged
-            message = _told(error, limit)
-        return Refused(status, message)
-    if not 200 <= status < 300:
+    if 200 <= status < 300:
+        return _taken(status, _said(response, limit), secrets)
+    if status < 400:
         return Ambiguous(f"the provider answered {status}")
-    body = _json_object(response, limit)
-    generation_id = None if body is None else body.get("id")
-    if not isinstance(generation_id, str) or not is_usable_id(generation_id):
-        return Ambiguous(f"the provider answered {status} without an id that can be used")
-    return Accepted(generation_id, str((body or {}).get("status") or "created")[:MAX_STATUS_CHARACTERS])
+    headers_cut = limit.expired  # a cut header may hold half a number
+    said = _said_if_whole(response, limit)
+    words = provider_words(said, secrets)
+    if status == 429 or (status == 503 and response.headers.get("Retry-After", "").strip()):
+        if status == 429 and is_no_balance(status, words):
+            return NoBalance(status, words)
+        return Busy(status, None if headers_cut else _retry_after(response, said), words)
+    if status >= 500 or status in _NOT_TOLD:
+        return Ambiguous(f"the provider answered {status}", words)
+    if is_no_balance(status, words):
+        return NoBalance(status, words)
+    if status == 401 or (status == 403 and not is_content_refusal(words or "")):
+        return KeyRefused(status, words)
+    return Refused(status, words)
 
 
-def _poll_answer(response: requests.Response, limit: TimeLimit) -> PollAnswer:
-    if response.status_code != 200:
-        return PollFault(f"the provider answered {response.status_code}", response.status_code)
-    body = _json_object(response, limit)
-    if body is None:
-        return PollFault("the provider's answer is not a JSON object", 200)
+def _taken(status: int, said: Any, secrets: tuple[str, ...]) -> SubmitAnswer:
+    """Read a 2xx: only an id, or a plain statement that there is no money left, tells what became of the submission."""
+    body = said if isinstance(said, dict) else {}
+    generation_id = body.get("id")
+    if (
+        isinstance(generation_id, str)
+        and is_usable_id(generation_id)
+        and not any(secret in generation_id for secret in secrets if secret)
+    ):
+        return Accepted(generation_id, redact(str(body.get("status") or "created"), secrets)[:MAX_STATUS_CHARACTERS])
+    words = provider_words(said, secrets)
+    if "id" not in body and refuses_for_balance(said, words):
+        return NoBalance(status, words)
+    return Ambiguous(f"the provider answered {status} without an id that can be used", words)
+
+
+def _poll_answer(response: requests.Response, limit: TimeLimit, secrets: tuple[str, ...]) -> PollAnswer:
+    status_code = response.status_code
+    if status_code != 200:
+        words = provider_words(_said_if_whole(response, limit), secrets) if status_code >= 400 else None
+        no_balance = status_code in (402, 403, 429) and is_no_balance(status_code, words)
+        return _fault(f"the provider answered {status_code}", status_code, words, no_balance=no_balance)
+    body = _said(response, limit)
+    if not isinstance(body, dict):
+        return _fault("the provider's answer is not a JSON object", 200, provider_words(body, secrets))
     status = body.get("status")
     if status in ("created", "processing"):
         return InProgress(status)
     if status == "failed":
-        return GenerationFailed(words_of(body.get("error")))
+        return GenerationFailed(failure_words(body, secrets) or NO_WORDS)
     if status == "completed":
         result = body.get("result")
         url = result.get("url") if isinstance(result, dict) else None
         if isinstance(url, str) and url:
             return Finished(url)
         return PollFault("the provider says completed and gives no result.url", 200)
-    return PollFault(f"the provider answered the unknown status {str(status)[:MAX_STATUS_CHARACTERS]!r}", 200)
+    shown = redact(str(status)[:1000], secrets)[:MAX_STATUS_CHARACTERS]
+    return _fault(f"the provider answered the unknown status {shown!r}", 200, failure_words(body, secrets))
 
 
-def _json_object(response: requests.Response, limit: TimeLimit) -> dict[str, Any] | None:
-    response._content = _read(response, limit)
+def _fault(message: str, status_code: int, words: str | None, *, no_balance: bool = False) -> PollFault:
+    if words is None:
+        return PollFault(message, status_code, no_balance=no_balance)
+    words = words if len(words) <= MAX_POLL_WORDS else words[: MAX_POLL_WORDS - 1] + "…"
+    return PollFault(f"{message}: {words}", status_code, words, no_balance)
+
+
+def _said_if_whole(response: requests.Response, limit: TimeLimit) -> Any:
+    """Return what an answer's body says, or None where it does not come: its status alone tells enough."""
     try:
-        body = response.json()
-    except (ValueError, RecursionError):
+        return _said(response, limit)
+    except requests.RequestException:
         return None
-    return body if isinstance(body, dict) else None
 
 
-def _error_text(response: requests.Response, limit: TimeLimit) -> str:
-    body = _json_object(response, limit)
-    if body is not None:
-        return words_of(body.get("error") or body.get("detail") or body.get("message"))
-    return words_of(response.text)
+def _said(response: requests.Response, limit: TimeLimit) -> Any:
+    """Return an answer's body as JSON, or else as text. Raises RequestException for one that was cut."""
+    content = _read(response, limit)
+    for decode in (bytes, lambda raw: _decoded(raw, response)):
+        try:
+            return json.loads(decode(content))
+        except (ValueError, RecursionError):
+            continue
+    return _readable(_decoded(content, response))
+
+
+def _decoded(content: bytes, response: requests.Response) -> str:
+    """Decode a body: as its header says where that names a charset, else as UTF-8, else byte by byte."""
+    named = re.search(r"charset=[\"']?([\w.:-]{1,40})", response.headers.get("Content-Type", ""), re.IGNORECASE)
+    charsets = [named[1]] if named else []
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        charsets.insert(0, "utf-16")
+    for charset in (*charsets, "utf-8-sig"):
+        try:
+            if _CHARSETS.match(codecs.lookup(charset).name.replace("-", "")) or charset == "utf-8-sig":
+                return content.decode(charset)
+        except (LookupError, ValueError):
+            continue
+    return content.decode("cp1252", "replace")
+
+
+def _readable(text: str) -> str:
+    """Return a text for people, or nothing where it is none: a picture, a packed body."""
+    start = text[:4096]
+    strange = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in start)
+    return "" if strange > len(start) / 20 else text
 
 
 def _read(response: requests.Response, limit: TimeLimit) -> bytes:
@@ -178,19 +260,26 @@ def _read(response: requests.Response, limit: TimeLimit) -> bytes:
     return bytes(found)
 
 
-def _retry_after(response: requests.Response) -> int | None:
-    """Return the seconds that `Retry-After` asks for, at most a day; None where it says nothing that can be used.
+def _retry_after(response: requests.Response, said: Any) -> int | None:
+    """Return the seconds that `Retry-After` asks for, at most a day, or else those that the body asks for; None without either.
 
-    It may be seconds or a date (RFC 9110); a date counts from the answer's own `Date`, so that no two clocks are compared.
+    The header may be seconds or a date (RFC 9110); a date counts from the answer's own `Date`, so that no two clocks are
+    compared.
     """
+    seconds = _retry_after_header(response)
+    seconds = retry_after_in(said) if seconds is None else seconds
+    return None if seconds is None else max(0, min(seconds, MAX_RETRY_AFTER_SECONDS))
+
+
+def _retry_after_header(response: requests.Response) -> int | None:
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdecimal():
-        return min(int(value[:9]), MAX_RETRY_AFTER_SECONDS)
+        return int(value[:9])
     try:
         wait = parsedate_to_datetime(value) - parsedate_to_datetime(response.headers.get("Date", ""))
     except (TypeError, ValueError, OverflowError):
         return None
-    return max(0, min(round(wait.total_seconds()), MAX_RETRY_AFTER_SECONDS))
+    return round(wait.total_seconds())
 
 
 def _told(error: Exception, limit: TimeLimit) -> str:

@@ -12,6 +12,7 @@ from dropreel.answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.errors import TryAgain
 from dropreel.jobs import Job, Reason
 from dropreel.messages import Generation
+from dropreel.provider_words import is_content_refusal
 
 MAX_NOT_FOUND = 60
 """404 in a row, after which the provider has lost the generation: five minutes of polls every five seconds."""
@@ -46,8 +47,7 @@ class CheckStatus:
                 return {"outcome": "completed"}
             case GenerationFailed(error):
                 self.jobs.record_poll(job, "failed", now)
-                message = f"The provider could not make the video: {error}"
-                return _ended("failed", Reason("generation_failed", message, provider_error=error))
+                return _ended("failed", _failed(error, answer.words))
             case InProgress(provider_status):
                 self.jobs.record_poll(job, provider_status, now)
             case PollFault():
@@ -60,7 +60,9 @@ class CheckStatus:
 
     def _record_fault(self, job: Job, fault: PollFault, now: datetime) -> Reason | None:
         """Count a poll that told nothing; return the reason if the generation is lost."""
-        if fault.status_code in (401, 403):
+        if fault.no_balance:
+            logger.error("no balance", extra={"job_id": job.job_id, "status_code": fault.status_code})
+        elif fault.status_code in (401, 403):
             logger.error("key refused", extra={"job_id": job.job_id, "status_code": fault.status_code})
         not_found = fault.status_code == 404
         self.jobs.record_poll_fault(job, fault.message, now, not_found=not_found)
@@ -69,7 +71,7 @@ class CheckStatus:
         message = (
             f"The provider does not know the generation any more: {MAX_NOT_FOUND} polls in a row were answered 404."
         )
-        return Reason("generation_not_found", message)
+        return Reason("generation_not_found", message, provider_error=fault.words)
 
     def _timed_out(self, job: Job, answer: InProgress | PollFault) -> Reason:
         minutes = self.timeout_seconds // 60
@@ -78,11 +80,20 @@ class CheckStatus:
         return Reason(
             "timed_out",
             f"The provider did not finish the video within {minutes} minutes after it was {begun}; {last}.",
+            provider_error=answer.words if isinstance(answer, PollFault) else None,
         )
 
 
 def _begun(job: Job) -> datetime:
     return job.watched_since or job.submitted_at or job.created_at
+
+
+def _failed(error: str, words: str | None) -> Reason:
+    """A picture or a prompt that the provider does not want is told apart: sent again unchanged, it would be paid again."""
+    if words is not None and is_content_refusal(words):
+        message = f"The provider refused to make a video of this picture or prompt: {error}"
+        return Reason("content_refused", message, provider_error=words)
+    return Reason("generation_failed", f"The provider could not make the video: {error}", provider_error=words)
 
 
 def _ended(outcome: str, reason: Reason) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from dropreel.use_cases.announce import Announcer
 
 RETRIED = frozenset({"generation_failed"})
 """The provider's document says of a `failed` generation: read the error, then retry. Nothing else is paid for again."""
+CONTENT_REFUSED = "content_refused"
+"""A failure that is paid for again only where the owner chose that: unchanged, it would most likely be refused again."""
 
 
 def watch_ended(status: str, cause: str = "") -> Reason:
@@ -31,6 +33,7 @@ class ReportFailure:
     queue: SubmissionQueue
     announcer: Announcer
     max_attempts: int
+    retries_content_refusals: bool
     now: Callable[[], datetime]
 
     def run(self, generation: Generation, reason: Reason) -> dict[str, Any]:
@@ -60,7 +63,8 @@ class ReportFailure:
         return self.run(generation, watch_ended(ended.status, ended.cause))
 
     def _moved_on(self, job: Job, reason: Reason) -> Job:
-        if reason.code in RETRIED and job.attempt < self.max_attempts:
+        is_retried = reason.code in RETRIED or (reason.code == CONTENT_REFUSED and self.retries_content_refusals)
+        if is_retried and job.attempt < self.max_attempts:
             self.announcer.announce(job)  # what this attempt still owes: the next one has events of its own
             moved = self.jobs.defer_next_attempt(job, reason, Money.SPENT, self.now())
         else:

@@ -14,7 +14,7 @@ logger = logging.getLogger("dropreel")
 
 def settle_ambiguous(
     job: Job,
-    message: str,
+    reason: Reason,
     at: datetime,
     *,
     may_resubmit: bool,
@@ -27,7 +27,6 @@ def settle_ambiguous(
     The reservation stays in both cases. Return the job as it is now, or None where somebody else has changed it.
     """
     logger.error("submission unknown", extra={"job_id": job.job_id, "attempt": job.attempt})
-    reason = Reason("submission_unknown", message)
     if may_resubmit:
         announcer.announce(job)  # what this attempt still owes: the next one has events of its own
         settled = jobs.defer_next_attempt(job, reason, Money.PERHAPS, at)

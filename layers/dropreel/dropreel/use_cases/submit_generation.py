@@ -12,17 +12,24 @@ from dropreel.adapters.ledger import Ledger, NotClaimed
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NotSent, Refused, SubmitAnswer
+from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NoBalance, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
 from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
 from dropreel.messages import Again, Drop
 from dropreel.options import Options
 from dropreel.prices import usd
+from dropreel.provider_words import NO_WORDS
 from dropreel.use_cases.announce import Announcer
 from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
 from dropreel.use_cases.settle_ambiguous import settle_ambiguous
-from dropreel.waiting import KEY_REFUSED_SECONDS, LONGEST_SECONDS, backoff_seconds
+from dropreel.waiting import (
+    KEY_REFUSED_SECONDS,
+    LONGEST_SECONDS,
+    backoff_seconds,
+    busy_seconds,
+    is_deferral_to_be_told,
+)
 
 LEASE = timedelta(seconds=120)
 """How long a claim lasts: longer than the function can run, shorter than the queue hides its message."""
@@ -69,7 +76,10 @@ class SubmitGeneration:
         return self._go_on(job)
 
     def dead_letter(self, message: Drop | Again, error: Exception) -> None:
-        """Say on the job that its message goes to the dead-letter queue now. A job that is under way is left as it is."""
+        """Say on the job that its message goes to the dead-letter queue now, and tell its owner: once an attempt.
+
+        A job that is under way is left as it is.
+        """
         reason = Reason(
             "dead_letter", f"It could not be worked on and is in the dead-letter queue: {type(error).__name__}."
         )
@@ -79,8 +89,15 @@ class SubmitGeneration:
         else:
             job_id = job_id_of(message.image, message.request_id)
             job = self.jobs.get(job_id) or Job(job_id, JobStatus.DEFERRED, 1, self.judge.described(message), now, now)
-        if job is not None:
-            self.jobs.note_dead_letter(replace(job, reason=reason), now)
+        if job is None:
+            return
+        dead = replace(job, status=JobStatus.DEFERRED, reason=reason, deferred_since=job.deferred_since or now)
+        is_to_be_told = is_deferral_to_be_told(dead, now)
+        if is_to_be_told:
+            dead = replace(dead, deferred_reason=reason)
+        noted = self.jobs.note_dead_letter(dead, now, EventType.DEFERRED if is_to_be_told else None)
+        if noted is not None:
+            self._tell_of_waiting(noted)
 
     # --- before the money ---------------------------------------------------------------------------------------------
 
@@ -90,6 +107,8 @@ class SubmitGeneration:
         if judged is None:
             return "superseded" if dead is None else self._rejected(dead, MISSING_REASONS[Missing.SUPERSEDED])
         job = judged.job
+        if dead is not None:  # what its owner was told of its waiting is not told again
+            job = replace(job, deferred_since=dead.deferred_since, deferred_reason=dead.deferred_reason)
         if job.status is JobStatus.REJECTED and job.reason is not None:
             return self._rejected(job, job.reason)
         return self._submit(job, judged.image)
@@ -118,8 +137,25 @@ class SubmitGeneration:
         left = 0.0 if job.retry_at is None else (job.retry_at - self.now()).total_seconds()
         if left > 1:
             self.queue.send_again(job, round(left))
-            return job.status.value
+            return self._waits(job)
         return self._submit(job)
+
+    def _waits(self, job: Job) -> str:
+        """Tell the owner of a job that waits on, where that is due or owed."""
+        noted = self.jobs.note_deferral(job, EventType.DEFERRED) if is_deferral_to_be_told(job, self.now()) else job
+        if noted is not None:
+            self._tell_of_waiting(noted)
+        return job.status.value
+
+    def _tell_of_waiting(self, job: Job) -> None:
+        """Send what a waiting job owes; where that fails the sweeper does.
+
+        The message must not come again for it: each time it would send another one of its job.
+        """
+        try:
+            self.announcer.announce(job)
+        except Exception:
+            logger.exception("not told", extra={"job_id": job.job_id})
 
     def _submit(self, job: Job, image: StoredImage | None = None) -> str:
         """Claim the job and its price, then POST once. Whatever can fail on our side is done before the claim.
@@ -179,38 +215,68 @@ class SubmitGeneration:
                 logger.info("accepted", extra={"job_id": job.job_id, "generation_id": generation_id})
                 paid = self.jobs.record_accepted(job, generation_id, provider_status, now, EventType.SUBMITTED)
                 return self._told(paid, job.job_id)
-            case Refused(status_code, message):
-                reason = Reason("provider_refused", f"The provider refused the request ({status_code}): {message}")
+            case Refused(status_code, words):
+                message = f"The provider refused the request ({status_code}): {words or NO_WORDS}"
+                reason = Reason("provider_refused", message, provider_error=words)
                 status, event = _END_BY_MONEY[job.money]
                 self.ledger.give_back(job, {"status": status}, reason, now, event)
                 return self._told(self.jobs.get(job.job_id), job.job_id)
-            case KeyRefused(status_code):
+            case KeyRefused(status_code, words):
                 logger.error("key refused", extra={"job_id": job.job_id, "status_code": status_code})
-                reason = Reason("key_refused", f"The provider refused the API key ({status_code}); nothing was spent.")
+                message = f"The provider refused the API key ({status_code}); nothing was spent."
+                reason = Reason("key_refused", _with_words(message, words), provider_error=words)
                 return self._defer(job, reason, KEY_REFUSED_SECONDS)
-            case Busy(status_code, retry_after):
-                wait = backoff_seconds(job.defers, self.random()) if retry_after is None else retry_after
-                return self._defer(job, Reason("provider_busy", f"The provider is busy ({status_code})."), wait)
+            case NoBalance(status_code, words):
+                logger.error("no balance", extra={"job_id": job.job_id, "status_code": status_code})
+                message = f"The account at the provider has no money left ({status_code}); nothing was spent."
+                reason = Reason("provider_balance", _with_words(message, words), provider_error=words)
+                return self._defer(job, reason, KEY_REFUSED_SECONDS)
+            case Busy(status_code, retry_after, words):
+                message = _with_words(f"The provider is busy ({status_code}).", words)
+                reason = Reason("provider_busy", message, provider_error=words)
+                return self._defer(job, reason, busy_seconds(retry_after, job.defers, self.random()))
             case NotSent(message):
                 reason = Reason("provider_unreachable", f"The provider could not be reached: {message}.")
                 return self._defer(job, reason, backoff_seconds(job.defers, self.random()))
-            case Ambiguous(message):
-                return self._ambiguous(job, f"The submission may have been paid and cannot be told: {message}.")
+            case Ambiguous(message, words):
+                told = f"The submission may have been paid and cannot be told: {message}."
+                return self._ambiguous(job, _with_words(told, words), words)
 
     def _defer(self, job: Job, reason: Reason, wait_seconds: int) -> str:
-        """Give the money back and let the job come again: a new message, so that waiting is not counted as failing."""
+        """Give the money back and let the job come again: a new message, so that waiting is not counted as failing.
+
+        The owner is told once an attempt: at once where a person is needed, else after a while.
+        """
         now = self.now()
-        later = replace(job, defers=job.defers + 1, retry_at=now + timedelta(seconds=wait_seconds))
-        changes = {"status": JobStatus.DEFERRED, "defers": later.defers, "retry_at": later.retry_at}
-        if self.ledger.give_back(job, changes, reason, now):
+        later = replace(
+            job,
+            status=JobStatus.DEFERRED,
+            reason=reason,
+            defers=job.defers + 1,
+            retry_at=now + timedelta(seconds=wait_seconds),
+            deferred_since=job.deferred_since or now,
+        )
+        changes: dict[str, Any] = {
+            "status": later.status,
+            "defers": later.defers,
+            "retry_at": later.retry_at,
+            "deferred_since": later.deferred_since,
+        }
+        event = EventType.DEFERRED if is_deferral_to_be_told(later, now) else None
+        if event is not None:
+            changes["deferred_reason"] = reason
+        if self.ledger.give_back(job, changes, reason, now, event):
             self.queue.send_again(later, min(wait_seconds, LONGEST_SECONDS))
+            owes = self.jobs.get(job.job_id) if event is not None or job.pending_events else None
+            if owes is not None:
+                self._tell_of_waiting(owes)
         return JobStatus.DEFERRED.value
 
-    def _ambiguous(self, job: Job, message: str) -> str:
+    def _ambiguous(self, job: Job, message: str, words: str | None = None) -> str:
         """Never send again by itself what may have been paid; only its owner may choose that, as a counted attempt."""
         settled = settle_ambiguous(
             job,
-            message,
+            Reason("submission_unknown", message, provider_error=words),
             self.now(),
             may_resubmit=self.resubmits_ambiguous and job.attempt < self.max_attempts,
             jobs=self.jobs,
@@ -229,6 +295,10 @@ class SubmitGeneration:
             self.state_machine.start(job)
         self.announcer.announce(job)
         return job.status.value
+
+
+def _with_words(message: str, words: str | None) -> str:
+    return message if words is None else f"{message} The provider said: {words}"
 
 
 def _ref(job: Job) -> ImageRef:

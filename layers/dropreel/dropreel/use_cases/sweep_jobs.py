@@ -10,18 +10,20 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.jobs import TELLING, Job, JobStatus, execution_name
+from dropreel.events import EventType
+from dropreel.jobs import A_PERSON, TELLING, Job, JobStatus, Reason, execution_name
 from dropreel.messages import Generation
 from dropreel.spending import SpendLimit, day_of
 from dropreel.use_cases.announce import Announcer
 from dropreel.use_cases.report_failure import ReportFailure, watch_ended
 from dropreel.use_cases.settle_ambiguous import settle_ambiguous
+from dropreel.waiting import is_deferral_to_be_told
 
 QUIET = timedelta(minutes=10)
 """A job that nothing has touched for so long is looked at: longer than any step or any message of ours takes."""
 
-PASS = timedelta(seconds=35)
-"""The time of one pass over what waits in one way: all six fit into the function's 240 seconds."""
+PASS = timedelta(seconds=30)
+"""The time of one pass over what waits in one way: all seven fit into the function's 240 seconds."""
 MAX_DOUBLINGS = 7
 """A message that is not taken is sent again after 10, 20, 40 minutes and so on, at most after 21 hours."""
 
@@ -51,6 +53,7 @@ class SweepJobs:
             JobStatus.SUBMITTING: self._settle_abandoned,
             JobStatus.GENERATING: self._watch,
             JobStatus.DEFERRED: self._remind,
+            A_PERSON: self._tell_deferred,
             JobStatus.HELD: self._tell_held,
         }
         for waiting, step in steps.items():
@@ -99,7 +102,7 @@ class SweepJobs:
         may_resubmit = self.resubmits_ambiguous and job.attempt < self.max_attempts
         settle_ambiguous(
             job,
-            "The submission was interrupted and may have been paid.",
+            Reason("submission_unknown", "The submission was interrupted and may have been paid."),
             self.now(),
             may_resubmit=may_resubmit,
             jobs=self.jobs,
@@ -124,7 +127,27 @@ class SweepJobs:
         return "reported"
 
     def _remind(self, job: Job) -> str | None:
-        """A deferred job is due and its message is lost, or was sent to the dead letters and is for a person to look at."""
+        """A deferred job's message comes again if it was lost, and its owner is told that it waits."""
+        reminded = self._remind_of_message(job)
+        told = self._tell_deferred(job)
+        return reminded or told
+
+    def _tell_deferred(self, job: Job) -> str | None:
+        """Tell of a job that has waited for long, or of one whose event did not reach the bus."""
+        if job.status is not JobStatus.DEFERRED:
+            return None
+        noted: Job | None = job
+        if is_deferral_to_be_told(job, self.now()):
+            noted = self.jobs.note_deferral(job, EventType.DEFERRED)
+        elif self._is_fresh(job):  # whoever deferred it may be about to tell
+            return None
+        if noted is None or not noted.pending_events:
+            return None
+        self.announcer.announce(noted)
+        return "told"
+
+    def _remind_of_message(self, job: Job) -> str | None:
+        """Its message is lost, or was sent to the dead letters and is for a person to look at."""
         if job.status is not JobStatus.DEFERRED or (job.reason is not None and job.reason.code == "dead_letter"):
             return None
         due = max(job.updated_at, job.retry_at or job.updated_at) + QUIET
