@@ -8,7 +8,8 @@ import av
 from rich.console import Console
 from rich.markup import escape
 
-from dropreel.jobs import Job, JobStatus
+from dropreel.jobs import Job, JobStatus, Money
+from dropreel.next_steps import next_step
 from dropreel.prices import usd
 
 _MEANING = {
@@ -76,13 +77,16 @@ def describe_video(path: Path) -> str:
 
 def explain_end(job: Job) -> str:
     """Say what happened, to which image, what it cost and what to do next, of a job that brought no video."""
-    cost = {"none": "Nothing was spent.", "spent": f"It cost ${usd(job.cost_cents)}."}.get(
-        job.money.value, f"It may have cost ${usd(job.cost_cents)}."
-    )
     reason = job.reason.message if job.reason else "No reason was given."
-    after = {
-        JobStatus.REJECTED: "Mend it and drop the image again.",
-        JobStatus.FAILED: "Drop the image again to try once more; that will be paid again.",
-        JobStatus.UNKNOWN: f"Look at the provider for a video of this image before you drop it again (job {job.job_id}).",
-    }.get(job.status, "")
-    return f"{job.image['key']}: {job.status.value}. {reason} {cost} {after}".strip()
+    parts = [f"{job.image['key']}: {job.status.value}.", reason, _cost(job), next_step(job) or ""]
+    return " ".join(part if part.endswith((".", "…", "!", "?")) else f"{part}." for part in parts if part)
+
+
+def _cost(job: Job) -> str:
+    """Say what the job cost; each attempt has the same price, and an earlier one may have cost nothing."""
+    if job.money is Money.NONE:
+        return "Nothing was spent."
+    may = "It cost" if job.money is Money.SPENT else "It may have cost"
+    if job.attempt == 1:
+        return f"{may} ${usd(job.cost_cents)}."
+    return f"{may} up to ${usd(job.cost_cents * job.attempt)} ({job.attempt} attempts at ${usd(job.cost_cents)})."

@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,34 @@ def error_answer(status: int, code: str, message: str) -> JSONResponse:
     return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 
-async def scripted_answer(fault: Fault, request: Request) -> Response | None:
-    """What a fault that any call can meet answers with; None if the call goes on as usual."""
+def repeating(body: Any, sent: Mapping[str, str]) -> Any:
+    """A scripted body with what was sent (`image_url`, `api_key`) in place of its name in braces, wherever it stands."""
+    match body:
+        case str():
+            for name, value in sent.items():
+                body = body.replace(f"{{{name}}}", value)
+            return body
+        case dict():
+            return {name: repeating(value, sent) for name, value in body.items()}
+        case list():
+            return [repeating(value, sent) for value in body]
+    return body
+
+
+async def scripted_answer(fault: Fault, request: Request, sent: Mapping[str, str] | None = None) -> Response | None:
+    """What a fault that any call can meet answers with; None if the call goes on as usual. `sent`: what its body may repeat."""
+    sent = sent or {}
     match fault:
         case StatusFault(body=None):
             answer: Response = error_answer(fault.status, "scripted", f"A fault rule asks for {fault.status}.")
             answer.headers.update(fault.headers)
             return answer
         case StatusFault():
-            answer = _text_or_json(fault.body, fault.status, None)
+            answer = _text_or_json(repeating(fault.body, sent), fault.status, fault.content_type)
             answer.headers.update(fault.headers)
             return answer
         case AnswerFault():
-            return _text_or_json(fault.body, 200, fault.content_type)
+            return _text_or_json(repeating(fault.body, sent), 200, fault.content_type)
         case CutFault():
             return CutConnection()
         case SilenceFault():
@@ -61,7 +77,11 @@ async def scripted_answer(fault: Fault, request: Request) -> Response | None:
 
 def _text_or_json(body: Any, status: int, content_type: str | None) -> Response:
     if isinstance(body, str):
-        return Response(body, status, media_type=content_type or "text/plain")
+        if content_type is None:
+            return Response(body, status, media_type="text/plain")
+        named = re.search(r"charset=([\w-]+)", content_type)
+        content = body.encode(named[1] if named else "utf-8", "replace")
+        return Response(content, status, headers={"Content-Type": content_type})
     return Response(json.dumps(body), status, media_type=content_type or "application/json")
 
 

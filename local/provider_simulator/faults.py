@@ -18,12 +18,17 @@ class _Payable(_Strict):
 
 
 class StatusFault(_Payable):
-    """Answers with a status. The default body is an error in the provider's shape."""
+    """Answers with a status. The default body is an error in the provider's shape.
+
+    A body is JSON, or a string sent as it is, in the charset that `content_type` names. `{image_url}` and `{api_key}` in it
+    stand for what was sent: providers repeat it.
+    """
 
     kind: Literal["status"]
     status: int = Field(ge=200, le=599)
     headers: dict[str, str] = {}
     body: Any = None
+    content_type: str | None = None
 
 
 class CutFault(_Payable):
@@ -40,7 +45,7 @@ class SilenceFault(_Payable):
 
 
 class AnswerFault(_Payable):
-    """Answers 200 with this body instead: JSON, or a string sent as it is. A submission so answered is paid."""
+    """Answers 200 with this body instead, as `StatusFault` does. A submission so answered is paid."""
 
     kind: Literal["answer"]
     body: Any
@@ -56,7 +61,7 @@ class DelayFault(_Strict):
 
 
 class FailFault(_Strict):
-    """The generation ends as `failed`, with this error."""
+    """The generation ends as `failed`, with this error; `{image_url}` in it stands for what was sent."""
 
     kind: Literal["fail"]
     error: Any

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from .connection import CutConnection
 from .contract import MODEL, GenerationRequest, Refusal, check_request, read_json, without_query
-from .fault_answers import VIDEO_TYPE, error_answer, scripted_answer, scripted_download
+from .fault_answers import VIDEO_TYPE, error_answer, repeating, scripted_answer, scripted_download
 from .faults import DelayFault, ExpiredUrlFault, FailFault, Fault, ResultUrlFault, StuckFault
 from .generations import Generation, ScriptedEnd, Submission
 from .rendering import VideoPlan
@@ -103,7 +103,8 @@ async def _take(simulator: Simulator, submission: Submission, wanted: Generation
     if isinstance(fault, DelayFault):
         await asyncio.sleep(fault.seconds)
     generation = await _accept(simulator, submission, wanted, fault) if getattr(fault, "paid", True) else None
-    if fault is not None and (answer := await scripted_answer(fault, request)) is not None:
+    sent = {"image_url": wanted.image_url, "api_key": simulator.api_key}
+    if fault is not None and (answer := await scripted_answer(fault, request, sent)) is not None:
         return answer
     if generation is None:
         raise RuntimeError("a fault that is not paid must answer by itself")
@@ -124,7 +125,8 @@ async def _accept(
     submission.image = image.facts
     match fault:
         case FailFault():
-            return simulator.ledger.accept(submission, wanted, None, ScriptedEnd(error=fault.error))
+            error = repeating(fault.error, {"image_url": wanted.image_url})
+            return simulator.ledger.accept(submission, wanted, None, ScriptedEnd(error=error))
         case StuckFault():
             return simulator.ledger.accept(submission, wanted, None, ScriptedEnd(stuck=True))
     video = simulator.videos.video(image.content, image.facts.sha256, VideoPlan.of(wanted))
@@ -147,7 +149,8 @@ async def poll(generation_id: str, request: Request, credentials: Credentials, s
     fault = simulator.faults.choose("poll", prompt, generation_id, completed)
     if isinstance(fault, DelayFault):
         await asyncio.sleep(fault.seconds)
-    if fault is not None and (answer := await scripted_answer(fault, request)) is not None:
+    sent = {"image_url": generation.request.image_url if generation else "", "api_key": simulator.api_key}
+    if fault is not None and (answer := await scripted_answer(fault, request, sent)) is not None:
         return answer
     if generation is None:
         raise Refusal(404, "not_found", "There is no generation of this id.")

@@ -25,10 +25,10 @@ _ENTITIES = (
 )
 _ESCAPE = re.compile(
     r"%(?:u00)?(?P<percent>[0-9A-Fa-f]{2})"
-    r"|\\+(?:u\{?(?:00)?|x)(?P<code>[0-9A-Fa-f]{2})\}?"
+    r"|\\+(?:u\{?(?P<code>[0-9A-Fa-f]{4})\}?|x(?P<byte>[0-9A-Fa-f]{2}))"
     r"|\\+(?P<blank>[nrt])"
     r"|\\+(?P<plain>[^\w\s\\])"
-    r"|&#(?:[xX]0*(?P<hex>[0-9A-Fa-f]{2})|0*(?P<decimal>[0-9]{2,3}));?"
+    r"|&#(?:[xX]0*(?P<hex>[0-9A-Fa-f]{1,4})|0*(?P<decimal>[0-9]{1,5}));?"
     rf"|&(?P<name>{'|'.join(_ENTITIES)});"
     r"|=(?P<soft>\r?\n)"
 )
@@ -59,7 +59,7 @@ _OPAQUE_SHARE = 0.4
 
 _PIECE = re.compile(r"[!-~]+|[^!-~]+")
 _EDGES = "\"'`()[]{}<>.,;:!?*|"
-_WORD = r"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,15})"
+_WORD = r"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,15}|(?![A-Za-z]{16})[A-Z]+[a-z]{2,}(?:[A-Z][a-z]{2,}){0,2})"
 _PLAIN = re.compile(rf"{_WORD}(?:['_-]{_WORD}){{0,2}}|[1-5][0-9]{{2}}|")
 """What stays of a text that holds a signed address: short words and an HTTP status."""
 
@@ -85,13 +85,13 @@ def redact_signed(text: str) -> str:
 
     Where there is one, only plain words and an HTTP status are kept: nothing else can be told from a part of it.
     """
-    squeezed = "".join(text.split())
-    if not any(sign in squeezed.lower() for sign in ("amz", "aws", "%", "\\", "&")):
+    squeezed = "".join(_visible(text.translate(_WIDE)).split()).lower()
+    if not any(sign in squeezed for sign in ("amz", "aws", "%", "\\", "&")):
         return text
     if not _SIGNED.search(_blankless(text)):
         return text
     kept: list[str] = []
-    for piece in _PIECE.findall(text.translate(_WIDE)):
+    for piece in _PIECE.findall(_visible(text.translate(_WIDE))):
         if _is_kept(piece):
             kept.append(piece)
         elif not kept or REMOVED not in kept[-2:]:
@@ -114,10 +114,14 @@ def _is_kept(piece: str) -> bool:
 
 
 def _one_line(text: str) -> str:
-    """Half surrogate pairs, which no request can carry, become U+FFFD; control and invisible characters become blanks."""
+    """Half surrogate pairs, which no request can carry, become U+FFFD, control characters blanks, and the invisible nothing."""
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    shown = (" " if unicodedata.category(each) in ("Cc", "Cf") else each for each in whole)
+    shown = (" " if unicodedata.category(each) == "Cc" else each for each in _visible(whole))
     return " ".join("".join(shown).translate(_WIDE).split())
+
+
+def _visible(text: str) -> str:
+    return text if text.isascii() else "".join(each for each in text if unicodedata.category(each) != "Cf")
 
 
 # --- a text with its escapes undone, and where each character of it stands ------------------------------------------------
@@ -160,10 +164,10 @@ def _meant(escape: re.Match[str]) -> str:
     kind = escape.lastgroup or ""
     value = escape[kind]
     match kind:
-        case "percent" | "code" | "hex":
-            return chr(int(value, 16))
+        case "percent" | "code" | "byte" | "hex":
+            return chr(int(value, 16)).translate(_WIDE)
         case "decimal":
-            return chr(int(value))
+            return chr(int(value)).translate(_WIDE)
         case "plain":
             return value
         case "name":
@@ -173,7 +177,7 @@ def _meant(escape: re.Match[str]) -> str:
 
 def _blankless(text: str) -> str:
     """Return a text decoded, in lower case and without blanks."""
-    return "".join(_decoded(text.translate(_WIDE))[0].split()).lower()
+    return "".join(_visible(_decoded(text.translate(_WIDE))[0]).split()).lower()
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:

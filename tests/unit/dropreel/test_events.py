@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from dropreel.events import EventType, detail_of, event_id
+from dropreel.events import EventType, detail_of, event_id, in_order
 from dropreel.jobs import JobStatus, Money, Reason
 from tests.unit.dropreel.sample_jobs import OPTIONS, VIDEO, job_with
 
@@ -41,7 +41,8 @@ def test_an_id_is_32_hex_digits():
 
 def test_the_types_are_the_public_ones():
     assert sorted(EventType) == [
-        f"Video Generation {what}" for what in ("Completed", "Failed", "Held", "Rejected", "Submitted", "Unknown")
+        f"Video Generation {what}"
+        for what in ("Completed", "Deferred", "Failed", "Held", "Rejected", "Submitted", "Unknown")
     ]
 
 
@@ -82,6 +83,43 @@ def test_a_failed_job_says_why():
         "provider_error": "no faces",
         "next_step": "Read what the provider said, change the image or the prompt, and upload the image again.",
     }
+
+
+BALANCE = Reason("provider_balance", "No money is left.", provider_error="Insufficient balance")
+
+
+def test_a_waiting_job_says_why_and_what_to_do():
+    data = detail_of(
+        job_with(status=JobStatus.DEFERRED, generation_id=None, reason=BALANCE, deferred_reason=BALANCE),
+        EventType.DEFERRED,
+    )["data"]
+
+    assert (data["status"], data["generation_id"], data["money"], data["video"]) == ("deferred", None, "none", None)
+    assert (data["reason"]["code"], data["reason"]["provider_error"]) == ("provider_balance", "Insufficient balance")
+    assert "Add money" in data["reason"]["next_step"]
+
+
+@pytest.mark.parametrize(("attempt", "money"), [(1, "none"), (2, "spent")])
+@pytest.mark.parametrize("status", [JobStatus.GENERATING, JobStatus.COMPLETED, JobStatus.HELD, JobStatus.UNKNOWN])
+def test_a_deferred_event_that_is_told_late_tells_of_its_own_moment(status, attempt, money):
+    later = Reason("submission_unknown", "x") if status is JobStatus.UNKNOWN else None
+    job = job_with(
+        status=status, attempt=attempt, money=Money.SPENT, video=VIDEO, reason=later, deferred_reason=BALANCE
+    )
+
+    data = detail_of(job, EventType.DEFERRED)["data"]
+
+    assert (data["status"], data["generation_id"], data["money"], data["video"]) == ("deferred", None, money, None)
+    assert data["reason"]["code"] == "provider_balance"
+    assert "Add money" in data["reason"]["next_step"]
+
+
+def test_events_that_are_owed_are_told_in_the_order_in_which_they_came_about():
+    assert in_order({EventType.SUBMITTED, EventType.DEFERRED, EventType.HELD}) == [
+        EventType.HELD,
+        EventType.DEFERRED,
+        EventType.SUBMITTED,
+    ]
 
 
 def test_a_rejected_job_tells_each_fault_by_itself():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from dropreel.adapters.job_table import JobTable
 from dropreel.events import EventType
 from dropreel.jobs import A_PERSON, TELLING, Job, JobStatus, Money, PollFaultNote, Reason
+from dropreel.next_steps import next_step
 from tests.integration.conftest import make_table
 from tests.moto_account import moto_account
 from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
@@ -154,6 +156,79 @@ def test_the_providers_own_words_are_kept_with_the_reason(table: JobTable):
     table.finish(job, JobStatus.FAILED, LATER, EventType.FAILED, reason)
 
     assert stored(table, job).reason == replace(reason, messages=("It did not work: no faces",))
+
+
+# --- what to do next, and who waits ---------------------------------------------------------------------------------------
+
+
+def item(table: JobTable, job: Job) -> dict[str, Any]:
+    found: dict[str, Any] = table.client.get_item(TableName=table.table, Key={"job_id": {"S": job.job_id}})["Item"]
+    return found
+
+
+def test_what_to_do_next_stands_on_the_item_beside_every_reason(table: JobTable):
+    failed = ended(table, JobStatus.FAILED, EventType.FAILED)
+    assert item(table, failed)["next_step"] == {"S": next_step(failed)}
+    assert "nothing is paid again" in item(table, failed)["next_step"]["S"]
+
+    resumed = table.resume(failed, LATER)
+    assert resumed is not None
+    assert item(table, failed)["next_step"] == {"NULL": True}
+
+    assert table.finish(resumed, JobStatus.FAILED, LATER, EventType.FAILED, Reason("content_refused", "x")) is not None
+    assert "change the image or the prompt" in item(table, failed)["next_step"]["S"]
+
+
+def test_a_jobs_next_attempt_and_its_holding_say_what_to_do(table: JobTable):
+    job = generating(table)
+    deferred = table.defer_next_attempt(job, Reason("generation_failed", "x"), Money.SPENT, LATER)
+    assert deferred is not None
+    assert item(table, job)["next_step"] == {"S": "Nothing: it comes again by itself."}
+
+    assert table.hold(deferred, Reason("daily_limit", "x"), LATER, EventType.HELD) is not None
+    assert "DailySpendLimitUsd" in item(table, job)["next_step"]["S"]
+
+
+def test_a_rejected_and_a_dead_job_say_what_to_do(table: JobTable):
+    rejected = job_with(
+        job_id="a" * 24, status=JobStatus.REJECTED, generation_id=None, reason=Reason("image_format", "x")
+    )
+    dead = job_with(job_id="b" * 24, status=JobStatus.DEFERRED, generation_id=None, reason=Reason("dead_letter", "x"))
+    assert table.create(rejected, EventType.REJECTED) is not None
+    assert table.note_dead_letter(dead, NOON, EventType.DEFERRED) is not None
+
+    assert item(table, rejected)["next_step"] == {"S": next_step(rejected)}
+    assert item(table, dead)["next_step"] == {"S": next_step(dead)}
+    assert stored(table, dead).pending_events == {EventType.DEFERRED}
+
+
+def test_that_a_job_waits_is_owed_once(table: JobTable):
+    job = job_with(status=JobStatus.DEFERRED, generation_id=None, reason=TIMED_OUT, deferred_since=NOON)
+    assert table.note_dead_letter(job, NOON) is not None
+
+    noted = table.note_deferral(stored(table, job), EventType.DEFERRED)
+
+    assert noted == stored(table, job)
+    assert (noted.deferred_since, noted.pending_events) == (NOON, {EventType.DEFERRED})
+    assert noted.deferred_reason == noted.reason
+    assert noted.updated_at == NOON
+    assert table.note_deferral(noted, EventType.DEFERRED) is None
+
+
+def test_that_a_job_waits_is_not_owed_once_it_goes_on(table: JobTable):
+    job = generating(table)
+
+    assert table.note_deferral(replace(job, status=JobStatus.DEFERRED, reason=TIMED_OUT), EventType.DEFERRED) is None
+
+
+def test_a_next_attempt_begins_to_wait_anew(table: JobTable):
+    job = generating(table)
+    deferred = table.defer_next_attempt(
+        replace(job, deferred_since=NOON, deferred_reason=TIMED_OUT), TIMED_OUT, Money.SPENT, LATER
+    )
+
+    assert deferred is not None
+    assert (deferred.deferred_since, deferred.deferred_reason) == (LATER, None)
 
 
 # --- whoever comes late ----------------------------------------------------------------------------------------------

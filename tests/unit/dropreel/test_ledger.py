@@ -262,6 +262,30 @@ def test_a_refused_job_owes_its_event_and_waits_for_telling(books: Books):
     assert list(books.jobs.waiting("telling", NOON)) == [job.job_id]
 
 
+def test_that_a_job_waits_is_owed_with_what_is_given_back_or_neither(books: Books):
+    job = claimed(books, new_job())
+    waits = {**DEFERRED, "deferred_since": NOON, "deferred_reason": BUSY}
+
+    assert books.ledger().give_back(job, waits, BUSY, NOON, EventType.DEFERRED)
+    assert not books.ledger().give_back(job, waits, BUSY, NOON, EventType.DEFERRED)
+    found = books.jobs.get(job.job_id)
+    assert found is not None
+    assert (found.deferred_since, found.deferred_reason, found.pending_events) == (
+        NOON,
+        found.reason,
+        {EventType.DEFERRED},
+    )
+    item = books.client.get_item(TableName="jobs", Key={"job_id": {"S": job.job_id}})["Item"]
+    assert item["next_step"] == {"S": "Nothing: it comes again by itself."}
+    again = books.ledger().claim(found, NOON, LEASE)
+    assert isinstance(again, Job)
+    kept = books.jobs.get(job.job_id)
+    assert kept is not None
+    assert (kept.deferred_since, kept.deferred_reason, kept.reason) == (NOON, found.reason, None)
+    item = books.client.get_item(TableName="jobs", Key={"job_id": {"S": job.job_id}})["Item"]
+    assert item["next_step"] == {"NULL": True}
+
+
 def test_money_is_given_back_whatever_the_limit_is_by_now(books: Books):
     job = claimed(books, new_job())
 

@@ -44,6 +44,16 @@ def test_every_reason_has_a_next_step(code, money):
 
 def test_all_codes_were_found():
     assert {"timed_out", "image_format", "options_invalid", "submission_unknown", "image_damaged"} <= _codes()
+    assert {"key_refused", "provider_balance", "provider_busy", "content_refused"} <= _codes()
+
+
+@pytest.mark.parametrize("code", ["generation_failed", "content_refused", "submission_unknown"])
+def test_a_job_whose_next_attempt_comes_is_left_to_it(code):
+    job = job_with(
+        status=JobStatus.DEFERRED, attempt=2, money=Money.SPENT, generation_id=None, reason=Reason(code, "x")
+    )
+
+    assert next_step(job) == "Nothing: it comes again by itself."
 
 
 def test_a_job_without_a_reason_has_no_next_step():

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.images import ImageFacts
+from dropreel.jobs import Reason
 from dropreel.options import (
     ASPECT_RATIOS,
     FAR_FROM_RATIO,
@@ -492,3 +493,30 @@ def test_an_animation_gets_a_warning():
 
 def test_every_warning_is_told():
     assert len(warnings_for(options_with("9:16"), picture(600, 300, animated=True))) == 3
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+SIGNED = "https://a.s3.amazonaws.com/b.jpg?X-Amz-Credential=AKIAQ7XK2MPLR5VN3TBC&X-Amz-Signature=" + "5ec2e7f0" * 8
+
+
+@pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
+@pytest.mark.parametrize("is_text", [False, True])
+@pytest.mark.parametrize("value", [f"like {SIGNED}", SIGNED.replace("&", "\\u0026"), SIGNED.partition("?")[2].lower()])
+def test_a_prompt_that_holds_a_signed_address_is_refused_and_not_repeated(name, is_text, value):
+    faults = resolve([Place("request", {name: value}, is_text=is_text), DEFAULTS])
+
+    assert isinstance(faults, list)
+    (fault,) = faults
+    assert "holds a signed address" in fault.message
+    assert "5ec2e7f0" not in Reason("options_invalid", fault.message).message
+
+
+@pytest.mark.parametrize(
+    "value", ["see https://example.com/a?b=c", "her signature: a red hat", "token=gold, 50% off & more"]
+)
+def test_any_other_address_or_word_is_a_prompt(value):
+    resolved = resolve([Place("request", {"prompt": value}), DEFAULTS])
+
+    assert isinstance(resolved, Resolved)
+    assert resolved.options.prompt == value

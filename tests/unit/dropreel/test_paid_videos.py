@@ -93,6 +93,62 @@ def test_a_refused_key_is_logged_for_the_alarm(world: World, status, caplog):
     assert [record.message for record in caplog.records] == ["key refused"]
 
 
+@pytest.mark.parametrize("status", [402, 403, 429])
+def test_a_poll_that_is_refused_for_want_of_money_is_logged_for_its_own_alarm(world: World, status, caplog):
+    world.has()
+    world.provider.poll_answer = PollFault("the provider answered", status, "Insufficient balance", no_balance=True)
+
+    assert world.check.run(GENERATION) == {"outcome": "waiting"}
+    assert [record.message for record in caplog.records] == ["no balance"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("The image was flagged by our moderation", "content_refused"),
+        ("This violates our content policy", "content_refused"),
+        ("NSFW", "content_refused"),
+        ("network policy timeout", "generation_failed"),
+        ("it did not work", "generation_failed"),
+        ("the provider gave no reason", "generation_failed"),
+    ],
+)
+def test_a_failure_for_what_is_shown_has_a_reason_of_its_own(world: World, words, code):
+    world.has()
+    world.provider.poll_answer = GenerationFailed(words)
+
+    found = world.check.run(GENERATION)
+
+    assert (found["outcome"], found["reason"]["code"]) == ("failed", code)
+    assert words in found["reason"]["message"]
+    assert found["reason"]["provider_error"] == (None if "no reason" in words else words)
+
+
+CONTENT = Reason("content_refused", "It was flagged.", provider_error="flagged")
+
+
+def test_what_was_refused_for_what_it_shows_is_not_paid_for_twice(world: World):
+    world.has(money=Money.SPENT)
+
+    assert world.report.run(GENERATION, CONTENT) == {"outcome": "failed"}
+    assert (world.job.attempt, world.job.money) == (1, Money.SPENT)
+    assert (world.queue.sent, world.bus.types) == ([], [EventType.FAILED])
+    ((_, detail),) = world.bus.published
+    assert detail["data"]["reason"]["code"] == "content_refused"
+    assert "change the image or the prompt" in detail["data"]["reason"]["next_step"]
+
+
+def test_what_was_refused_for_what_it_shows_is_tried_again_where_its_owner_chose_that(world: World):
+    world.report = replace(world.report, retries_content_refusals=True)
+    world.has(money=Money.SPENT)
+
+    assert world.report.run(GENERATION, CONTENT) == {"outcome": "deferred"}
+    assert world.queue.sent == [(Again(JOB_ID, 2, 0), 0)]
+
+    world.has(money=Money.SPENT, attempt=2)
+    assert world.report.run(replace(GENERATION, attempt=2), CONTENT) == {"outcome": "failed"}
+
+
 def test_the_deadline_tells_what_was_seen_last(world: World):
     world.has()
     world.provider.poll_answer = PollFault("the provider answered 502", 502)

@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,22 @@ EMPTY_FILE = job_with(
 HELD = job_with(
     status=JobStatus.HELD, generation_id=None, submitted_at=None, reason=Reason("daily_limit", "No money is left.")
 )
+DEFERRED = job_with(
+    status=JobStatus.DEFERRED,
+    generation_id=None,
+    submitted_at=None,
+    reason=Reason("provider_balance", "No money is left.", provider_error="Insufficient balance"),
+)
+DEAD = job_with(
+    status=JobStatus.DEFERRED,
+    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": None, "size": None},
+    generation_id=None,
+    submitted_at=None,
+    options={},
+    option_sources={},
+    cost_cents=0,
+    reason=Reason("dead_letter", "It could not be worked on."),
+)
 UNKNOWN = job_with(
     status=JobStatus.UNKNOWN,
     generation_id=None,
@@ -149,6 +166,9 @@ TOLD = {
     "bad request": (BAD_REQUEST, EventType.REJECTED),
     "empty file": (EMPTY_FILE, EventType.REJECTED),
     "held": (HELD, EventType.HELD),
+    "deferred": (DEFERRED, EventType.DEFERRED),
+    "deferred, told late": (replace(COMPLETED, deferred_reason=DEFERRED.reason), EventType.DEFERRED),
+    "a dead letter": (DEAD, EventType.DEFERRED),
     "unknown": (UNKNOWN, EventType.UNKNOWN),
 }
 
@@ -185,7 +205,7 @@ def test_an_event_with_a_value_that_nobody_promised_is_refused(prefix):
         ("metadata.id", "AB" * 16),
         ("data.job_id", "0" * 23),
         ("data.status", "done"),
-        ("data.status", "deferred"),
+        ("data.status", "submitting"),
         ("data.image.size", "1234"),
         ("data.image.format", "GIF"),
         ("data.options.duration", "5"),
@@ -223,6 +243,8 @@ def test_an_event_with_a_wrong_value_is_refused(path, value):
         (FAILED, "data.video", DETAIL["data"]["video"]),
         (REFUSED, "data.reason", None),
         (HELD, "data.reason", None),
+        (DEFERRED, "data.reason", None),
+        (DEFERRED, "data.video", DETAIL["data"]["video"]),
         (UNKNOWN, "data.reason", None),
         (UNKNOWN, "data.money", "none"),
     ],

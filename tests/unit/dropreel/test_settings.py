@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "API_BASE_URL": "https://api.nohuman.studio",
     "GENERATION_TIMEOUT_MINUTES": "60",
     "MAX_VIDEO_BYTES": "2147483648",
+    "RETRY_CONTENT_REFUSALS": "false",
     "DEFAULT_PROMPT": "a slow push in",
     "DEFAULT_MODE": "fast",
     "DEFAULT_NEGATIVE_PROMPT": "",
@@ -32,6 +33,7 @@ READ_FROM = {
     "api_base_url": "API_BASE_URL",
     "generation_timeout_seconds": "GENERATION_TIMEOUT_MINUTES",
     "max_video_bytes": "MAX_VIDEO_BYTES",
+    "retries_content_refusals": "RETRY_CONTENT_REFUSALS",
 }
 
 
@@ -95,6 +97,11 @@ def test_a_number_that_is_none_is_refused(setting, value):
 
     with pytest.raises(SettingsError, match=variable):
         getattr(settings_with(**{variable: value}), setting)
+
+
+@pytest.mark.parametrize(("value", "retries"), [("true", True), ("false", False)])
+def test_whether_content_refusals_are_tried_again_is_the_owners_choice(value, retries):
+    assert settings_with(RETRY_CONTENT_REFUSALS=value).retries_content_refusals is retries
 
 
 def test_the_stacks_parameters_are_a_complete_set_of_options():

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from dropreel.adapters.image_bucket import Missing
-from dropreel.answers import Accepted, Ambiguous, Busy, GenerationFailed, KeyRefused, NotSent, Refused
+from dropreel.answers import Accepted, Ambiguous, Busy, GenerationFailed, KeyRefused, NoBalance, NotSent, Refused
 from dropreel.errors import PublishFault, TryAgain
 from dropreel.events import EventType
 from dropreel.jobs import JobStatus, Money, Reason
@@ -27,7 +27,9 @@ PAUSED = SpendLimit(0)
     [
         (ACCEPTED, "generating", "spent", 47, [EventType.SUBMITTED], 0),
         (Refused(400, "too dark"), "rejected", "none", 0, [EventType.REJECTED], 0),
-        (KeyRefused(401), "deferred", "none", 0, [], 1),
+        (KeyRefused(401), "deferred", "none", 0, [EventType.DEFERRED], 1),
+        (NoBalance(402), "deferred", "none", 0, [EventType.DEFERRED], 1),
+        (NoBalance(200), "deferred", "none", 0, [EventType.DEFERRED], 1),
         (Busy(429, None), "deferred", "none", 0, [], 1),
         (Busy(503, 60), "deferred", "none", 0, [], 1),
         (NotSent("no route"), "deferred", "none", 0, [], 1),
@@ -533,7 +535,7 @@ def test_a_dead_message_that_a_person_sends_again_can_be_rejected(world: World):
     assert world.submit.run(DROP) == "rejected"
     assert world.job.reason is not None
     assert world.job.reason.code == "options_invalid"
-    assert world.bus.types == [EventType.REJECTED]
+    assert world.bus.types == [EventType.DEFERRED, EventType.REJECTED]
 
 
 def test_a_dead_message_that_a_person_sends_again_can_be_held(world: World):
@@ -541,7 +543,7 @@ def test_a_dead_message_that_a_person_sends_again_can_be_held(world: World):
     world.ledger.limit = PAUSED
 
     assert world.submit.run(DROP) == "held"
-    assert world.bus.types == [EventType.HELD]
+    assert world.bus.types == [EventType.DEFERRED, EventType.HELD]
 
 
 def test_a_dead_message_whose_image_was_replaced_meanwhile_still_ends_its_job(world: World):

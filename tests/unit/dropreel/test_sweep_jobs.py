@@ -14,6 +14,7 @@ from dropreel.jobs import Job, JobStatus, Money, Reason, execution_name
 from dropreel.messages import Again
 from dropreel.spending import SpendLimit
 from dropreel.use_cases.sweep_jobs import PASS, QUIET, SweepJobs
+from dropreel.waiting import TELL_AFTER
 from tests.unit.dropreel.sample_jobs import NOON, job_with
 from tests.unit.dropreel.world import DROP, World
 
@@ -206,10 +207,78 @@ def test_a_deferred_job_whose_message_may_still_come_is_left_alone(world: World,
 
 
 def test_a_job_whose_message_is_a_dead_letter_is_left_to_a_person(world: World):
-    lay(world, 0, "deferred", reason=Reason("dead_letter", "x"))
+    dead = Reason("dead_letter", "x")
+    lay(world, 0, "deferred", reason=dead, deferred_reason=dead)
     pass_time(world, timedelta(days=3))
 
     assert world.sweep.run() == {}
+    assert world.queue.sent == []
+
+
+BUSY = Reason("provider_busy", "busy")
+DUE = NOON + timedelta(hours=3)
+
+
+def test_a_job_that_has_waited_for_long_is_told_of_once(world: World):
+    lay(world, 0, "deferred", reason=BUSY, deferred_since=NOON, retry_at=DUE)
+    pass_time(world, TELL_AFTER)
+
+    assert world.sweep.run() == {"told": 1}
+    pass_time(world, TELL_AFTER + timedelta(minutes=5))
+    assert world.sweep.run() == {}
+    assert world.bus.types == [EventType.DEFERRED]
+    assert world.queue.sent == []
+
+
+def test_a_job_that_has_not_waited_for_long_is_not_told_of(world: World):
+    lay(world, 0, "deferred", reason=BUSY, deferred_since=NOON, retry_at=DUE)
+    pass_time(world, TELL_AFTER - MOMENT)
+
+    assert world.sweep.run() == {}
+
+
+@pytest.mark.parametrize("reason", [BUSY, Reason("key_refused", "x"), Reason("dead_letter", "x")])
+def test_a_waiting_job_that_owes_its_event_is_told(world: World, reason):
+    lay(
+        world,
+        0,
+        "deferred",
+        reason=reason,
+        deferred_reason=reason,
+        retry_at=DUE,
+        pending_events=frozenset({EventType.DEFERRED}),
+    )
+    pass_time(world)
+
+    assert world.sweep.run() == {"told": 1}
+    assert world.bus.types == [EventType.DEFERRED]
+    assert at(world, 0).pending_events == frozenset()
+
+
+def test_a_job_that_was_deferred_a_moment_ago_is_left_to_whoever_deferred_it(world: World):
+    lay(
+        world,
+        0,
+        "deferred",
+        reason=BUSY,
+        deferred_reason=BUSY,
+        retry_at=DUE,
+        updated_at=NOON + 3 * MOMENT,
+        pending_events=frozenset({EventType.DEFERRED}),
+    )
+    pass_time(world, QUIET)
+
+    assert world.sweep.run() == {}
+    assert world.bus.types == []
+
+
+def test_a_job_whose_message_is_lost_is_sent_again_though_the_bus_takes_nothing(world: World):
+    lay(world, 0, "deferred", reason=BUSY, deferred_since=NOON)
+    world.bus.takes_nothing = True
+    pass_time(world, timedelta(hours=1))
+
+    assert world.sweep.run() == {"not_swept": 1}
+    assert len(world.queue.sent) == 1
 
 
 def test_a_reminded_job_is_submitted_when_its_message_comes(world: World):

@@ -11,6 +11,7 @@ from dropreel.answers import (
     GenerationFailed,
     InProgress,
     KeyRefused,
+    NoBalance,
     NotSent,
     PollFault,
     Refused,
@@ -20,6 +21,7 @@ from dropreel.events import EventType
 from dropreel.jobs import TERMINAL, ImageRef, JobStatus, Money, Reason, VideoObject
 from dropreel.messages import Again, Drop
 from dropreel.use_cases.submit_generation import LEASE
+from dropreel.waiting import NEEDS_A_PERSON
 from tests.unit.dropreel.fakes import FakeProvider, OutOfOrderError, sha256
 from tests.unit.dropreel.pictures import jpeg
 from tests.unit.dropreel.tiny_video import tiny_video
@@ -84,12 +86,16 @@ def test_an_answer_that_ends_a_job_is_told(world: World, answer, status, money, 
     ("answer", "code", "delay"),
     [
         (Busy(429, 30), "provider_busy", 30),
-        (Busy(429, 0), "provider_busy", 0),
+        (Busy(429, 0), "provider_busy", 5),
+        (Busy(429, 1), "provider_busy", 5),
+        (Busy(429, 5), "provider_busy", 5),
         (Busy(503, 3600), "provider_busy", 900),
         (Busy(503, None), "provider_busy", 3),
         (NotSent("NewConnectionError"), "provider_unreachable", 3),
         (KeyRefused(401), "key_refused", 900),
         (KeyRefused(403), "key_refused", 900),
+        (NoBalance(402), "provider_balance", 900),
+        (NoBalance(200, "Insufficient balance"), "provider_balance", 900),
     ],
 )
 def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, answer, code, delay):
@@ -102,11 +108,12 @@ def test_what_was_surely_not_taken_is_deferred_and_comes_again(world: World, ans
     assert world.job.reason is not None
     assert world.job.reason.code == code
     assert world.queue.sent == [(Again(JOB_ID, 1, 1), delay)]
-    assert world.bus.published == []
+    assert world.bus.types == ([EventType.DEFERRED] if code in NEEDS_A_PERSON else [])
+    assert world.reserved == 0
     assert world.state_machine.executions == {}
 
 
-@pytest.mark.parametrize("answer", [Busy(429, None), NotSent("x"), KeyRefused(401)])
+@pytest.mark.parametrize("answer", [Busy(429, None), NotSent("x"), KeyRefused(401), NoBalance(402)])
 def test_a_deferred_job_is_submitted_when_it_comes_again(world: World, answer):
     world.provider.submit_answer = answer
     world.submit.run(DROP)
@@ -116,7 +123,7 @@ def test_a_deferred_job_is_submitted_when_it_comes_again(world: World, answer):
 
     assert outcome == "generating"
     assert (world.job.money, world.job.reason) == (Money.SPENT, None)
-    assert world.bus.types == [EventType.SUBMITTED]
+    assert world.bus.types[-1] == EventType.SUBMITTED
 
 
 @pytest.mark.parametrize("missing", [Missing.GONE, Missing.SUPERSEDED])

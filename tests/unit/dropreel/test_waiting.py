@@ -1,8 +1,23 @@
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.waiting import LONGEST_SECONDS, backoff_seconds
+from dropreel.jobs import JobStatus, Reason
+from dropreel.waiting import (
+    FLOOR_SECONDS,
+    LONGEST_SECONDS,
+    NEEDS_A_PERSON,
+    TELL_AFTER,
+    backoff_seconds,
+    busy_seconds,
+    is_deferral_to_be_told,
+)
+from tests.unit.dropreel.sample_jobs import NOON, job_with
+
+MOMENT = timedelta(seconds=1)
+BUSY = Reason("provider_busy", "busy")
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(0, 5), (1, 10), (2, 20), (7, 640), (8, 900), (20, 900), (10_000, 900)])
@@ -20,3 +35,44 @@ def test_a_wait_is_a_whole_number_of_seconds_that_the_queue_takes(tries, random)
 
     assert isinstance(seconds, int)
     assert 1 <= seconds <= LONGEST_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [FLOOR_SECONDS, 6, 30, 86_400])
+def test_a_provider_that_says_when_is_asked_then(seconds):
+    assert busy_seconds(seconds, 3, 0.9) == seconds
+
+
+@given(st.integers(0, FLOOR_SECONDS - 1), st.integers(0, 30), st.floats(0, 1))
+def test_a_provider_that_wants_to_be_asked_at_once_is_not_asked_in_a_tight_loop(seconds, tries, random):
+    wait = busy_seconds(seconds, tries, random)
+
+    assert wait == max(FLOOR_SECONDS, backoff_seconds(tries, random))
+
+
+def test_a_provider_that_does_not_say_when_is_asked_after_our_own_wait():
+    assert [busy_seconds(None, tries, 0.6) for tries in range(4)] == [3, 6, 12, 24]
+
+
+@pytest.mark.parametrize("code", sorted(NEEDS_A_PERSON))
+def test_a_job_that_waits_for_a_person_is_told_at_once(code):
+    job = job_with(status=JobStatus.DEFERRED, reason=Reason(code, "x"), deferred_since=NOON)
+
+    assert is_deferral_to_be_told(job, NOON)
+
+
+@pytest.mark.parametrize(
+    ("waited", "told"), [(TELL_AFTER - MOMENT, False), (TELL_AFTER, True), (timedelta(days=1), True)]
+)
+def test_any_other_job_that_waits_is_told_after_a_quarter_of_an_hour(waited, told):
+    job = job_with(status=JobStatus.DEFERRED, reason=BUSY, deferred_since=NOON)
+
+    assert is_deferral_to_be_told(job, NOON + waited) is told
+
+
+@pytest.mark.parametrize(
+    "changes", [{"deferred_reason": BUSY}, {"status": JobStatus.HELD}, {"reason": None}, {"deferred_since": None}]
+)
+def test_a_job_that_was_told_or_does_not_wait_is_not_told(changes):
+    job = job_with(**{"status": JobStatus.DEFERRED, "reason": BUSY, "deferred_since": NOON, **changes})
+
+    assert not is_deferral_to_be_told(job, NOON + timedelta(days=1))

@@ -8,7 +8,7 @@ import requests
 
 from local.provider_simulator.process import RunningSimulator
 
-from .provider_caller import ProviderCaller
+from .provider_caller import KEY, ProviderCaller
 
 
 def script(simulator: RunningSimulator, **do: Any) -> None:
@@ -37,6 +37,42 @@ def test_the_body_of_a_status_may_be_text_or_json(
     answer = provider.submit()
 
     assert (answer.status_code, answer.text) == (502, text)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset"),
+    [(None, "utf-8"), ("text/html; charset=iso-8859-1", "iso-8859-1"), ("text/html", "utf-8")],
+)
+def test_the_body_of_a_status_is_in_the_charset_of_its_type(
+    simulator: RunningSimulator, provider: ProviderCaller, content_type: str | None, charset: str
+) -> None:
+    script(simulator, kind="status", status=502, body="<h1>Größe</h1>", content_type=content_type)
+
+    answer = provider.submit()
+
+    assert answer.headers["Content-Type"] == (content_type or "text/plain; charset=utf-8")
+    assert answer.content == "<h1>Größe</h1>".encode(charset)
+
+
+@pytest.mark.parametrize("kind", [{"kind": "status", "status": 400}, {"kind": "answer"}])
+def test_a_body_may_repeat_what_was_sent(
+    simulator: RunningSimulator, provider: ProviderCaller, image_url: str, kind: dict[str, Any]
+) -> None:
+    script(simulator, **kind, body={"error": ["403 for {image_url}", {"key": "{api_key}"}], "retry_after": 3})
+
+    answer = provider.submit()
+
+    assert answer.json() == {"error": [f"403 for {image_url}", {"key": KEY}], "retry_after": 3}
+
+
+def test_a_failure_may_repeat_the_images_address(
+    simulator: RunningSimulator, provider: ProviderCaller, image_url: str
+) -> None:
+    script(simulator, kind="fail", error={"message": "403 for {image_url}"})
+
+    progress = provider.wait_until_ended(provider.submit().json()["id"])
+
+    assert progress["error"] == {"message": f"403 for {image_url}"}
 
 
 def test_a_500_may_come_after_charging(simulator: RunningSimulator, provider: ProviderCaller) -> None:
