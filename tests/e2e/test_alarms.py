@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dropreel.events import EventType
 from dropreel.jobs import JobStatus
 from tests.e2e.conftest import Account
 
@@ -119,6 +120,37 @@ def test_a_refused_key_raises_its_alarm(account: Account, notices: Callable[[str
 
     assert state_of(account, alarm) == "ALARM"
     assert notices(alarm)["NewStateValue"] == "ALARM"
+
+
+def test_no_money_at_the_provider_raises_its_alarm_and_is_told_in_its_words(
+    account: Account, notices: Callable[[str], dict[str, Any]]
+) -> None:
+    alarm = account.physical("NoBalanceAlarm")
+    assert state_of(account, alarm) != "ALARM"
+    body = {"error": {"code": "insufficient_quota", "message": "Insufficient balance for {image_url}"}}
+    account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429, "body": body}}])
+    key = account.new_key()
+    account.put(key)
+    job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.defers == 1)
+
+    lines = matching_lines(account, "NoBalanceFilter")
+    assert job.job_id in [line["job_id"] for line in lines]
+    write_metric_of(account, "NoBalanceFilter")
+
+    assert state_of(account, alarm) == "ALARM"
+    assert notices(alarm)["NewStateValue"] == "ALARM"
+    detail = account.tail.wait_for(key, EventType.DEFERRED)["detail"]
+    assert isinstance(detail, dict)
+    assert detail["data"]["reason"]["provider_error"] == "insufficient_quota: Insufficient balance for [removed]"
+
+
+@pytest.mark.parametrize("name", ["NoBalance", "KeyRefused"])
+def test_polls_are_counted_by_the_same_alarm(account: Account, name: str) -> None:
+    submitted, polled = filter_of(account, f"{name}Filter"), filter_of(account, f"Poll{name}Filter")
+
+    assert polled["logGroupName"] == account.physical("CheckStatusLogGroup")
+    for what in ("filterPattern", "metricTransformations"):
+        assert polled[what] == submitted[what]
 
 
 def test_what_the_sweeper_parks_is_counted_by_the_same_alarm(account: Account) -> None:

@@ -105,3 +105,27 @@ def test_a_function_outlives_its_own_limit_on_the_other_side(
     own = template["Resources"][function]["Properties"].get("Timeout")
 
     assert (own or template["Globals"]["Function"]["Timeout"]) >= seconds + 10
+
+
+@pytest.mark.parametrize("line", ["key refused", "no balance"])
+def test_a_refusal_is_counted_wherever_it_is_logged_and_raises_an_alarm(template: dict[str, Any], line: str) -> None:
+    resources = template["Resources"].values()
+    filters = [one["Properties"] for one in resources if one["Type"] == "AWS::Logs::MetricFilter"]
+    counting = [one for one in filters if one["FilterPattern"] == f'{{ $.message = "{line}" }}']
+    ((metric,),) = {tuple(each["MetricName"] for each in one["MetricTransformations"]) for one in counting}
+    alarms = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    sources = ("submit_generation", "check_status")
+    package = ROOT / "layers" / "dropreel" / "dropreel" / "use_cases"
+
+    assert all(f'logger.error("{line}"' in (package / f"{name}.py").read_text(encoding="utf-8") for name in sources)
+    assert {one["LogGroupName"]["Ref"] for one in counting} == {"SubmitGenerationLogGroup", "CheckStatusLogGroup"}
+    assert [one["AlarmActions"] for one in alarms if one.get("MetricName") == metric]
+
+
+def test_content_refusals_are_not_paid_for_twice_unless_the_owner_says_so(template: dict[str, Any]) -> None:
+    parameter = template["Parameters"]["RetryContentRefusals"]
+
+    assert (parameter["Default"], sorted(parameter["AllowedValues"])) == ("false", ["false", "true"])
+    for function in ("ReportFailureFunction", "SweepJobsFunction"):  # the sweeper reports what nobody reported
+        variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+        assert variables["RETRY_CONTENT_REFUSALS"] == {"Ref": "RetryContentRefusals"}
