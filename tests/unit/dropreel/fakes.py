@@ -15,7 +15,18 @@ from dropreel.adapters.ledger import NotClaimed
 from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.errors import PublishFault
-from dropreel.jobs import TELLING, ImageRef, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject, execution_name
+from dropreel.jobs import (
+    A_PERSON,
+    TELLING,
+    ImageRef,
+    Job,
+    JobStatus,
+    Money,
+    PollFaultNote,
+    Reason,
+    VideoObject,
+    execution_name,
+)
 from dropreel.messages import Again
 from dropreel.spending import SpendLimit, day_of
 from dropreel.waiting import LONGEST_SECONDS
@@ -195,7 +206,7 @@ class FakeJobTable(Outside):
 
     def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
         """Oldest first, as the real index; every ended job waits for telling here, since the index lags behind."""
-        found = [job for job in self.jobs.values() if (TELLING if job.is_terminal else job.status.value) == what]
+        found = [job for job in self.jobs.values() if _waits_for(job) == what]
         old = [job for job in found if job.created_at <= created_until]
         yield from [job.job_id for job in sorted(old, key=lambda job: job.created_at)]
 
@@ -215,6 +226,12 @@ class FakeJobTable(Outside):
         self.jobs[job.job_id] = replace(job, pending_events=job.pending_events | ({event} if event else set()))
         self.leaves(action)
         return self.jobs[job.job_id]
+
+
+def _waits_for(job: Job) -> str:
+    if job.status is JobStatus.DEFERRED and job.reason is not None and job.reason.code == "dead_letter":
+        return A_PERSON
+    return TELLING if job.is_terminal else job.status.value
 
 
 @dataclass

@@ -203,6 +203,18 @@ def test_a_bus_that_takes_nothing_multiplies_no_messages_and_the_sweeper_tells(w
     assert world.bus.types == [EventType.DEFERRED]
 
 
+def test_what_is_owed_is_told_with_the_next_deferral(world: World):
+    world.provider.submit_answer = KeyRefused(401)
+    world.bus.takes_nothing = True
+    world.submit.run(DROP)
+    world.bus.takes_nothing = False
+    world.provider.submit_answer = Busy(429, 30)
+
+    assert world.comes_again() == "deferred"
+
+    assert told(world) == [(EventType.DEFERRED, "key_refused")]
+
+
 def test_a_deferred_event_that_is_told_late_comes_before_what_followed(world: World):
     world.provider.submit_answer = KeyRefused(401, WORDS)
     world.bus.takes_nothing = True

@@ -5,8 +5,8 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from html import escape
-from urllib.parse import quote
+from html import escape, unescape
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import example, given, settings
@@ -49,6 +49,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "percent-encoded twice": lambda text: quote(quote(text, safe=""), safe=""),
     "hyphens percent-encoded": lambda text: quote(text, safe="").replace("-", "%2D"),
     "every sign percent-encoded": lambda text: "".join(f"%{ord(each):02X}" for each in text),
+    "every sign percent-encoded twice": lambda text: "".join(f"%25{ord(each):02X}" for each in text),
+    "every sign percent-encoded, then as JSON": lambda text: "".join(f"\\u0025{ord(each):02x}" for each in text),
     "XML": escape,
     "XML twice": lambda text: escape(escape(text)),
     "numbers of XML": lambda text: text.replace("&", "&#38;").replace("=", "&#x3D;").replace("-", "&#45;"),
@@ -76,9 +78,14 @@ LEAKS = set().union(*(runs_of(secret) for secret in SECRETS))
 
 
 def leaked(text: str) -> set[str]:
-    """The parts of a secret in a text, whatever blanks and signs are between their letters."""
-    letters = squeezed(text)
-    return {letters[at : at + RUN] for at in range(len(letters) - RUN + 1)} & LEAKS
+    """The parts of a secret in a text, whatever blanks and signs are between their letters, and whoever decodes it."""
+    found = set()
+    for _ in range(4):
+        letters = squeezed(text)
+        found |= {letters[at : at + RUN] for at in range(len(letters) - RUN + 1)} & LEAKS
+        text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda escaped: chr(int(escaped[1], 16)), unescape(unquote(text)))
+        text = "".join(chr(ord(each) - 0xFEE0) if 0xFF01 <= ord(each) <= 0xFF5E else each for each in text)
+    return found
 
 
 WORDS = st.sampled_from(["", "403 Forbidden for url: ", "could not fetch '", '{"url":"', "(", "无法获取", "image_url="])
