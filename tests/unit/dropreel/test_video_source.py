@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import random
 import socket
 import zlib
 from collections.abc import Callable, Iterator
@@ -367,6 +368,14 @@ def test_a_packed_body_that_was_packed_from_a_part_is_a_fault(server: ScriptedSe
     assert fault_of(server)
 
 
+@pytest.mark.parametrize("cut", [1, 8, 9, 500])
+def test_a_packed_body_that_ends_too_soon_is_a_fault_even_if_a_player_might_open_it(server: ScriptedServer, cut):
+    body = gzip.compress(tiny_video() + box(b"free", random.Random(1).randbytes(5_000)))
+    server.answers(200, body[:-cut], Content_Encoding="gzip")
+
+    assert fault_of(server) == "the download could not be unpacked: it ends too soon"
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize(
     "body", [b"", b"<html>gone</html>", b'{"error": "expired"}', gzip.compress(b"<html>gone</html>")]
@@ -484,6 +493,13 @@ def test_an_answer_with_a_part_of_the_video_is_a_fault(server: ScriptedServer, s
     server.answers(status, tiny_video(), **{"Content-Range": part})
 
     assert fault_of(server) == f"the video's address answered {status} with a part of the video"
+
+
+def test_a_part_without_a_length_is_a_fault_too(server: ScriptedServer):
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-{SIZE - 1}/{SIZE + 9}\r\n\r\n"
+    server.plays(head.encode() + tiny_video())
+
+    assert fault_of(server) == "the video's address answered 206 with a part of the video"
 
 
 # --- redirects as real servers write them ----------------------------------------------------------------------------
