@@ -57,7 +57,8 @@ def head_of_video(size: int) -> bytes:
     Source of the forms: ISO/IEC 14496-12.
     """
     movie_header = struct.pack(">IIIII", 0, 0, 0, 1000, VIDEO_SECONDS * 1000) + bytes(80)
-    head = _box(b"ftyp", b"isom\0\0\2\0isomiso2mp41") + _box(b"moov", _box(b"mvhd", movie_header))
+    track = _box(b"trak", _box(b"mdia", _box(b"hdlr", bytes(8) + b"vide" + bytes(13))))
+    head = _box(b"ftyp", b"isom\0\0\2\0isomiso2mp41") + _box(b"moov", _box(b"mvhd", movie_header) + track)
     rest = size - len(head)
     if rest < 16:
         raise ValueError(f"a video has at least {len(head) + 16} bytes")

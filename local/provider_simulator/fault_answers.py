@@ -20,6 +20,7 @@ from .faults import (
     ExtendFault,
     Fault,
     GzipFault,
+    OddVideoFault,
     PadFault,
     RedirectFault,
     ResetFault,
@@ -28,6 +29,7 @@ from .faults import (
     StatusFault,
     TruncateFault,
 )
+from .odd_videos import made_odd
 
 VIDEO_TYPE = "video/mp4"
 
@@ -94,9 +96,12 @@ def scripted_download(fault: Fault, video: Path) -> Response | None:
             return Response(b"", media_type=VIDEO_TYPE)
         case RedirectFault():
             return RedirectResponse(fault.location, fault.status)
+        case OddVideoFault():
+            return Response(made_odd(video.read_bytes(), fault.oddity), media_type=VIDEO_TYPE)
         case GzipFault():
-            packed = gzip.compress(video.read_bytes(), compresslevel=1)
-            return Response(packed, media_type=VIDEO_TYPE, headers={"Content-Encoding": "gzip"})
+            content = video.read_bytes()
+            sent = gzip.compress(content, compresslevel=1) if fault.compressed else content
+            return Response(sent, media_type=VIDEO_TYPE, headers={"Content-Encoding": "gzip"})
     content = video.read_bytes()
     whole = {"Content-Type": VIDEO_TYPE, "Content-Length": str(len(content))}
     unmeasured = {"Content-Type": VIDEO_TYPE}
@@ -109,7 +114,10 @@ def scripted_download(fault: Fault, video: Path) -> Response | None:
         case TruncateFault():
             return RawAnswer(whole if fault.content_length else unmeasured, [content[: fault.bytes]])
         case ExtendFault():
-            return RawAnswer(unmeasured, [content, b"\x00junk" * (fault.bytes // 5) + b"\x00" * (fault.bytes % 5)])
+            fill = fault.fill.encode()
+            junk = (fill * (fault.bytes // len(fill) + 1))[: fault.bytes]
+            longer = {"Content-Type": VIDEO_TYPE, "Content-Length": str(len(content) + len(junk))}
+            return RawAnswer(longer if fault.content_length else unmeasured, [content, junk])
         case DripFault():
             return RawAnswer(whole, _drips(content, fault.bytes_per_second))
         case StallFault():

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .odd_videos import Oddity
+
 Call = Literal["submit", "poll", "download"]
 
 
@@ -95,10 +97,22 @@ class TruncateFault(_Strict):
 
 
 class ExtendFault(_Strict):
-    """Sends so many junk bytes after the video, without a Content-Length."""
+    """Sends so many junk bytes after the video, without a Content-Length or with that of all of it.
+
+    The junk is `fill`, over and over.
+    """
 
     kind: Literal["extend"]
     bytes: int = Field(gt=0)
+    content_length: bool = False
+    fill: str = Field("\x00junk", min_length=1)
+
+
+class OddVideoFault(_Strict):
+    """Sends the video with something odd about it, under the Content-Length that it then has."""
+
+    kind: Literal["odd"]
+    oddity: Oddity
 
 
 class BodyFault(_Strict):
@@ -146,9 +160,10 @@ class PadFault(_Strict):
 
 
 class GzipFault(_Strict):
-    """Sends the video compressed, with Content-Encoding: gzip."""
+    """Sends the video compressed, with Content-Encoding: gzip; or only says so."""
 
     kind: Literal["gzip"]
+    compressed: bool = True
 
 
 class RedirectFault(_Strict):
@@ -171,6 +186,7 @@ Fault = (
     | ExpiredUrlFault
     | TruncateFault
     | ExtendFault
+    | OddVideoFault
     | BodyFault
     | EmptyFault
     | DripFault
@@ -190,6 +206,7 @@ _ALLOWED: dict[Call, tuple[type[BaseModel], ...]] = {
         *_ON_ANY_CALL,
         TruncateFault,
         ExtendFault,
+        OddVideoFault,
         BodyFault,
         EmptyFault,
         DripFault,

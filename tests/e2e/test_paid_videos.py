@@ -1,9 +1,11 @@
 """From the accepted submission on, through the whole local cloud: the video arrives, or everybody knows what happened."""
 
+import json
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,61 @@ def test_the_providers_faults_on_the_way_to_the_video_delay_it_and_no_more(accou
     assert job.status is JobStatus.COMPLETED, job
     assert job.video is not None
     assert (job.video.duration_seconds, job.video.width, job.video.height) == (5.0, 640, 360)
+
+
+def test_an_odd_video_that_players_open_is_delivered_with_a_warning(account: Account) -> None:
+    faults: list[dict[str, Any]] = [
+        {"on": "download", "times": 1, "do": {"kind": "extend", "bytes": 9, "content_length": False}},
+        {"on": "download", "times": 1, "do": {"kind": "extend", "bytes": 9, "content_length": True}},
+    ]
+    account.simulator.set_faults(faults)
+    key = account.new_key()
+    account.put(key)
+
+    data = account.tail.wait_for(key, "Video Generation Completed")["detail"]["data"]
+
+    stored = account.client("s3").get_object(Bucket=account.videos, Key=data["video"]["key"])["Body"].read()
+    assert (data["video"]["size"], stored[-9:]) == (len(stored), b"\0junk\0jun")
+    (warning,) = [warning for warning in data["warnings"] if "behind its last box" in warning]
+    assert warning.startswith(f"The video has 9 bytes behind its last box, from byte {len(stored) - 9:,} on")
+    receipt = account.client("s3").get_object(Bucket=account.videos, Key=data["video"]["receipt_key"])["Body"]
+    assert json.loads(receipt.read())["warnings"] == data["warnings"]
+
+
+def test_a_video_without_media_is_tried_again_then_told_and_its_job_resumed(account: Account) -> None:
+    account.simulator.set_faults([{"on": "download", "do": {"kind": "odd", "oddity": "no media"}}])
+    key = account.new_key()
+    with deliveries(account, tries=2):
+        account.put(key)
+        data = account.tail.wait_for(key, "Video Generation Failed")["detail"]["data"]
+
+    assert (data["money"], data["reason"]["code"], data["video"]) == ("spent", "video_without_media", None)
+    assert "Resume job" in data["reason"]["next_step"]
+    job = account.ended(key)
+    assert job.generation_id is not None
+    assert account.simulator.summary()["downloads"][job.generation_id] == 2
+    assert "Contents" not in account.client("s3").list_objects_v2(Bucket=account.videos, Prefix=key.rpartition("/")[0])
+
+    account.simulator.clear_faults()
+    owner_resumes(account, job)
+    delivered = account.job_when(key, lambda one: one.status is JobStatus.COMPLETED)
+    assert delivered.generation_id == job.generation_id
+    assert len(account.submitted(key)) == 1
+
+
+@contextmanager
+def deliveries(account: Account, tries: int) -> Iterator[None]:
+    """Let executions that start now give a delivery up after so many tries, which come one second after the other."""
+    client, machine = account.client("stepfunctions"), account.stack.outputs["StateMachineArn"]
+    deployed = client.describe_state_machine(stateMachineArn=machine)["definition"]
+    changed = json.loads(deployed)
+    (retry,) = changed["States"]["Deliver Video"]["Retry"]
+    retry.update(MaxAttempts=tries - 1, IntervalSeconds=1)
+    client.update_state_machine(stateMachineArn=machine, definition=json.dumps(changed))
+    try:
+        yield
+    finally:
+        client.update_state_machine(stateMachineArn=machine, definition=deployed)
 
 
 def test_a_time_out_that_no_execution_can_hold_is_refused(account: Account) -> None:

@@ -26,15 +26,17 @@ from dropreel.answers import (
 from dropreel.errors import VideoFault
 from tests.faults.calls import Calls
 from tests.faults.script import Script, Words
+from tests.unit.dropreel.tiny_video import box
 
 ADDRESS = "https://cdn.example/"
+BEHIND = b"<!-- served by edge 7 -->"
+"""What an edge may write behind a video, which plays nevertheless."""
 
 
 def video_of(generation_id: str) -> bytes:
     """Return the video that a generation comes to."""
-    body = generation_id.encode()
-    boxes = [(b"ftyp", b"isom\0\0\0\0"), (b"moov", b""), (b"mdat", body)]
-    return b"".join((8 + len(inside)).to_bytes(4, "big") + kind + inside for kind, inside in boxes)
+    track = box(b"trak", box(b"mdia", box(b"hdlr", bytes(8) + b"vide" + bytes(13))))
+    return box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", track) + box(b"mdat", generation_id.encode())
 
 
 @dataclass
@@ -130,13 +132,22 @@ def _opened(provider: Provider, result_url: str) -> Iterator[VideoStream]:
     word = provider.calls.around("video download", lambda _: provider.downloads.next())
     if word == "403":
         raise VideoFault("the video's address answered 403")
+    length: int | None = len(video) + len(BEHIND) if word == "bytes behind" else len(video)
+    if word == "bytes behind, no length":
+        length = None
+    if word == "no media":
+        video = video[: video.index(b"mdat") - 4]
+        length = len(video)
     pieces: dict[str, Callable[[], Iterator[bytes]]] = {
         "good": lambda: iter([video]),
+        "bytes behind": lambda: iter([video, BEHIND]),
+        "bytes behind, no length": lambda: iter([video, BEHIND]),
+        "no media": lambda: iter([video]),
         "breaks off": lambda: _breaking_off(video),
         "cut short": lambda: iter([video[:-3]]),
         "no video": lambda: iter([b"<html>Sorry</html>"]),
     }
-    yield VideoStream(pieces[word](), 1_000_000, len(video))
+    yield VideoStream(pieces[word](), 1_000_000, length)
 
 
 def _breaking_off(video: bytes) -> Iterator[bytes]:

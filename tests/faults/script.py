@@ -13,8 +13,17 @@ POSTS = (
 """The provider's answers to a submission. `fail` is accepted and comes to nothing; `lost` is paid and its answer is lost."""
 POLLS = ("processing", "time-out", "500", "401", "404", "no address")
 """The provider's answers to a poll, in place of the true one."""
-DOWNLOADS = ("good", "403", "breaks off", "cut short", "no video")
-"""What is behind the video's address."""
+DOWNLOADS = (
+    "good",
+    "bytes behind",
+    "403",
+    "breaks off",
+    "cut short",
+    "no video",
+    "bytes behind, no length",
+    "no media",
+)
+"""What is behind the video's address. The first two are delivered."""
 FAULTS = ("refused", "lost", "repeated", "untaken")
 """What an AWS call comes to.
 

@@ -4,7 +4,7 @@ DropreelError
 ├── SettingsError      the function's environment is not what the template sets
 ├── TryAgain           this delivery cannot be finished now; the queue or the state machine brings it back
 ├── NotPossible        the owner asked for something that the job's status does not allow; the message says why
-├── VideoFault         the bytes behind `result.url` are not one whole video
+├── VideoFault         the bytes behind `result.url` are not one whole video; its text begins with its `code` if it has one
 └── PublishFault       the event bus did not take an event
 """
 
@@ -25,8 +25,19 @@ class NotPossible(DropreelError):
     """What was asked cannot be done with this job. Nothing was changed; the message is for the person who asked."""
 
 
+VIDEO_WITHOUT_MEDIA = "video_without_media"
+"""The reason's code of a video that has nothing to play: no media, or no video track."""
+
+
 class VideoFault(DropreelError):
-    """The answer behind `result.url` is not one whole video; nothing of it may become an object."""
+    """The answer behind `result.url` is not one whole video; nothing of it may become an object.
+
+    `code` is the reason's code of a job whose delivery ends with this fault, None for the usual one. It is written before
+    the message: of an exception, the message alone comes through the state machine everywhere.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message if code is None else f"{code}: {message}")
 
 
 class PublishFault(DropreelError):

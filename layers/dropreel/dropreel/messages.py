@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dropreel.errors import VIDEO_WITHOUT_MEDIA
 from dropreel.jobs import ImageRef, Job, JobStatus, Reason, execution_name
 
 EXECUTION_ENDED = "Step Functions Execution Status Change"
@@ -217,5 +218,10 @@ def reason_of(state: Mapping[str, Any]) -> Reason:
     except (ValueError, KeyError, TypeError):
         pass
     if check.get("outcome") == "completed":
+        _step, coded, fault = cause.partition(f"{VIDEO_WITHOUT_MEDIA}: ")
+        if coded:
+            return Reason(
+                "video_without_media", f"What the provider sends as the finished video cannot be played: {fault[:500]}."
+            )
         return Reason("delivery_failed", f"The video is ready at the provider and could not be copied: {cause[:500]}")
     return Reason("check_failed", f"The generation could not be watched any longer: {cause[:500]}")

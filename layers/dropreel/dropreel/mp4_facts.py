@@ -35,6 +35,29 @@ def facts_of(moov: bytes | bytearray) -> VideoFacts:
     return VideoFacts(_duration(movie, looks), *_size(movie, looks))
 
 
+def has_video_track(moov: bytes | bytearray) -> bool:
+    """Tell whether the payload of a `moov` box has a track whose handler is `vide`. It never raises, for any bytes.
+
+    True also where it cannot be told: a compressed movie header (QuickTime's `cmov`), or `MAX_LOOKS` boxes without one.
+    """
+    looks = iter(range(MAX_LOOKS))
+    movie = _inside(memoryview(moov), looks)
+    is_seen = any(_handler(media) == b"vide" for _track, media in _tracks(movie, looks))
+    return is_seen or bool(movie[b"cmov"]) or next(looks, None) is None
+
+
+def _tracks(movie: _Boxes, looks: Iterator[int]) -> Iterator[tuple[_Boxes, _Boxes]]:
+    """Yield the boxes of each track, and of its media."""
+    for payload in movie[b"trak"]:
+        track = _inside(payload, looks)
+        yield track, _inside(next(iter(track[b"mdia"]), _NOTHING), looks)
+
+
+def _handler(media: _Boxes) -> bytes:
+    """Return what a track's media is: `vide`, `soun` or another handler. Readers do not look at the box's version here."""
+    return bytes(next(iter(media[b"hdlr"]), _NOTHING)[8:12])
+
+
 def _duration(movie: _Boxes, looks: Iterator[int]) -> float | None:
     header = _full_box(movie[b"mvhd"])
     scale = _number(header, 20 if _is_wide(header) else 12, 4)
@@ -47,9 +70,8 @@ def _duration(movie: _Boxes, looks: Iterator[int]) -> float | None:
 
 def _size(movie: _Boxes, looks: Iterator[int]) -> tuple[int, int] | tuple[None, None]:
     """Return width and height of the first video track, as displayed."""
-    for track in (_inside(payload, looks) for payload in movie[b"trak"]):
-        media = _inside(next(iter(track[b"mdia"]), _NOTHING), looks)
-        if bytes(_full_box(media[b"hdlr"])[8:12]) != b"vide":
+    for track, media in _tracks(movie, looks):
+        if _handler(media) != b"vide":
             continue
         header = _full_box(track[b"tkhd"])
         at = 88 if _is_wide(header) else 76

@@ -2,7 +2,16 @@
 
 from dropreel.jobs import Job, JobStatus, Money
 
-RESUMABLE = frozenset({"timed_out", "delivery_failed", "check_failed", "watch_ended", "generation_not_found"})
+RESUMABLE = frozenset(
+    {
+        "timed_out",
+        "delivery_failed",
+        "video_without_media",
+        "check_failed",
+        "watch_ended",
+        "generation_not_found",
+    }
+)
 """The failures of a paid generation whose video may still come: going on costs nothing more."""
 
 _UPLOAD_AGAIN = "Correct it and upload the image again; nothing was spent."

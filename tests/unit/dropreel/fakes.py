@@ -422,13 +422,14 @@ class FakeVideoSource(Outside):
     """Has one video behind every address."""
 
     content: bytes = b""
+    tells_its_length: bool = True
     opened: list[str] = field(default_factory=list)
 
     @contextmanager
     def open(self, result_url: str) -> Iterator[VideoStream]:
         self.enters("open")
         self.opened.append(result_url)
-        yield VideoStream(iter([self.content]), max_bytes=10_000_000)
+        yield VideoStream(iter([self.content]), 10_000_000, len(self.content) if self.tells_its_length else None)
 
 
 @dataclass
@@ -448,7 +449,7 @@ class FakeVideoBucket(Outside):
     def find(self, key: str, metadata: dict[str, str]) -> VideoStream | None:
         self.enters("find_video")
         content, stored = self.objects.get(key, (b"", {}))
-        return VideoStream(iter([content]), max_bytes=len(content)) if stored == metadata else None
+        return VideoStream(iter([content]), len(content), len(content)) if stored == metadata else None
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
         self.enters("put_receipt")

@@ -46,6 +46,8 @@ class ScriptedServer:
     port: int
     tls: ssl.SSLContext | None = None
     script: Script = field(default_factory=Script)
+    afterwards: list[Script] = field(default_factory=list)
+    """What is played to the connections after that, in place of `script`."""
     sent: Callable[[], object] = bool
     """Called each time when `script.sends` is on its way."""
     connections: int = 0
@@ -82,16 +84,19 @@ class ScriptedServer:
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 return
             self.requests.append(request)
-            connection.sendall(self.script.sends)
+            script = self.script
+            if self.afterwards:
+                self.script = self.afterwards.pop(0)
+            connection.sendall(script.sends)
             self.sent()
-            for place in range(len(self.script.drips)):
+            for place in range(len(script.drips)):
                 if self.over.wait(DRIP_SECONDS):
                     return
-                connection.sendall(self.script.drips[place : place + 1])
-            if self.script.hangs:
+                connection.sendall(script.drips[place : place + 1])
+            if script.hangs:
                 self.over.wait(5)
             self.played_out += not self.over.is_set()
-            if self.script.resets:
+            if script.resets:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 

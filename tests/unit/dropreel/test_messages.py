@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropreel.errors import VIDEO_WITHOUT_MEDIA, VideoFault
 from dropreel.jobs import ImageRef, job_id_of
 from dropreel.messages import (
     EXECUTION_ENDED,
@@ -349,6 +350,25 @@ def test_a_failed_delivery_says_that_the_video_is_there():
     assert reason.code == "delivery_failed"
     assert "ready at the provider" in reason.message
     assert "cut short" in reason.message
+
+
+MOOV_ALONE = VideoFault("the video has no media", VIDEO_WITHOUT_MEDIA)
+
+
+@pytest.mark.parametrize("error_type", ["VideoFault", "Runtime.HandlerError"])
+def test_a_video_that_kept_having_nothing_to_play_is_told_with_its_own_code(error_type):
+    cause = json.dumps({"errorType": error_type, "errorMessage": str(MOOV_ALONE), "stackTrace": []})
+
+    reason = reason_of({"check": {"outcome": "completed"}, "error": fault(cause)})
+
+    assert reason.code == "video_without_media"
+    assert reason.message == ("What the provider sends as the finished video cannot be played: the video has no media.")
+
+
+@pytest.mark.parametrize("cause", [str(MOOV_ALONE), repr(MOOV_ALONE), f"Error: {MOOV_ALONE}"])
+def test_the_code_of_a_fault_is_found_however_an_engine_writes_it(cause):
+    assert reason_of({"check": {"outcome": "completed"}, "error": fault(cause)}).code == "video_without_media"
+    assert reason_of({"check": {"outcome": "waiting"}, "error": fault(cause)}).code == "check_failed"
 
 
 def test_a_fault_is_told_before_an_older_reason():

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.errors import VideoFault
-from dropreel.mp4_facts import MAX_LOOKS, VideoFacts, facts_of
+from dropreel.mp4_facts import MAX_LOOKS, VideoFacts, facts_of, has_video_track
 from dropreel.videos import BoxWalker
 from local.provider_simulator.camera import Movement
 from local.provider_simulator.rendering import VideoPlan, render_video
@@ -348,6 +348,42 @@ def test_a_first_video_track_without_a_size_leaves_it_unknown():
     assert facts_of(other + moov) == VideoFacts(2.0, None, None)
 
 
+# --- a video track ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*VIDEOS, *FRAGMENTED])
+def test_every_video_has_a_video_track(name):
+    assert has_video_track(moov_of(video(name)))
+
+
+@pytest.mark.parametrize("handler", [b"soun", b"text", b"VIDE", b"\0\0\0\0"])
+def test_a_track_of_anything_else_is_no_video_track(handler):
+    path = [b"trak", b"mdia", b"hdlr"]
+
+    assert not has_video_track(changed(moov_of(video("two seconds, moov last")), path, poke(8, handler)))
+
+
+@pytest.mark.parametrize("moov", [b"", b"moov", bytes(100), box(b"trak"), box(b"trak", box(b"mdia")), box(b"mvhd")])
+def test_a_moov_without_a_readable_track_has_no_video_track(moov):
+    assert not has_video_track(moov)
+
+
+def test_a_handler_of_any_version_is_taken_as_players_take_it():
+    path = [b"trak", b"mdia", b"hdlr"]
+    content = changed(video("two seconds, moov last"), [b"moov", *path], poke(0, b"\2"))
+
+    assert told_by_pyav(content) == VideoFacts(2.0, 64, 48) == facts_of(moov_of(content))
+    assert has_video_track(moov_of(content))
+
+
+def test_where_it_cannot_be_told_a_movie_may_have_a_video_track():
+    sound = box(b"trak", box(b"mdia", box(b"hdlr", bytes(8) + b"soun")))
+
+    assert not has_video_track(sound + box(b"free") * 100)
+    assert has_video_track(sound + box(b"free") * MAX_LOOKS)
+    assert has_video_track(box(b"cmov", bytes(50)))
+
+
 # --- boxes -----------------------------------------------------------------------------------------------------------
 
 
@@ -441,6 +477,7 @@ def assert_sound(facts: VideoFacts) -> None:
 @given(st.one_of(st.binary(max_size=300), ANY_BOXES))
 def test_any_bytes_have_facts(content):
     assert_sound(facts_of(content))
+    assert has_video_track(content) in (True, False)
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,5 +1,6 @@
 """What is paid for is watched, delivered or told, and can be gone on with without paying again."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -7,10 +8,10 @@ from typing import Any
 import pytest
 
 from dropreel.answers import Finished, GenerationFailed, InProgress, PollFault
-from dropreel.errors import NotPossible, PublishFault, TryAgain
+from dropreel.errors import NotPossible, PublishFault, TryAgain, VideoFault
 from dropreel.events import EventType, event_id
 from dropreel.jobs import JobStatus, Money, PollFaultNote, Reason, execution_name
-from dropreel.messages import Again, EndedExecution
+from dropreel.messages import Again, EndedExecution, reason_of
 from dropreel.next_steps import RESUMABLE
 from dropreel.use_cases.check_status import MAX_NOT_FOUND
 from dropreel.use_cases.resume_job import ResumeJob
@@ -234,6 +235,27 @@ def test_a_video_of_another_length_than_asked_is_delivered_with_a_warning(ready:
     assert ready.job.warnings == warnings
     assert ready.videos.receipts["holiday/beach-gen_1.json"]["warnings"] == list(warnings)
     assert ready.bus.published[0][1]["data"]["warnings"] == list(warnings)
+
+
+def test_a_video_that_kept_having_nothing_to_play_ends_with_its_own_reason_and_can_be_resumed(
+    ready: World, resume: ResumeJob
+):
+    ready.source.content = tiny_video().replace(b"vide", b"soun")
+    with pytest.raises(VideoFault) as caught:
+        ready.deliver.run(GENERATION)
+    cause = json.dumps({"errorType": "Runtime.HandlerError", "errorMessage": str(caught.value)})
+
+    ready.report.run(GENERATION, reason_of({"check": {"outcome": "completed"}, "error": {"Cause": cause}}))
+
+    assert (ready.job.status, ready.job.money, ready.queue.sent) == ("failed", "spent", [])
+    reason = ready.bus.published[0][1]["data"]["reason"]
+    assert reason["code"] == "video_without_media"
+    assert "no video track" in reason["message"]
+    assert f"Resume job {JOB_ID}" in reason["next_step"]
+    ready.source.content = tiny_video()
+    resume.run(JOB_ID)
+    ready.deliver.run(GENERATION)
+    assert (ready.job.status, ready.provider.sent) == ("completed", [])
 
 
 # --- an execution that ended before its job ---------------------------------------------------------------------------

@@ -781,8 +781,9 @@ def test_without_an_address_a_delivery_is_tried_again(ready: World, answer):
     assert ready.job.status is JobStatus.GENERATING
 
 
-def test_a_cut_video_becomes_no_object_and_ends_no_job(ready: World):
-    ready.source.content = tiny_video()[:-1]
+@pytest.mark.parametrize("tells_its_length", [True, False])
+def test_a_cut_video_becomes_no_object_and_ends_no_job(ready: World, tells_its_length):
+    ready.source.content, ready.source.tells_its_length = tiny_video()[:-1], tells_its_length
 
     with pytest.raises(VideoFault):
         ready.deliver.run(GENERATION)

@@ -16,7 +16,7 @@ from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
 from dropreel.errors import TryAgain, VideoFault
 from tests.moto_account import moto_account
 from tests.unit.dropreel.fakes import sha256
-from tests.unit.dropreel.tiny_video import box, tiny_video
+from tests.unit.dropreel.tiny_video import boundaries, box, tiny_video
 from tests.unit.dropreel.wire_s3 import WireS3, unchunked, wire_s3
 
 METADATA = {"job-id": "j", "generation-id": "g"}
@@ -76,6 +76,20 @@ def test_a_video_is_stored_as_it_came_and_found_again(bucket: VideoBucket, name:
     assert (stored["ContentType"], stored["Metadata"]) == ("video/mp4", METADATA)
 
 
+@pytest.mark.parametrize("size", [PIECE_BYTES, PART_BYTES + 1])
+def test_an_odd_video_is_stored_as_it_came_and_found_as_odd(bucket: VideoBucket, size: int):
+    content = of_size(size)[:-3] + b"\n"
+    video = stream(content, len(content))
+
+    bucket.put("a.mp4", video, METADATA)
+
+    found = bucket.find("a.mp4", METADATA)
+    assert found is not None
+    assert read(found) == content
+    assert len(video.warnings) == 1
+    assert (found.warnings, found.sha256) == (video.warnings, video.sha256)
+
+
 def test_what_is_not_there_is_not_found(bucket: VideoBucket):
     assert bucket.find("a.mp4", METADATA) is None
 
@@ -111,6 +125,7 @@ def test_a_receipt_follows_its_video_where_botocore_adds_no_checksum_by_itself(b
     assert b'"job_id"' in bucket.client.get_object(Bucket="videos", Key="a.json")["Body"].read()
 
 
+FTYP_AND_MOOV = tiny_video()[: boundaries(tiny_video())[0]] + tiny_video()[boundaries(tiny_video())[-2] :]
 BROKEN = {
     "empty": lambda: b"",
     "no video": lambda: b"<html>gone</html>",
@@ -118,6 +133,8 @@ BROKEN = {
     "cut in its third part": lambda: of_size(13_000_000)[:-1],
     "cut at the end of a piece": lambda: of_size(3_000_000)[: 2 * PIECE_BYTES],
     "cut at the end of a part": lambda: of_size(20_000_000)[: 3 * PART_BYTES],
+    "without media": lambda: FTYP_AND_MOOV,
+    "without media, a part long": lambda: FTYP_AND_MOOV + box(b"free", bytes(PART_BYTES)),
 }
 
 
@@ -127,9 +144,11 @@ def test_what_is_no_whole_video_leaves_neither_an_object_nor_parts(
     bucket: VideoBucket, name: str, tells_its_length: bool
 ):
     content = BROKEN[name]()
+    # What was cut on its way is shorter than it said.
+    length = len(content) + ("cut" in name) if tells_its_length else None
 
     with pytest.raises(VideoFault):
-        bucket.put("a.mp4", stream(content, len(content) if tells_its_length else None), METADATA)
+        bucket.put("a.mp4", stream(content, length), METADATA)
 
     assert "Contents" not in bucket.client.list_objects_v2(Bucket="videos")
     assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="videos")
@@ -197,7 +216,7 @@ def test_what_is_no_whole_video_never_comes_to_its_end_and_says_why(s3: WireS3, 
     content = BROKEN[name]()
 
     with pytest.raises(VideoFault):
-        bucket_of(s3).put("a.mp4", stream(content, len(content)), METADATA)
+        bucket_of(s3).put("a.mp4", stream(content, len(content) + ("cut" in name)), METADATA)
 
     assert not any(body.endswith(b"0\r\n\r\n") for body in s3.bodies)
 

@@ -123,6 +123,33 @@ def test_junk_follows_the_video(simulator: RunningSimulator, provider: ProviderC
     assert len(answer.content) == len(video) + 17
 
 
+def test_junk_that_follows_the_video_may_be_counted_in_its_length(
+    simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
+) -> None:
+    script(simulator, kind="extend", bytes=17, content_length=True, fill="<!-- edge -->")
+
+    answer = provider.download(url)
+
+    assert answer.headers["Content-Length"] == str(len(video) + 17)
+    assert answer.content == video + b"<!-- edge --><!--"
+
+
+@pytest.mark.parametrize("oddity", ["long mdat", "no ftyp", "no media", "no picture"])
+def test_an_odd_video_is_sent_under_its_length(
+    simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes, oddity: str
+) -> None:
+    script(simulator, kind="odd", oddity=oddity)
+
+    answer = provider.download(url)
+
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+    assert answer.content != video
+    assert (b"ftyp" in answer.content, b"mdat" in answer.content) == (oddity != "no ftyp", oddity != "no media")
+    assert (b"hdlr" + bytes(8) + b"vide" in answer.content) == (oddity != "no picture")
+    if oddity in ("long mdat", "no ftyp"):
+        assert decode(answer.content).frame_count == 120
+
+
 @pytest.mark.parametrize(("extra", "kind"), [({}, "text/html"), ({"content_type": "video/mp4"}, "video/mp4")])
 def test_something_else_is_sent_with_200(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, extra: dict[str, str], kind: str
@@ -228,6 +255,17 @@ def test_a_gzipped_video_says_so_and_unpacks_to_the_same(
 
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.content == video
+
+
+def test_a_video_may_only_say_that_it_is_gzipped(
+    simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
+) -> None:
+    script(simulator, kind="gzip", compressed=False)
+
+    answer = provider.download(url, stream=True)
+
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.raw.read(decode_content=False) == video
 
 
 @pytest.mark.parametrize(("extra", "status"), [({}, 302), ({"status": 307}, 307)])

@@ -72,7 +72,8 @@ class VideoBucket:
         if stored["Metadata"] != metadata:
             stored["Body"].close()
             return None
-        return VideoStream(stored["Body"].iter_chunks(PIECE_BYTES), stored["ContentLength"])
+        size = stored["ContentLength"]
+        return VideoStream(stored["Body"].iter_chunks(PIECE_BYTES), size, size)
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
         """Write the receipt beside its video."""

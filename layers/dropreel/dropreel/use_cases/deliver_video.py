@@ -46,7 +46,8 @@ class DeliverVideo:
         video = VideoObject(
             self.videos.bucket, key, stream.size, stream.sha256, receipt_key(key), **asdict(stream.facts)
         )
-        job = replace(job, warnings=(*job.warnings, *video_warnings(job.options, stream.facts)))
+        warnings = (*stream.warnings, *video_warnings(job.options, stream.facts))
+        job = replace(job, warnings=(*job.warnings, *warnings))
         now = self.now()
         self.videos.put_receipt(video.receipt_key, receipt_of(job, video, now))
         completed = self.jobs.finish(
