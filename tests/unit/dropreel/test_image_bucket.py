@@ -91,7 +91,8 @@ def test_what_was_not_read_with_the_start_is_asked_for_of_the_same_object(s3: St
 
 def test_a_store_that_knows_no_ranges_sends_all_of_it_at_once(s3: Stubber):
     answer = {"Body": StreamingBody(io.BytesIO(CONTENT), len(CONTENT)), "ContentLength": len(CONTENT)}
-    s3.add_response("get_object", {**answer, "ETag": '"e1"', "Metadata": {}, "VersionId": "v1"})
+    told = {"ETag": '"e1"', "Metadata": {}, "VersionId": "v1", "LastModified": datetime(2026, 5, 4, tzinfo=UTC)}
+    s3.add_response("get_object", {**answer, **told})
 
     found = ImageBucket(s3.client).find(IMAGE)
 
@@ -103,6 +104,7 @@ def test_a_store_that_knows_no_ranges_sends_all_of_it_at_once(s3: Stubber):
 def test_an_empty_image_is_there(s3: Stubber):
     refuses(s3, 416)
     told = {"ETag": '"e1"', "ContentLength": 0, "Metadata": {"mode": "fast"}, "VersionId": "v1"}
+    told["LastModified"] = datetime(2026, 5, 4, tzinfo=UTC)
     s3.add_response("head_object", told, {"Bucket": "uploads", "Key": "a.jpg", "VersionId": "v1"})
 
     found = ImageBucket(s3.client).find(IMAGE)

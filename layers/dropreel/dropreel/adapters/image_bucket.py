@@ -1,6 +1,7 @@
 """Images in S3: what is there, ranges of it, and a presigned address for the provider."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from enum import Enum
@@ -31,6 +32,7 @@ class StoredImage:
     version_id: str | None
     etag: str
     size: int
+    last_modified: datetime
     metadata: dict[str, str] = field(default_factory=dict)
     start: bytes = field(default=b"", repr=False)
 
@@ -92,6 +94,7 @@ class ImageBucket:
             version_id=found.get("VersionId"),
             etag=found["ETag"],
             size=_whole_size(found),
+            last_modified=found["LastModified"],
             metadata={name: _decoded(value) for name, value in found["Metadata"].items()},
             start=start,
         )
