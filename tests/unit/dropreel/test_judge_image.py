@@ -13,7 +13,7 @@ from dropreel.messages import Drop
 from dropreel.option_files import MAX_FILE_BYTES
 from dropreel.options import OPTION_NAMES
 from dropreel.use_cases.judge_image import ImageJudge
-from tests.unit.dropreel.fakes import Clock, FakeImageBucket, FakeStoredImage
+from tests.unit.dropreel.fakes import Clock, FakeImageBucket, FakeStoredImage, sha256
 from tests.unit.dropreel.pictures import encoded, jpeg, picture
 
 STACK = {
@@ -441,6 +441,7 @@ def test_a_job_holds_exactly_the_version_that_was_judged(desk: Desk):
         "format": "JPEG",
         "width": 60,
         "height": 40,
+        "sha256": sha256(jpeg()),
     }
 
 

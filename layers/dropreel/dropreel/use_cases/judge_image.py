@@ -1,5 +1,6 @@
 """Find everything that is wrong with a drop before a cent is spent."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -79,7 +80,8 @@ class ImageJudge:
             faults += resolved
         if isinstance(facts, Reason):
             return _refused(job, facts.code, [facts.message, *map(_sentence, faults)])
-        shape = {"format": facts.format, "width": facts.width, "height": facts.height}
+        digest = hashlib.sha256(stored.read(0, stored.size)).hexdigest()
+        shape = {"format": facts.format, "width": facts.width, "height": facts.height, "sha256": digest}
         job = replace(job, image={**job.image, **shape})
         if faults or isinstance(resolved, list):
             return _refused(job, "options_invalid", [*map(_sentence, faults)])
