@@ -122,7 +122,9 @@ class Job:
     `deferred_since` is when this attempt began to wait; `deferred_reason` is what its owner was told of the waiting, None
     until then.
     `sent_at` is when the sweeper last sent a message of the job that nothing has taken yet, `sends` how often it did.
-    `pending_events` names the events that have still to reach the bus.
+    `pending_events` names the events that have still to reach the bus. `request_id` is a request event's; None for an upload.
+    `request_fingerprint` is what that request asked for (`fingerprints.request_fingerprint`); `is_copy` marks a job that began
+    with S3's event of a copy.
     """
 
     job_id: str
@@ -131,6 +133,9 @@ class Job:
     image: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+    request_id: str | None = None
+    request_fingerprint: str | None = None
+    is_copy: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     option_sources: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -164,15 +169,14 @@ class Job:
         return self.status in TERMINAL
 
 
-def job_id_of(image: ImageRef, request_id: str | None = None) -> str:
+def job_id_of(image: ImageRef, request_id: str | None = None, request_fingerprint: str | None = None) -> str:
     """Return the id under which every delivery of the same upload meets the same job.
 
     24 hex digits of SHA-256 over bucket, key and version id (or the event's sequencer where there is no version), and
-    for a request event its request id.
+    for a request event its request id. `request_fingerprint` is added only for a request whose id belongs to another one.
     """
     parts = [image.bucket, image.key, image.version_id or image.sequencer or image.etag or ""]
-    if request_id is not None:
-        parts.append(request_id)
+    parts += [part for part in (request_id, request_fingerprint) if part is not None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
@@ -182,7 +186,15 @@ def execution_name(job: Job) -> str:
 
 
 def is_image_key(key: str, size: int | None = None) -> bool:
-    """Tell images from what lies beside them: sidecars and folder defaults end in `.json`, folder markers are empty and end in `/`."""
-    if key.endswith(".json"):
+    """Tell images from what lies beside them.
+
+    Sidecars and folder defaults end in `.json` (in any case), folder markers are empty and end in `/`, and desktops leave
+    `.DS_Store`, `._*` (AppleDouble), `Thumbs.db` and `desktop.ini` in any folder, in upper or lower case.
+    """
+    name = key.rpartition("/")[2].lower()
+    if name.endswith(".json") or name.startswith("._") or name in _DESKTOP_FILES:
         return False
     return not (key.endswith("/") and not size)
+
+
+_DESKTOP_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})

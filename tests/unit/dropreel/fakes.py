@@ -15,6 +15,7 @@ from dropreel.adapters.ledger import NotClaimed
 from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.errors import PublishFault
+from dropreel.fingerprints import Picture
 from dropreel.jobs import (
     A_PERSON,
     TELLING,
@@ -242,12 +243,16 @@ class FakeLedger(Outside):
     limit: SpendLimit = field(default_factory=lambda: SpendLimit(5000))
     reserved: dict[str, int] = field(default_factory=dict)
     claims_elsewhere: bool = False
+    pictures: dict[str, str] = field(default_factory=dict)
+    copied_at: dict[str, datetime] = field(default_factory=dict)
 
-    def claim(self, job: Job, now: datetime, lease: timedelta) -> Job | NotClaimed:
+    def claim(self, job: Job, now: datetime, lease: timedelta, picture: Picture | None = None) -> Job | NotClaimed:
         found = self.jobs.jobs.get(job.job_id)
         free = found is None or (found.status in (JobStatus.DEFERRED, JobStatus.HELD) and found.attempt == job.attempt)
         if self.claims_elsewhere or not free:
             return NotClaimed.TAKEN
+        if picture is not None and not self._may_claim(picture, job):
+            return NotClaimed.DUPLICATE
         room = self.limit.room_after(self.reserved_cents(day_of(now)))
         if room is not None and job.cost_cents > room:
             return NotClaimed.NO_MONEY
@@ -265,8 +270,21 @@ class FakeLedger(Outside):
         pending = frozenset() if found is None else found.pending_events
         self.jobs.jobs[job.job_id] = replace(claimed, pending_events=pending)
         self._add(day, job.cost_cents)
+        if picture is not None:
+            self.pictures[picture.item_key] = job.job_id
+            if picture.is_copy:
+                self.copied_at[picture.item_key] = picture.modified_at
         self.leaves("claim")
         return claimed
+
+    def claimed_by(self, picture: Picture) -> str | None:
+        return self.pictures.get(picture.item_key)
+
+    def _may_claim(self, picture: Picture, job: Job) -> bool:
+        if self.pictures.get(picture.item_key, job.job_id) == job.job_id:
+            return True
+        copied_at = self.copied_at.get(picture.item_key)
+        return not picture.is_copy and (copied_at is None or copied_at < picture.modified_at)
 
     def give_back(
         self, job: Job, changes: dict[str, Any], reason: Reason, now: datetime, event: str | None = None
@@ -310,6 +328,7 @@ class FakeStoredImage(Outside):
     key: str = "holiday/beach.jpg"
     version_id: str | None = "v1"
     etag: str = '"e1"'
+    last_modified: datetime = NOON
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -331,15 +350,20 @@ class FakeImageBucket(Outside):
 
     stored: FakeStoredImage | Missing = Missing.GONE
     files: dict[str, bytes] = field(default_factory=dict)
-    looked_for: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
 
     def find(self, image: ImageRef, size: int | None = None) -> FakeStoredImage | Missing:
         self.enters("find")
         return self.stored
 
+    def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
+        self.enters("list_keys")
+        self.listed.append(f"{bucket}/{prefix}")
+        found = sorted(key for key in self.files if key.startswith(prefix) and key > after)
+        return found[:most], len(found) > most
+
     def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
         self.enters("read_file")
-        self.looked_for.append(f"{bucket}/{key}")
         content = self.files.get(key)
         return None if content is None else content[:most]
 

@@ -91,7 +91,8 @@ def test_what_was_not_read_with_the_start_is_asked_for_of_the_same_object(s3: St
 
 def test_a_store_that_knows_no_ranges_sends_all_of_it_at_once(s3: Stubber):
     answer = {"Body": StreamingBody(io.BytesIO(CONTENT), len(CONTENT)), "ContentLength": len(CONTENT)}
-    s3.add_response("get_object", {**answer, "ETag": '"e1"', "Metadata": {}, "VersionId": "v1"})
+    told = {"ETag": '"e1"', "Metadata": {}, "VersionId": "v1", "LastModified": datetime(2026, 5, 4, tzinfo=UTC)}
+    s3.add_response("get_object", {**answer, **told})
 
     found = ImageBucket(s3.client).find(IMAGE)
 
@@ -103,6 +104,7 @@ def test_a_store_that_knows_no_ranges_sends_all_of_it_at_once(s3: Stubber):
 def test_an_empty_image_is_there(s3: Stubber):
     refuses(s3, 416)
     told = {"ETag": '"e1"', "ContentLength": 0, "Metadata": {"mode": "fast"}, "VersionId": "v1"}
+    told["LastModified"] = datetime(2026, 5, 4, tzinfo=UTC)
     s3.add_response("head_object", told, {"Bucket": "uploads", "Key": "a.jpg", "VersionId": "v1"})
 
     found = ImageBucket(s3.client).find(IMAGE)
@@ -142,6 +144,18 @@ def test_a_file_that_is_not_there_is_nothing_and_an_empty_one_is_empty(s3: Stubb
     refuses(s3, status)
 
     assert ImageBucket(s3.client).read_file("uploads", "dropreel.json", 10) == content
+
+
+@pytest.mark.parametrize(("after", "start"), [("", {}), ("a.jpg.jsom~", {"StartAfter": "a.jpg.jsom~"})])
+def test_keys_are_listed_a_page_at_a_time(s3: Stubber, after, start):
+    told = {"Contents": [{"Key": "a.jpg.JSON"}, {"Key": "a.jpg.json"}], "IsTruncated": True}
+    asked = {"Bucket": "uploads", "Prefix": "a.jpg.", "MaxKeys": 2, **start}
+    s3.add_response("list_objects_v2", told, asked)
+    s3.add_response("list_objects_v2", {}, asked)
+
+    found = [ImageBucket(s3.client).list_keys("uploads", "a.jpg.", after, 2) for _ in range(2)]
+
+    assert found == [(["a.jpg.JSON", "a.jpg.json"], True), ([], False)]
 
 
 def test_encoded_metadata_is_decoded(s3: Stubber):

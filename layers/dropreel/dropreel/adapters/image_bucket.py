@@ -1,6 +1,7 @@
 """Images in S3: what is there, ranges of it, and a presigned address for the provider."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from enum import Enum
@@ -31,6 +32,7 @@ class StoredImage:
     version_id: str | None
     etag: str
     size: int
+    last_modified: datetime
     metadata: dict[str, str] = field(default_factory=dict)
     start: bytes = field(default=b"", repr=False)
 
@@ -92,6 +94,7 @@ class ImageBucket:
             version_id=found.get("VersionId"),
             etag=found["ETag"],
             size=_whole_size(found),
+            last_modified=found["LastModified"],
             metadata={name: _decoded(value) for name, value in found["Metadata"].items()},
             start=start,
         )
@@ -105,6 +108,12 @@ class ImageBucket:
                 raise
             return self.client.head_object(**which), b""
         return found, found["Body"].read()
+
+    def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
+        """Return at most `most` (1000 at most) keys that begin so and come after another, and whether there are more."""
+        start: dict[str, Any] = {"StartAfter": after} if after else {}
+        found = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **start)
+        return [one["Key"] for one in found.get("Contents", [])], bool(found.get("IsTruncated"))
 
     def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
         """Return a small object's first `most` bytes, or None where there is none."""

@@ -1,16 +1,29 @@
 """Find everything that is wrong with a drop before a cent is spent."""
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
+from dropreel.fingerprints import request_fingerprint
 from dropreel.images import ImageFacts, inspect_image
 from dropreel.jobs import Job, JobStatus, Reason, job_id_of
 from dropreel.messages import Drop, few_enough
-from dropreel.option_files import MAX_FILE_BYTES, option_keys, place_of
-from dropreel.options import OPTION_NAMES, Fault, Place, Resolved, ratio_for, resolve, warnings_for
+from dropreel.option_files import MAX_FILE_BYTES, find_option_keys, place_of
+from dropreel.options import (
+    OPTION_NAMES,
+    S3_METADATA,
+    STACK_PARAMETERS,
+    Fault,
+    Place,
+    Resolved,
+    ratio_for,
+    resolve,
+    warnings_for,
+)
 from dropreel.prices import price_cents
 
 MISSING_REASONS = {
@@ -57,7 +70,9 @@ class ImageJudge:
         return Judged(self._judged(drop, stored), stored)
 
     def _judged(self, drop: Drop, stored: StoredImage) -> Job:
-        job = self._job(drop, {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size})
+        job = self.unjudged(drop, JobStatus.SUBMITTING)
+        seen = {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size}
+        job = replace(job, image={**job.image, **seen})
         facts = inspect_image(stored)
         places, faults = self._places(drop, stored)
         resolved = resolve(places)
@@ -65,7 +80,8 @@ class ImageJudge:
             faults += resolved
         if isinstance(facts, Reason):
             return _refused(job, facts.code, [facts.message, *map(_sentence, faults)])
-        shape = {"format": facts.format, "width": facts.width, "height": facts.height}
+        digest = hashlib.sha256(stored.read(0, stored.size)).hexdigest()
+        shape = {"format": facts.format, "width": facts.width, "height": facts.height, "sha256": digest}
         job = replace(job, image={**job.image, **shape})
         if faults or isinstance(resolved, list):
             return _refused(job, "options_invalid", [*map(_sentence, faults)])
@@ -74,54 +90,64 @@ class ImageJudge:
     def _places(self, drop: Drop, stored: StoredImage) -> tuple[list[Place], list[Fault]]:
         """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
         said, faults = _metadata_options(stored.metadata)
-        places = [Place("request", drop.options), Place("S3 metadata", said, is_text=True)]
-        for key in option_keys(stored.key):
+        places = [Place("request", drop.options), Place(S3_METADATA, said, is_text=True)]
+        for key in find_option_keys(stored.key, partial(self.images.list_keys, stored.bucket)):
             content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
-            if content is None:
+            if content is None:  # deleted since it was listed
                 continue
             found = place_of(key, content)
             if isinstance(found, Place):
                 places.append(found)
             else:
                 faults.append(found)
-        places.append(Place("stack parameters", self.default_options, is_text=True))
+        places.append(Place(STACK_PARAMETERS, self.default_options, is_text=True))
         return places, faults
 
     def _rejected(self, drop: Drop, reason: Reason) -> Judged:
-        return Judged(replace(self._job(drop, {}), status=JobStatus.REJECTED, reason=reason))
+        return Judged(replace(self.unjudged(drop, JobStatus.REJECTED), reason=reason))
 
-    def described(self, drop: Drop) -> dict[str, Any]:
-        """Return the image as far as the event itself tells it."""
-        return {
-            "bucket": drop.image.bucket,
-            "key": drop.image.key,
-            "version_id": drop.image.version_id,
-            "etag": drop.image.etag,
-            "size": drop.size,
-        }
-
-    def _job(self, drop: Drop, known: dict[str, Any]) -> Job:
+    def unjudged(self, drop: Drop, status: JobStatus) -> Job:
+        """Return the job of a drop that nothing is known of but what its event says."""
+        image = drop.image
+        described = {"bucket": image.bucket, "key": image.key, "version_id": image.version_id, "etag": image.etag}
         now = self.now()
         return Job(
             job_id=job_id_of(drop.image, drop.request_id),
-            status=JobStatus.SUBMITTING,
+            status=status,
             attempt=1,
-            image={**self.described(drop), **known},
+            image={**described, "size": drop.size},
             created_at=now,
             updated_at=now,
+            request_id=drop.request_id,
+            request_fingerprint=fingerprint_of(drop),
+            is_copy=drop.is_copy,
         )
 
 
+def fingerprint_of(drop: Drop) -> str | None:
+    """Return what tells a request from another one under the same request id; None for an upload."""
+    return None if drop.request_id is None else request_fingerprint(drop.options, drop.faults)
+
+
+_FILE_MODE = re.compile("[0-7]{3,7}|[0-9]{5}")
+"""A file's Unix permissions: octal, or decimal as s3fs writes them."""
+
+
 def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
-    """Return the options in S3 user metadata, under names with a hyphen or an underscore; two names must not disagree."""
+    """Return the options in S3 user metadata, under names with a hyphen or an underscore; two names must not disagree.
+
+    Tools that keep a file's permissions in S3 (s3fs, rclone) call them `mode`, too; those are not ours.
+    """
     said: dict[str, str] = {}
     faults = []
     for written, value in metadata.items():
         name = written.lower().replace("-", "_")
+        if name == "mode" and _FILE_MODE.fullmatch(value):
+            continue
         if name in OPTION_NAMES and said.setdefault(name, value) != value:
             faults.append(
                 Fault(
-                    "S3 metadata",
+                    S3_METADATA,
                     name,
                     f"{name} is there twice, as {said[name]!r:.60} and as {value!r:.60}; give it once",
                 )
@@ -146,4 +172,5 @@ def _refused(job: Job, code: str, messages: list[str]) -> Job:
 
 
 def _sentence(fault: Fault) -> str:
-    return f"{fault.place}: {fault.message}."
+    end = "" if fault.message.endswith("?") else "."
+    return f"{fault.place}: {fault.message}{end}"

@@ -15,13 +15,14 @@ from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NoBalance, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
+from dropreel.fingerprints import Picture, picture_of
 from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
 from dropreel.messages import Again, Drop
 from dropreel.options import Options
 from dropreel.prices import usd
 from dropreel.provider_words import NO_WORDS
 from dropreel.use_cases.announce import Announcer
-from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
+from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge, fingerprint_of
 from dropreel.use_cases.settle_ambiguous import settle_ambiguous
 from dropreel.waiting import (
     KEY_REFUSED_SECONDS,
@@ -62,7 +63,7 @@ class SubmitGeneration:
     random: Callable[[], float]
 
     def run(self, message: Drop | Again) -> str:
-        """Bring one message's job as far as it goes now; return its status, `ignored`, `superseded` or `overtaken`.
+        """Bring one message's job as far as it goes now; return its status, `ignored`, `superseded`, `copied` or `overtaken`.
 
         Raises TryAgain where the same message must come again.
         """
@@ -71,6 +72,8 @@ class SubmitGeneration:
         if message.request_id is None and not is_image_key(message.image.key, message.size):
             return "ignored"
         job = self.jobs.get(job_id_of(message.image, message.request_id))
+        if job is not None and job.request_fingerprint not in (None, fingerprint_of(message)):
+            return self._request_id_reused(message, job)
         if job is None or (not job.options and job.status is JobStatus.DEFERRED):
             return self._begin(message, job)
         return self._go_on(job)
@@ -88,7 +91,7 @@ class SubmitGeneration:
             job = self.jobs.get(message.job_id)
         else:
             job_id = job_id_of(message.image, message.request_id)
-            job = self.jobs.get(job_id) or Job(job_id, JobStatus.DEFERRED, 1, self.judge.described(message), now, now)
+            job = self.jobs.get(job_id) or self.judge.unjudged(message, JobStatus.DEFERRED)
         if job is None:
             return
         dead = replace(job, status=JobStatus.DEFERRED, reason=reason, deferred_since=job.deferred_since or now)
@@ -111,7 +114,18 @@ class SubmitGeneration:
             job = replace(job, deferred_since=dead.deferred_since, deferred_reason=dead.deferred_reason)
         if job.status is JobStatus.REJECTED and job.reason is not None:
             return self._rejected(job, job.reason)
-        return self._submit(job, judged.image)
+        return self._submit(job, judged.image, is_new=dead is None)
+
+    def _request_id_reused(self, drop: Drop, first: Job) -> str:
+        """Answer a request whose id belongs to another one with a job of its own: nobody waits for a video that is not made."""
+        job_id = job_id_of(drop.image, drop.request_id, fingerprint_of(drop))
+        logger.warning("request id reused", extra={"job_id": job_id, "first_job_id": first.job_id})
+        told = self.jobs.get(job_id)
+        if told is not None:
+            return self._told(told, job_id)
+        message = f"The request_id belongs to job {first.job_id}, which asked for something else of this image."
+        job = replace(self.judge.unjudged(drop, JobStatus.REJECTED), job_id=job_id)
+        return self._rejected(job, Reason("request_id_reused", message))
 
     def _again(self, message: Again) -> str:
         job = self.jobs.get(message.job_id)
@@ -157,10 +171,10 @@ class SubmitGeneration:
         except Exception:
             logger.exception("not told", extra={"job_id": job.job_id})
 
-    def _submit(self, job: Job, image: StoredImage | None = None) -> str:
+    def _submit(self, job: Job, image: StoredImage | None = None, *, is_new: bool = False) -> str:
         """Claim the job and its price, then POST once. Whatever can fail on our side is done before the claim.
 
-        `image`: as it has just been seen; a job that has waited is looked for anew.
+        `image`: as it has just been seen; a job that has waited is looked for anew. `is_new`: the table has nothing of it yet.
         """
         if self.ledger.limit.can_never_hold(job.cost_cents):
             limit = usd(self.ledger.limit.cents or 0)
@@ -170,13 +184,25 @@ class SubmitGeneration:
         if isinstance(stored, Missing):
             return self._rejected(job, MISSING_REASONS[stored])
         submission = self.provider.prepare(_body(job, stored.presigned_url()))
-        claimed = self.ledger.claim(job, self.now(), LEASE)
+        picture = picture_of(job, stored.last_modified) if job.lease_until is None else None
+        claimed = self.ledger.claim(job, self.now(), LEASE, picture)
         if claimed is NotClaimed.TAKEN:
             raise TryAgain(f"job {job.job_id} has just been claimed by another delivery")
+        if claimed is NotClaimed.DUPLICATE and picture is not None:
+            return self._duplicate(job, picture, is_new)
         if claimed is NotClaimed.NO_MONEY:
             return self._held(job)
         assert isinstance(claimed, Job)  # noqa: S101  # the two other answers are above
         return self._settle(claimed, submission.send())
+
+    def _duplicate(self, job: Job, picture: Picture, is_new: bool) -> str:
+        """Leave nothing of a copy whose picture another job has claimed; a job that has been told of ends."""
+        first = self.ledger.claimed_by(picture)
+        logger.info("copied", extra={"job_id": job.job_id, "first_job_id": first})
+        if is_new:
+            return "copied"
+        message = f"Job {first} has the same picture under the same key; a copy is not paid again."
+        return self._rejected(job, Reason("duplicate_copy", message))
 
     def _held(self, job: Job) -> str:
         """Wait for money. Told once: a job that was held before and is still too dear for today just stays so."""
