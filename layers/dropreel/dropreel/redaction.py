@@ -92,10 +92,10 @@ def redact_signed(text: str) -> str:
     for piece in re.findall(_PIECE, _visible(text.translate(_WIDE))):
         if _is_kept(piece):
             kept.append(piece)
-        elif not kept or REMOVED not in kept[-2:]:
-            kept.append(REMOVED)
-        elif kept[-1] != REMOVED:
+        elif kept[-2:-1] == [REMOVED] and kept[-1].isspace():
             kept.pop()  # the blank between two that were removed
+        elif kept[-1:] != [REMOVED]:
+            kept.append(REMOVED)
     return "".join(kept)
 
 
