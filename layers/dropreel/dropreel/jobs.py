@@ -27,7 +27,10 @@ TELLING = "telling"
 """What an ended job waits for while an event of it has still to reach the bus."""
 
 A_PERSON = "a person"
-"""What a deferred job waits for while its message is in the dead-letter queue."""
+"""What a deferred job waits for while its message is in the dead-letter queue, once its owner was told."""
+
+DEAD_LETTER = "dead_letter"
+"""The reason's code of such a job."""
 
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN})
 
@@ -167,6 +170,11 @@ class Job:
     def is_terminal(self) -> bool:
         """Whether the job has reached its one outcome."""
         return self.status in TERMINAL
+
+    @property
+    def is_dead_letter(self) -> bool:
+        """Whether the job's message is in the dead-letter queue, for a person to look at."""
+        return self.status is JobStatus.DEFERRED and self.reason is not None and self.reason.code == DEAD_LETTER
 
 
 def job_id_of(image: ImageRef, request_id: str | None = None, request_fingerprint: str | None = None) -> str:

@@ -184,9 +184,10 @@ def _seconds(value: Any, parts_of_a_second: int) -> int | None:
 
 # --- what they speak of ---------------------------------------------------------------------------------------------------
 
+# The patterns are texts, compiled when they are first needed: most starts of a function never need them.
 _FUNDS = r"(?:balance|credits?|funds?|quotas?)"
 _FEW = r"(?:[^\w.;!?]+\w+){0,4}?[^\w.;!?]+"  # within one sentence
-_LACKS = re.compile(
+_LACKS = (
     rf"\b(?:insufficient|not enough|out of|lack(?:s|ing)?|exhausted|depleted|exceed(?:s|ed|ing)?|ra?un out of|used up|top up|recharge|"
     rf"negative|inadequate){_FEW}{_FUNDS}\b"
     rf"|\bno (?:more |remaining |available |sufficient )?{_FUNDS}\b|\b(?:low|zero) {_FUNDS}\b"
@@ -195,19 +196,19 @@ _LACKS = re.compile(
     rf"|\b{_FUNDS} (?:is|are|of) (?:0|zero)\b|\bpayment required\b|\bin arrears\b|\bbilling (?:hard )?limit\b"
     "|余额不足|余额不够|欠费|额度不足|额度已用|点数不足|积分不足"
 )
-_MONEY_LACKS = re.compile(_LACKS.pattern.replace("|quotas?)", ")"))
-_MENTIONS_FUNDS = re.compile(rf"\b(?:{_FUNDS}|billing|payment|prepaid|top up|recharge)\b|余额|欠费|额度")
-_RATE = re.compile(
+_MONEY_LACKS = _LACKS.replace("|quotas?)", ")")
+_MENTIONS_FUNDS = rf"\b(?:{_FUNDS}|billing|payment|prepaid|top up|recharge)\b|余额|欠费|额度"
+_RATE = (
     r"\brate ?limit|\btoo many requests\b|\b(?:requests?|tokens?|calls?|images?|videos?)\W+per\b"
     r"|\bper (?:second|minute|min|hour)\b|\bthrottl|\bconcurren|\b[rt]p[md]\b|\bslow down\b|\btry again in \d"
     r"|\boverloaded\b|\bqueue is full\b"
 )
-_TAKEN = re.compile(r"(?<!not )(?<!not been )(?<!not be )\b(?:accepted|created|queued|submitted|started|succe\w+)\b")
+_TAKEN = r"(?<!not )(?<!not been )(?<!not be )\b(?:accepted|created|queued|submitted|started|succe\w+)\b"
 
 
 def says_no_balance(words: str) -> bool:
     """Tell whether the words state that there is no money left at the provider, rather than only mention it."""
-    return _LACKS.search(_spread(words)) is not None
+    return re.search(_LACKS, _spread(words)) is not None
 
 
 def is_no_balance(status_code: int, words: str | None) -> bool:
@@ -220,11 +221,13 @@ def is_no_balance(status_code: int, words: str | None) -> bool:
     if status_code == 402:
         return True
     if status_code == 429:
-        is_about_rate = _RATE.search(text) is not None
-        return _MONEY_LACKS.search(text) is not None or (not is_about_rate and _MENTIONS_FUNDS.search(text) is not None)
+        is_about_rate = re.search(_RATE, text) is not None
+        return re.search(_MONEY_LACKS, text) is not None or (
+            not is_about_rate and re.search(_MENTIONS_FUNDS, text) is not None
+        )
     if status_code == 403:
-        return _MENTIONS_FUNDS.search(text) is not None or _LACKS.search(text) is not None
-    return _LACKS.search(text) is not None
+        return re.search(_MENTIONS_FUNDS, text) is not None or re.search(_LACKS, text) is not None
+    return re.search(_LACKS, text) is not None
 
 
 def refuses_for_balance(said: Any, words: str | None) -> bool:
@@ -233,7 +236,7 @@ def refuses_for_balance(said: Any, words: str | None) -> bool:
     Its words must state it, and nothing in the answer may look as if something had been made: an id under another name, a
     status, a word such as "created".
     """
-    if words is None or not says_no_balance(words) or _TAKEN.search(_spread(words)):
+    if words is None or not says_no_balance(words) or re.search(_TAKEN, _spread(words)):
         return False
     if isinstance(said, str):
         return len(said) <= 300 and not said.lstrip().startswith("<")
@@ -268,7 +271,7 @@ def _shows_something_made(said: Any, depth: int) -> bool:
     return False
 
 
-_NOT_CONTENT = re.compile(
+_NOT_CONTENT = (
     # the same words, of machines
     r"\b(?:network|retry|retention|(?:auto)?scaling|scheduling|cach(?:e|ing)|bucket|iam|security|cors|time ?out|restart|eviction|"
     r"rate(?: limit(?:ing)?)?|quota|back ?off|load balanc\w+|firewall|access|key|queue|resource|admission|pod|priority|preemption|"
@@ -280,7 +283,7 @@ _NOT_CONTENT = re.compile(
     r"|\bflagged (?:for|as) (?:retry|deletion|slow|unhealthy|stale|deprecated|lost|stuck|failed)\b"
     r"|\b(?:case|time|latency|order) sensitive\b"
 )
-_CONTENT = re.compile(
+_CONTENT = (
     r"\bmoderat(?:ion|ed|or|ors|e)\b|\bnsfw\b|\bflagged\b|\bprohibited\b|\bsafety\b|\bunsafe\b|\bpolic(?:y|ies)\b"
     r"|\binappropriate\b|\bnud(?:e|ity)\b|\bsexual\w*\b|\bpornogra\w+\b|\bhateful\b|\bself harm\b|\bgore\b|\bobscene\b"
     r"|\bexplicit (?:content|material|image|picture|nudity)\b|\bviolen(?:t|ce)\b(?: \w+){0,2} (?:content|material|image|depict\w+)"
@@ -298,7 +301,7 @@ def is_content_refusal(words: str) -> bool:
 
     In doubt it is: then nothing is paid again. The same words of machines ("network policy", "safety timeout") do not count.
     """
-    return _CONTENT.search(_NOT_CONTENT.sub(" ", _spread(words))) is not None
+    return re.search(_CONTENT, re.sub(_NOT_CONTENT, " ", _spread(words))) is not None
 
 
 def _spread(words: str) -> str:

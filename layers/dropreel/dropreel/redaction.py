@@ -16,6 +16,7 @@ REMOVED = "[removed]"
 WINDOW = 8
 """So many letters and digits in a row of a known secret are taken for a part of it. A limit of ours."""
 
+# The patterns are texts, compiled when they are first needed: most starts of a function never need them.
 _MAX_DECODINGS = 6
 """How many layers of escapes are undone: a limit of ours, so that no text can keep us busy."""
 _ENTITIES = (
@@ -23,7 +24,7 @@ _ENTITIES = (
     | {"percnt": "%", "num": "#", "quest": "?", "hyphen": "-", "dash": "-", "lowbar": "_", "plus": "+", "colon": ":"}
     | {"period": ".", "comma": ",", "semi": ";", "nbsp": " ", "Tab": " ", "NewLine": " ", "shy": ""}
 )
-_ESCAPE = re.compile(
+_ESCAPE = (
     r"%(?:u00)?(?P<percent>[0-9A-Fa-f]{2})"
     r"|\\+(?:u\{?(?P<code>[0-9A-Fa-f]{4})\}?|x(?P<byte>[0-9A-Fa-f]{2}))"
     r"|\\+(?P<blank>[nrt])"
@@ -35,32 +36,32 @@ _ESCAPE = re.compile(
 _WIDE = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
 """Full-width forms of ASCII, as East Asian software writes it."""
 
-_SIGNED = re.compile(
+_SIGNED = (
     r"x[-_.]?amz|amz[-_]?(?:signature|credential|security|signedheaders|algorithm|expires|date)"
     r"|aws[-_]?access[-_]?key[-_]?id|aws4[-_]?(?:request|hmac)"
 )
 """The names that only a signature of AWS brings, in a text without blanks."""
-_SIGNED_VALUE = re.compile(
-    r"(?:amz[-_]?(?:signature|credential|security[-_]?token)|aws[-_]?access[-_]?key[-_]?id)[\"'\]>]*[=:][\"'\[<]*[\w/+%]{4}"
+_SIGNED_VALUE = (
+    r"(?:amz[-_]?(?:signature|credential|security[-_]?token)|aws[-_]?access[-_]?key[-_]?id)"
+    r"[\"'\]>]*[=:][\"'\[<]*[\w/+%]{4}"
 )
-_NAMED = re.compile(
-    r"(?:signature|\bsig|credential|token|api[-_]?key|key[-_](?:pair[-_])?id|authorization|secret|password)"
+_NAMED = (
+    r"(?i)(?:signature|\bsig|credential|token|api[-_]?key|key[-_](?:pair[-_])?id|authorization|secret|password)"
     r"[\"'\]]?\s?[=:]\s?[\"'\[]?(?:bearer\s|basic\s)?(?P<value>(?=[^\s&\"']*[0-9])[^\s&\"'<>]{8,})"
-    r"|\bbearer\s+(?P<bearer>(?=\S*[0-9])[^\s\"'<>,;]{6,})",
-    re.IGNORECASE,
+    r"|\bbearer\s+(?P<bearer>(?=\S*[0-9])[^\s\"'<>,;]{6,})"
 )
-_QUERY = re.compile(r"(?P<before>\b[A-Za-z][A-Za-z0-9+.-]{1,10}://[^\s?\"'<>]*)\?[^\s\"'<>]+")
-_USER = re.compile(r"://[^\s/@?#\"'<>]+@")
-_RUN = re.compile(r"[A-Za-z0-9+/=]{16,}")
-_HEX_RUN = re.compile(r"(?=[0-9]{0,40}[A-Fa-f])(?=[A-Fa-f]{0,40}[0-9])[0-9A-Fa-f]{16,}")
-_HEX_PIECES = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{3,15}(?:\s[0-9a-fA-F]{3,15})+(?![0-9A-Za-z])")
+_QUERY = r"(?P<before>\b[A-Za-z][A-Za-z0-9+.-]{1,10}://[^\s?\"'<>]*)\?[^\s\"'<>]+"
+_USER = r"://[^\s/@?#\"'<>]+@"
+_RUN = r"[A-Za-z0-9+/=]{16,}"
+_HEX_RUN = r"(?=[0-9]{0,40}[A-Fa-f])(?=[A-Fa-f]{0,40}[0-9])[0-9A-Fa-f]{16,}"
+_HEX_PIECES = r"(?<![0-9A-Za-z])[0-9a-fA-F]{3,15}(?:\s[0-9a-fA-F]{3,15})+(?![0-9A-Za-z])"
 _OPAQUE_SHARE = 0.4
 """In a random text of letters and digits, more than so many of its characters are of another kind than the one before."""
 
-_PIECE = re.compile(r"[!-~]+|[^!-~]+")
+_PIECE = r"[!-~]+|[^!-~]+"
 _EDGES = "\"'`()[]{}<>.,;:!?*|"
 _WORD = r"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,15}|(?![A-Za-z]{16})[A-Z]+[a-z]{2,}(?:[A-Z][a-z]{2,}){0,2})"
-_PLAIN = re.compile(rf"{_WORD}(?:['_-]{_WORD}){{0,2}}|[1-5][0-9]{{2}}|")
+_PLAIN = rf"{_WORD}(?:['_-]{_WORD}){{0,2}}|[1-5][0-9]{{2}}|"
 """What stays of a text that holds a signed address: short words and an HTTP status."""
 
 
@@ -74,7 +75,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     clean = _one_line(text)
     clean = _without(clean, _known(_decoded(clean), _windows(secrets)))
     clean = redact_signed(clean)
-    clean = _USER.sub("://", _QUERY.sub(rf"\g<before>?{REMOVED}", clean))
+    clean = re.sub(_USER, "://", re.sub(_QUERY, rf"\g<before>?{REMOVED}", clean))
     for find in (_named, _opaque):
         clean = _without(clean, find(_decoded(clean)))
     return clean
@@ -85,32 +86,35 @@ def redact_signed(text: str) -> str:
 
     Where there is one, only plain words and an HTTP status are kept: nothing else can be told from a part of it.
     """
-    squeezed = "".join(_visible(text.translate(_WIDE)).split()).lower()
-    if not any(sign in squeezed for sign in ("amz", "aws", "%", "\\", "&")):
-        return text
-    if not _SIGNED.search(_blankless(text)):
+    if not _may_be_signed(text) or not re.search(_SIGNED, _blankless(text)):
         return text
     kept: list[str] = []
-    for piece in _PIECE.findall(_visible(text.translate(_WIDE))):
+    for piece in re.findall(_PIECE, _visible(text.translate(_WIDE))):
         if _is_kept(piece):
             kept.append(piece)
-        elif not kept or REMOVED not in kept[-2:]:
-            kept.append(REMOVED)
-        elif kept[-1] != REMOVED:
+        elif kept[-2:-1] == [REMOVED] and kept[-1].isspace():
             kept.pop()  # the blank between two that were removed
+        elif kept[-1:] != [REMOVED]:
+            kept.append(REMOVED)
     return "".join(kept)
 
 
 def holds_signed_address(text: str) -> bool:
     """Tell whether a text holds a value of a signature of AWS, in any spelling."""
-    return _SIGNED_VALUE.search(_blankless(text)) is not None
+    return _may_be_signed(text) and re.search(_SIGNED_VALUE, _blankless(text)) is not None
+
+
+def _may_be_signed(text: str) -> bool:
+    """Tell quickly whether a text is worth a closer look: nearly none is."""
+    squeezed = "".join(_visible(text.translate(_WIDE)).split()).lower()
+    return any(sign in squeezed for sign in ("amz", "aws", "%", "\\", "&"))
 
 
 def _is_kept(piece: str) -> bool:
     if not piece.isascii() or piece.isspace():
         return True
     core = piece.strip(_EDGES)
-    return _PLAIN.fullmatch(core) is not None and not _SIGNED.search(core.lower())
+    return re.fullmatch(_PLAIN, core) is not None and not re.search(_SIGNED, core.lower())
 
 
 def _one_line(text: str) -> str:
@@ -133,7 +137,7 @@ _Decoded = tuple[str, list[int], list[int]]
 def _decoded(text: str) -> _Decoded:
     decoded: _Decoded = (text, list(range(len(text))), list(range(1, len(text) + 1)))
     for _ in range(_MAX_DECODINGS):
-        if not _ESCAPE.search(decoded[0]):
+        if not re.search(_ESCAPE, decoded[0]):
             break
         decoded = _decoded_once(decoded)
     return decoded
@@ -145,7 +149,7 @@ def _decoded_once(decoded: _Decoded) -> _Decoded:
     new_begins: list[int] = []
     new_ends: list[int] = []
     at = 0
-    for found in _ESCAPE.finditer(text):
+    for found in re.finditer(_ESCAPE, text):
         stays = slice(at, found.start())
         characters.append(text[stays])
         new_begins += begins[stays]
@@ -235,7 +239,7 @@ def _known(decoded: _Decoded, windows: set[str]) -> Iterator[tuple[int, int]]:
 def _named(decoded: _Decoded) -> Iterator[tuple[int, int]]:
     """Yield the values of what is named as a secret."""
     text, begins, ends = decoded
-    for found in _NAMED.finditer(text):
+    for found in re.finditer(_NAMED, text):
         begin, end = found.span(found.lastgroup or 0)
         yield begins[begin], ends[end - 1]
 
@@ -243,11 +247,11 @@ def _named(decoded: _Decoded) -> Iterator[tuple[int, int]]:
 def _opaque(decoded: _Decoded) -> Iterator[tuple[int, int]]:
     """Yield what looks like a signature, a token or a key: long hexadecimal numbers, and letters and digits without an order."""
     text, begins, ends = decoded
-    for found in _RUN.finditer(text):
-        if _HEX_RUN.search(found[0]) or _looks_random(found[0]):
+    for found in re.finditer(_RUN, text):
+        if re.search(_HEX_RUN, found[0]) or _looks_random(found[0]):
             yield begins[found.start()], ends[found.end() - 1]
-    for found in _HEX_PIECES.finditer(text):
-        if _HEX_RUN.fullmatch("".join(found[0].split())):
+    for found in re.finditer(_HEX_PIECES, text):
+        if re.fullmatch(_HEX_RUN, "".join(found[0].split())):
             yield begins[found.start()], ends[found.end() - 1]
 
 

@@ -205,6 +205,9 @@ class FakeJobTable(Outside):
     def told(self, job_id: str) -> None:
         self.enters("told")
 
+    def leave_to_a_person(self, job_id: str) -> None:
+        self.enters("leave_to_a_person")
+
     def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
         """Oldest first, as the real index; every ended job waits for telling here, since the index lags behind."""
         found = [job for job in self.jobs.values() if _waits_for(job) == what]
@@ -230,7 +233,7 @@ class FakeJobTable(Outside):
 
 
 def _waits_for(job: Job) -> str:
-    if job.status is JobStatus.DEFERRED and job.reason is not None and job.reason.code == "dead_letter":
+    if job.is_dead_letter and not job.pending_events:
         return A_PERSON
     return TELLING if job.is_terminal else job.status.value
 

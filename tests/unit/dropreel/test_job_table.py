@@ -202,6 +202,39 @@ def test_a_rejected_and_a_dead_job_say_what_to_do(table: JobTable):
     assert stored(table, dead).pending_events == {EventType.DEFERRED}
 
 
+def test_a_dead_letter_is_found_by_the_sweeper_until_its_owner_was_told(table: JobTable):
+    dead = job_with(status=JobStatus.DEFERRED, generation_id=None, reason=Reason("dead_letter", "x"))
+    assert table.note_dead_letter(dead, NOON, EventType.DEFERRED) is not None
+    table.leave_to_a_person(dead.job_id)
+    untold = (list(table.waiting(JobStatus.DEFERRED, LATER)), list(table.waiting(A_PERSON, LATER)))
+
+    table.event_sent(stored(table, dead), EventType.DEFERRED)
+
+    assert untold == ([dead.job_id], [])
+    assert list(table.waiting(JobStatus.DEFERRED, LATER)) == []
+    assert list(table.waiting(A_PERSON, LATER)) == [dead.job_id]
+
+
+@pytest.mark.parametrize("event", [None, EventType.DEFERRED])
+def test_a_dead_letter_that_was_told_stays_with_a_person(table: JobTable, event: EventType | None):
+    reason = Reason("dead_letter", "x")
+    dead = job_with(status=JobStatus.DEFERRED, generation_id=None, reason=reason, deferred_reason=reason)
+    assert table.note_dead_letter(dead, NOON, event) is not None
+    if event is not None:
+        table.event_sent(dead, event)
+
+    assert list(table.waiting(A_PERSON, LATER)) == [dead.job_id]
+
+
+def test_a_deferred_job_of_another_reason_is_not_left_to_a_person(table: JobTable):
+    job = generating(table)
+    assert table.defer_next_attempt(job, TIMED_OUT, Money.SPENT, LATER) is not None
+
+    table.leave_to_a_person(job.job_id)
+
+    assert list(table.waiting(JobStatus.DEFERRED, LATER)) == [job.job_id]
+
+
 def test_that_a_job_waits_is_owed_once(table: JobTable):
     job = job_with(status=JobStatus.DEFERRED, generation_id=None, reason=TIMED_OUT, deferred_since=NOON)
     assert table.note_dead_letter(job, NOON) is not None

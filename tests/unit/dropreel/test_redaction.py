@@ -201,6 +201,8 @@ def test_what_is_no_secret_stays_as_it_was_said(said):
     ("said", "kept"),
     [
         (f"404 Not Found for url: {URL}", f"404 Not Found for url: {REMOVED}"),
+        (f"{URL} 403 {URL} {URL} 404", f"{REMOVED} 403 {REMOVED} 404"),
+        (f"无法获取{URL}请重试{URL}", f"无法获取{REMOVED}请重试{REMOVED}"),
         ("see https://help.example/faq?user=17&sig=ab", f"see https://help.example/faq?{REMOVED}"),
         ("cannot read https://me:pass@cdn.example/a.jpg", "cannot read https://cdn.example/a.jpg"),
     ],

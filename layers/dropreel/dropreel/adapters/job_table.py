@@ -7,7 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dropreel.adapters.attribute_values import attribute_value, value_of
-from dropreel.jobs import A_PERSON, TELLING, TERMINAL, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject
+from dropreel.jobs import (
+    A_PERSON,
+    DEAD_LETTER,
+    TELLING,
+    TERMINAL,
+    Job,
+    JobStatus,
+    Money,
+    PollFaultNote,
+    Reason,
+    VideoObject,
+)
 from dropreel.next_steps import next_step
 
 if TYPE_CHECKING:
@@ -91,11 +102,12 @@ class JobTable:
     def note_dead_letter(self, job: Job, at: datetime, event: str | None = None) -> Job | None:
         """Say on a job that its message is in the dead-letter queue, creating the job if need be. None: it is under way.
 
-        `event`: what its owner is still to be sent about that.
+        `event`: what its owner is still to be sent about that; until then the sweeper finds the job.
         """
+        changes = {**attributes_of(job), "status": JobStatus.DEFERRED, "updated_at": at}
         return self._update(
             job.job_id,
-            {**attributes_of(job), "status": JobStatus.DEFERRED, "waiting": A_PERSON, "updated_at": at},
+            changes if event is not None or job.pending_events else {**changes, "waiting": A_PERSON},
             condition="attribute_not_exists(job_id) OR #status = :deferred",
             values={":deferred": JobStatus.DEFERRED},
             event=event,
@@ -206,6 +218,8 @@ class JobTable:
         now = _job(answer["Attributes"])
         if now.is_terminal and not now.pending_events:
             self.told(job.job_id)
+        if now.is_dead_letter and not now.pending_events:
+            self.leave_to_a_person(job.job_id)
 
     def told(self, job_id: str) -> None:
         """Take a job that owes no event any more out of what waits."""
@@ -217,6 +231,12 @@ class JobTable:
                 ConditionExpression="waiting = :telling AND attribute_not_exists(pending_events)",
                 ExpressionAttributeValues={":telling": attribute_value(TELLING)},
             )
+
+    def leave_to_a_person(self, job_id: str) -> None:
+        """Take a job whose message is a dead letter, and whose owner was told so, out of what the sweeper looks at."""
+        condition = "#status = :deferred AND reason.code = :dead AND attribute_not_exists(pending_events)"
+        values = {":deferred": JobStatus.DEFERRED, ":dead": DEAD_LETTER}
+        self._update(job_id, {"waiting": A_PERSON}, condition, values)
 
     def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
         """Yield the ids of the jobs that wait in a status (or for telling) and were created until a time, oldest first.

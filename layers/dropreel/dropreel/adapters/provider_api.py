@@ -60,7 +60,7 @@ MAX_POLL_WORDS = 300
 
 _NOT_TOLD = (408, 409, 425, 499)
 """4xx that do not say whether the request was taken: a time-out, a conflict with another one, a connection that was lost."""
-_CHARSETS = re.compile(r"ascii|utf|iso8859|latin|cp\d|koi8|gb|big5|hz|shift_jis|euc")
+_CHARSETS = r"ascii|utf|iso8859|latin|cp\d|koi8|gb|big5|hz|shift_jis|euc"
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _taken(status: int, said: Any, secrets: tuple[str, ...]) -> SubmitAnswer:
         and is_usable_id(generation_id)
         and not any(secret in generation_id for secret in secrets if secret)
     ):
-        return Accepted(generation_id, redact(str(body.get("status") or "created"), secrets)[:MAX_STATUS_CHARACTERS])
+        return Accepted(generation_id, _status_of(body.get("status") or "created", secrets))
     words = provider_words(said, secrets)
     if "id" not in body and refuses_for_balance(said, words):
         return NoBalance(status, words)
@@ -196,8 +196,14 @@ def _poll_answer(response: requests.Response, limit: TimeLimit, secrets: tuple[s
         if isinstance(url, str) and url:
             return Finished(url)
         return PollFault("the provider says completed and gives no result.url", 200)
-    shown = redact(str(status)[:1000], secrets)[:MAX_STATUS_CHARACTERS]
+    shown = _status_of(status, secrets)
     return _fault(f"the provider answered the unknown status {shown!r}", 200, failure_words(body, secrets))
+
+
+def _status_of(status: Any, secrets: tuple[str, ...]) -> str:
+    if status in ("created", "processing"):
+        return str(status)
+    return redact(str(status)[:1000], secrets)[:MAX_STATUS_CHARACTERS]
 
 
 def _fault(message: str, status_code: int, words: str | None, *, no_balance: bool = False) -> PollFault:
@@ -234,7 +240,7 @@ def _decoded(content: bytes, response: requests.Response) -> str:
         charsets.insert(0, "utf-16")
     for charset in (*charsets, "utf-8-sig"):
         try:
-            if _CHARSETS.match(codecs.lookup(charset).name.replace("-", "")) or charset == "utf-8-sig":
+            if re.match(_CHARSETS, codecs.lookup(charset).name.replace("-", "")) or charset == "utf-8-sig":
                 return content.decode(charset)
         except (LookupError, ValueError):
             continue

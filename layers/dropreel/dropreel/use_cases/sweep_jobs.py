@@ -11,7 +11,7 @@ from dropreel.adapters.ledger import Ledger
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.events import EventType
-from dropreel.jobs import A_PERSON, TELLING, Job, JobStatus, Reason, execution_name
+from dropreel.jobs import TELLING, Job, JobStatus, Reason, execution_name
 from dropreel.messages import Generation
 from dropreel.spending import SpendLimit, day_of
 from dropreel.use_cases.announce import Announcer
@@ -22,8 +22,8 @@ from dropreel.waiting import is_deferral_to_be_told
 QUIET = timedelta(minutes=10)
 """A job that nothing has touched for so long is looked at: longer than any step or any message of ours takes."""
 
-PASS = timedelta(seconds=30)
-"""The time of one pass over what waits in one way: all seven fit into the function's 240 seconds."""
+PASS = timedelta(seconds=35)
+"""The time of one pass over what waits in one way: all six fit into the function's 240 seconds."""
 MAX_DOUBLINGS = 7
 """A message that is not taken is sent again after 10, 20, 40 minutes and so on, at most after 21 hours."""
 
@@ -53,7 +53,6 @@ class SweepJobs:
             JobStatus.SUBMITTING: self._settle_abandoned,
             JobStatus.GENERATING: self._watch,
             JobStatus.DEFERRED: self._remind,
-            A_PERSON: self._tell_deferred,
             JobStatus.HELD: self._tell_held,
         }
         for waiting, step in steps.items():
@@ -136,6 +135,8 @@ class SweepJobs:
         """Tell of a job that has waited for long, or of one whose event did not reach the bus."""
         if job.status is not JobStatus.DEFERRED:
             return None
+        if job.is_dead_letter and not job.pending_events:
+            self.jobs.leave_to_a_person(job.job_id)
         noted: Job | None = job
         if is_deferral_to_be_told(job, self.now()):
             noted = self.jobs.note_deferral(job, EventType.DEFERRED)
@@ -148,7 +149,7 @@ class SweepJobs:
 
     def _remind_of_message(self, job: Job) -> str | None:
         """Its message is lost, or was sent to the dead letters and is for a person to look at."""
-        if job.status is not JobStatus.DEFERRED or (job.reason is not None and job.reason.code == "dead_letter"):
+        if job.status is not JobStatus.DEFERRED or job.is_dead_letter:
             return None
         due = max(job.updated_at, job.retry_at or job.updated_at) + QUIET
         if self.now() < due or self._is_on_its_way(job):
