@@ -1,4 +1,5 @@
 import copy
+import hashlib
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -109,9 +110,10 @@ BAD_OPTIONS = job_with(
     cost_cents=0,
     reason=WRONG_OPTIONS,
 )
+NO_BYTES = hashlib.sha256(b"").hexdigest()
 BAD_REQUEST = job_with(
     status=JobStatus.REJECTED,
-    image={"bucket": "", "key": "", "version_id": None, "etag": None, "size": None},
+    image={"bucket": "", "key": "", "version_id": None, "etag": None, "size": None, "sha256": None},
     generation_id=None,
     submitted_at=None,
     options={},
@@ -121,7 +123,7 @@ BAD_REQUEST = job_with(
 )
 EMPTY_FILE = job_with(
     status=JobStatus.REJECTED,
-    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": '"e1"', "size": 0},
+    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": '"e1"', "size": 0, "sha256": NO_BYTES},
     generation_id=None,
     submitted_at=None,
     options={},
@@ -188,6 +190,8 @@ def test_an_event_with_a_value_that_nobody_promised_is_refused(prefix):
         ("data.status", "deferred"),
         ("data.image.size", "1234"),
         ("data.image.format", "GIF"),
+        ("data.image.sha256", "ab"),
+        ("data.image.sha256", "AB" * 32),
         ("data.options.duration", "5"),
         ("data.options.duration", 7),
         ("data.options.aspect_ratio", "auto"),

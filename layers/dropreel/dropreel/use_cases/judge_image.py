@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
-from dropreel.images import ImageFacts, inspect_image
+from dropreel.images import MAX_IMAGE_BYTES, ImageFacts, inspect_image, too_large
 from dropreel.jobs import Job, JobStatus, Reason, job_id_of
 from dropreel.messages import Drop, few_enough
 from dropreel.option_files import MAX_FILE_BYTES, option_keys, place_of
@@ -17,6 +17,15 @@ MISSING_REASONS = {
     Missing.GONE: Reason("image_missing", "The image is not there (any more)."),
     Missing.SUPERSEDED: Reason(
         "image_superseded", "A newer upload took the image's place before it could be submitted."
+    ),
+    Missing.ARCHIVED: Reason(
+        "image_archived", "The image is archived (S3 Glacier or an archive tier); nobody can read it before it is restored."
+    ),
+    Missing.ENCRYPTED: Reason(
+        "image_encrypted", "The image is encrypted with a key of your own (SSE-C); S3 gives it to nobody without that key."
+    ),
+    Missing.KMS_KEY: Reason(
+        "image_kms_key", "S3 cannot decrypt the image: its KMS key is disabled, being deleted, or gone."
     ),
 }
 
@@ -49,16 +58,21 @@ class ImageJudge:
                 drop,
                 Reason("bucket_not_allowed", f"Images are taken from {allowed}, not from {image.bucket[:63]}."),
             )
+        if not is_sendable(image.key):
+            return self._rejected(drop, _unsendable(image.key))
         stored = self.images.find(image, drop.size)
         if stored is Missing.SUPERSEDED:
             return None
         if isinstance(stored, Missing):
+            if stored is Missing.ARCHIVED and drop.size is not None and drop.size > MAX_IMAGE_BYTES:
+                return self._rejected(drop, too_large(drop.size))  # to restore it would not help
             return self._rejected(drop, MISSING_REASONS[stored])
         return Judged(self._judged(drop, stored), stored)
 
     def _judged(self, drop: Drop, stored: StoredImage) -> Job:
-        job = self._job(drop, {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size})
-        facts = inspect_image(stored)
+        known = {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size, "sha256": stored.sha256}
+        job = self._job(drop, known)
+        facts = too_large(stored.size) if stored.content is None else inspect_image(stored.content)
         places, faults = self._places(drop, stored)
         resolved = resolve(places)
         if isinstance(resolved, list):
@@ -98,6 +112,7 @@ class ImageJudge:
             "version_id": drop.image.version_id,
             "etag": drop.image.etag,
             "size": drop.size,
+            "sha256": None,
         }
 
     def _job(self, drop: Drop, known: dict[str, Any]) -> Job:
@@ -110,6 +125,22 @@ class ImageJudge:
             created_at=now,
             updated_at=now,
         )
+
+
+def is_sendable(key: str) -> bool:
+    """Tell whether HTTP clients send a presigned address of this key as it was signed.
+
+    All of them resolve `.` and `..` segments first (RFC 3986, 5.2.4), and ask for another object without a signature.
+    """
+    return not {".", ".."} & set(key.split("/"))
+
+
+def _unsendable(key: str) -> Reason:
+    return Reason(
+        "image_key",
+        f"The key {key!r:.200} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
+        "could not fetch the image.",
+    )
 
 
 def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:

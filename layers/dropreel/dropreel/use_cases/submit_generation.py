@@ -15,6 +15,7 @@ from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
+from dropreel.images import CONTENT_TYPES
 from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
 from dropreel.messages import Again, Drop
 from dropreel.options import Options
@@ -133,7 +134,10 @@ class SubmitGeneration:
         stored = image or self.images.find(_ref(job))
         if isinstance(stored, Missing):
             return self._rejected(job, MISSING_REASONS[stored])
-        submission = self.provider.prepare(_body(job, stored.presigned_url()))
+        if stored.sha256 != (job.image.get("sha256") or stored.sha256):  # whatever version and entity tag say
+            return self._rejected(job, MISSING_REASONS[Missing.SUPERSEDED])
+        url = stored.presigned_url(CONTENT_TYPES[job.image["format"]])
+        submission = self.provider.prepare(_body(job, url))
         claimed = self.ledger.claim(job, self.now(), LEASE)
         if claimed is NotClaimed.TAKEN:
             raise TryAgain(f"job {job.job_id} has just been claimed by another delivery")
