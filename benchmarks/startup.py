@@ -87,7 +87,7 @@ def run(say: Say) -> dict[str, Any]:
     """
     if not (_BUILD / "template.yaml").is_file():
         raise CommandFailed("there is nothing in .aws-sam/build; `make build` puts it there")
-    functions = _functions()
+    functions = built_functions()
     starts = {BARE: Start("pass"), FLOOR: Start(_FLOOR_CODE), **functions}
     runs = QUICK_RUNS if is_quick() else RUNS
     with tempfile.TemporaryDirectory(prefix="dropreel-bench-") as folder:
@@ -135,7 +135,7 @@ def _measured(
     return interleaved({name: of(start) for name, start in starts.items()}, runs, said)
 
 
-def _functions() -> dict[str, Start]:
+def built_functions() -> dict[str, Start]:
     """Return a start for each function of the built template, by the name of its step."""
     template = load_template(str(_BUILD / "template.yaml"))
     defaults = {name: str(one["Default"]) for name, one in template["Parameters"].items() if "Default" in one}

@@ -1,7 +1,7 @@
 """Change valid images at random for a while: `python -m tests.faults.fuzz_images [seconds] [seed]`.
 
-Needs `PYTHONPATH=layers/dropreel`. It ends with an error at the first image that raises, reads too much or takes too long,
-and leaves that image in `fuzz-failure.bin`.
+Needs `PYTHONPATH=layers/dropreel`. It ends with an error at the first image that raises or takes too long, and
+leaves that image in `fuzz-failure.bin`.
 """
 
 import random
@@ -10,9 +10,8 @@ import sysconfig
 import time
 from pathlib import Path
 
-from dropreel.images import MAX_BYTES_READ, MAX_PIXELS, MAX_READS, ImageFacts, inspect_image
-from tests.unit.dropreel.byte_sources import CountingBytes
-from tests.unit.dropreel.pictures import animated, exif, jpeg, png, webp
+from dropreel.images import MAX_PIXELS, ImageFacts, inspect_image
+from tests.unit.dropreel.pictures import animated, exif, interlaced, jpeg, picture, png, webp
 
 LONGEST_WALK = 1.0
 """Seconds."""
@@ -27,6 +26,7 @@ def seeds() -> list[bytes]:
         jpeg(progressive=True),
         png(exif=exif(5)),
         png("P"),
+        interlaced(picture()),
         animated("PNG"),
         webp(exif=exif(8)),
     ]
@@ -56,12 +56,9 @@ def changed(content: bytes, chance: random.Random) -> bytes:
 
 def check(content: bytes) -> None:
     """Inspect one image and hold the module's promises against it."""
-    source = CountingBytes(content)
-    start = time.perf_counter()
-    found = inspect_image(source)
-    assert time.perf_counter() - start < LONGEST_WALK, "it took too long"
-    assert source.bytes_read <= MAX_BYTES_READ, "it read too many bytes"
-    assert source.reads <= MAX_READS, "it read too often"
+    start = time.process_time()
+    found = inspect_image(content)
+    assert time.process_time() - start < LONGEST_WALK, "it took too long"
     if isinstance(found, ImageFacts):
         assert 0 < found.width * found.height <= MAX_PIXELS
         assert 1 <= found.orientation <= 8

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from dropreel.adapters.image_bucket import StoredImage
+from dropreel.adapters.image_bucket import ImageBucket, StoredImage
 from dropreel.waiting import FLOOR_SECONDS
 from tests.integration.conftest import World, call
 from tests.sample_events import from_queue, load_event, object_created
@@ -404,16 +404,16 @@ def test_a_message_on_its_way_to_the_dead_letters_says_so_on_the_job_and_comes_b
 ) -> None:
     message = world.upload("a.jpg")
     message["Records"][0]["attributes"]["ApproximateReceiveCount"] = "5"
-    broken = StoredImage.read
+    broken = ImageBucket.find
 
-    def fail(*_: object) -> bytes:
+    def fail(*_: object) -> StoredImage:
         raise OSError("S3 is away")
 
-    monkeypatch.setattr(StoredImage, "read", fail)
+    monkeypatch.setattr(ImageBucket, "find", fail)
     with pytest.raises(OSError, match="S3 is away"):
         call("submit_generation", message)
     dead = world.job()
-    monkeypatch.setattr(StoredImage, "read", broken)
+    monkeypatch.setattr(ImageBucket, "find", broken)
     redriven = call("submit_generation", message)
 
     assert (dead["status"], dead["reason"]["code"]) == ("deferred", "dead_letter")

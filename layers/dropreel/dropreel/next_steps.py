@@ -14,7 +14,13 @@ RESUMABLE = frozenset(
 )
 """The failures of a paid generation whose video may still come: going on costs nothing more."""
 
-_UPLOAD_AGAIN = "Correct it and upload the image again; nothing was spent."
+_CORRECTIONS = {
+    "image_archived": "Restore the object first, then upload the image again, or request its video by an event",
+    "image_encrypted": "Upload the image again without a key of your own (SSE-S3 and SSE-KMS are fine)",
+    "image_kms_key": "Enable the KMS key, then upload the image again, or request its video by an event",
+    "image_key": "Upload the image again under a key without . or .. as a folder",
+}
+"""What to do where more helps than to correct the image itself and upload it again."""
 _COMES_AGAIN = "Nothing: it comes again by itself."
 _NEXT_ATTEMPT = frozenset({"generation_failed", "content_refused", "submission_unknown"})
 """Why an attempt ended that another one follows."""
@@ -64,6 +70,7 @@ def next_step(job: Job) -> str | None:
         return _COMES_AGAIN
     if job.reason.code in _BY_CODE:
         return _BY_CODE[job.reason.code]
+    correction = _CORRECTIONS.get(job.reason.code, "Correct it and upload the image again")
     if job.money is Money.NONE:
-        return _UPLOAD_AGAIN
-    return "Correct it and upload the image again; earlier attempts of this job were or may have been paid."
+        return f"{correction}; nothing was spent."
+    return f"{correction}; earlier attempts of this job were or may have been paid."

@@ -16,6 +16,7 @@ from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.errors import PublishFault
 from dropreel.fingerprints import Picture
+from dropreel.images import MAX_IMAGE_BYTES
 from dropreel.jobs import (
     A_PERSON,
     TELLING,
@@ -326,24 +327,26 @@ class FakeQueue(Outside):
 class FakeStoredImage(Outside):
     """One image as it lies in the bucket."""
 
-    content: bytes = b""
+    content: bytes | None = b""
     bucket: str = "uploads"
     key: str = "holiday/beach.jpg"
     version_id: str | None = "v1"
     etag: str = '"e1"'
     last_modified: datetime = NOON
     metadata: dict[str, str] = field(default_factory=dict)
+    presigned_as: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
-        return len(self.content)
+        return MAX_IMAGE_BYTES + 1 if self.content is None else len(self.content)
 
-    def read(self, offset: int, length: int) -> bytes:
-        self.enters("read")
-        return self.content[offset : offset + length]
+    @property
+    def sha256(self) -> str | None:
+        return None if self.content is None else hashlib.sha256(self.content).hexdigest()
 
-    def presigned_url(self) -> str:
+    def presigned_url(self, content_type: str) -> str:
         self.enters("presign")
+        self.presigned_as.append(content_type)
         return f"https://{self.bucket}.s3.amazonaws.com/{self.key}?X-Amz-Signature=5ec2e7"
 
 

@@ -1,9 +1,11 @@
 """Jobs to begin a test with."""
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 from dropreel.jobs import Job, JobStatus, VideoObject
+from tests.unit.dropreel.pictures import jpeg
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 OPTIONS: dict[str, Any] = {
@@ -30,6 +32,7 @@ def job_with(**changes: Any) -> Job:
             "version_id": "v1",
             "etag": '"e1"',
             "size": 1234,
+            "sha256": hashlib.sha256(jpeg()).hexdigest(),
             "format": "JPEG",
             "width": 1600,
             "height": 900,

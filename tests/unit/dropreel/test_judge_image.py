@@ -1,3 +1,4 @@
+import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass, field, replace
@@ -8,12 +9,13 @@ import pytest
 from dropreel.adapters.image_bucket import Missing
 from dropreel.events import EventType, detail_of
 from dropreel.images import MAX_IMAGE_BYTES
-from dropreel.jobs import ImageRef, Job, JobStatus, Money, job_id_of
+from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, job_id_of
 from dropreel.messages import Drop
+from dropreel.next_steps import next_step
 from dropreel.option_files import MAX_FILE_BYTES
 from dropreel.options import OPTION_NAMES
 from dropreel.use_cases.judge_image import ImageJudge
-from tests.unit.dropreel.fakes import Clock, FakeImageBucket, FakeStoredImage, sha256
+from tests.unit.dropreel.fakes import Clock, FakeImageBucket, FakeStoredImage
 from tests.unit.dropreel.pictures import encoded, jpeg, picture
 
 STACK = {
@@ -352,12 +354,93 @@ def test_a_name_says_nothing_about_what_an_image_is(desk: Desk, key):
     assert desk.accepted(replace(DROP, image=ImageRef("uploads", key, "v1"))).image["format"] == "JPEG"
 
 
-def test_an_image_that_is_not_there_is_refused(desk: Desk):
-    desk.images.stored = Missing.GONE
+@pytest.mark.parametrize(
+    ("missing", "code", "step"),
+    [
+        (Missing.GONE, "image_missing", "Upload the image again; nothing was spent on this attempt."),
+        (
+            Missing.ARCHIVED,
+            "image_archived",
+            "Restore the object first, then upload the image again, or request its video by an event; nothing was spent.",
+        ),
+        (
+            Missing.ENCRYPTED,
+            "image_encrypted",
+            "Upload the image again without a key of your own (SSE-S3 and SSE-KMS are fine); nothing was spent.",
+        ),
+        (
+            Missing.KMS_KEY,
+            "image_kms_key",
+            "Enable the KMS key, then upload the image again, or request its video by an event; nothing was spent.",
+        ),
+    ],
+)
+def test_an_image_that_cannot_be_had_is_refused_for_what_is_so(desk: Desk, missing, code, step):
+    desk.images.stored = missing
 
-    code, _messages = desk.refused()
+    job = desk.judge()
 
-    assert code == "image_missing"
+    assert job is not None
+    assert job.status is JobStatus.REJECTED
+    assert job.reason is not None
+    assert (job.reason.code, next_step(job)) == (code, step)
+    assert job.image["sha256"] is None
+
+
+def test_nobody_is_told_to_restore_what_is_too_large_anyway(desk: Desk):
+    desk.images.stored = Missing.ARCHIVED
+
+    code, _messages = desk.refused(replace(DROP, size=MAX_IMAGE_BYTES + 1))
+
+    assert code == "image_too_large"
+
+
+def test_an_image_of_over_ten_million_bytes_is_refused_by_its_size_unread(desk: Desk):
+    desk.image.content = None
+    desk.lay(SIDECAR, {"mode": "slow"})
+
+    job = desk.judge()
+
+    assert job is not None
+    assert job.reason is not None
+    assert job.reason.code == "image_too_large"
+    assert "10,000,001" in job.reason.messages[0]
+    assert "mode" in job.reason.messages[1]
+    assert [job.image[name] for name in ("version_id", "etag", "size", "sha256")] == ["v1", '"e1"', 10_000_001, None]
+
+
+@pytest.mark.parametrize("key", ["./photo.jpg", "a/../b.jpg", "a/./b.jpg", "../a.jpg", "a/..", "a/.", "..", "/./a.jpg"])
+def test_a_key_that_no_client_sends_as_it_was_signed_is_refused_without_a_look_at_s3(desk: Desk, key):
+    job = desk.judge(Drop(ImageRef("uploads", key, "v1"), size=9))
+
+    assert job is not None
+    assert job.status is JobStatus.REJECTED
+    assert job.reason == Reason(
+        "image_key",
+        f"The key {key!r} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
+        "could not fetch the image.",
+    )
+    assert next_step(job) == "Upload the image again under a key without . or .. as a folder; nothing was spent."
+    assert desk.journal == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ".hidden.jpg",
+        "...",
+        "a/.../b.jpg",
+        "a..b/c.jpg",
+        "a//b.jpg",
+        "/a.jpg",
+        "a/",
+        "%2e%2e/b.jpg",
+        "a\\..\\b.jpg",
+        ". /a",
+    ],
+)
+def test_a_key_with_dots_that_are_part_of_a_name_is_taken(desk: Desk, key):
+    desk.accepted(Drop(ImageRef("uploads", key, "v1")))
 
 
 def test_an_image_that_was_replaced_is_left_to_the_newer_uploads_event(desk: Desk):
@@ -438,10 +521,10 @@ def test_a_job_holds_exactly_the_version_that_was_judged(desk: Desk):
         "version_id": "v1",
         "etag": '"e1"',
         "size": len(jpeg()),
+        "sha256": hashlib.sha256(jpeg()).hexdigest(),
         "format": "JPEG",
         "width": 60,
         "height": 40,
-        "sha256": sha256(jpeg()),
     }
 
 

@@ -1,4 +1,5 @@
 import copy
+import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -110,9 +111,10 @@ BAD_OPTIONS = job_with(
     cost_cents=0,
     reason=WRONG_OPTIONS,
 )
+NO_BYTES = hashlib.sha256(b"").hexdigest()
 BAD_REQUEST = job_with(
     status=JobStatus.REJECTED,
-    image={"bucket": "", "key": "", "version_id": None, "etag": None, "size": None},
+    image={"bucket": "", "key": "", "version_id": None, "etag": None, "size": None, "sha256": None},
     generation_id=None,
     submitted_at=None,
     options={},
@@ -122,7 +124,7 @@ BAD_REQUEST = job_with(
 )
 EMPTY_FILE = job_with(
     status=JobStatus.REJECTED,
-    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": '"e1"', "size": 0},
+    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": '"e1"', "size": 0, "sha256": NO_BYTES},
     generation_id=None,
     submitted_at=None,
     options={},
@@ -141,7 +143,7 @@ DEFERRED = job_with(
 )
 DEAD = job_with(
     status=JobStatus.DEFERRED,
-    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": None, "size": None},
+    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": None, "size": None, "sha256": None},
     generation_id=None,
     submitted_at=None,
     options={},
@@ -208,6 +210,8 @@ def test_an_event_with_a_value_that_nobody_promised_is_refused(prefix):
         ("data.status", "submitting"),
         ("data.image.size", "1234"),
         ("data.image.format", "GIF"),
+        ("data.image.sha256", "ab"),
+        ("data.image.sha256", "AB" * 32),
         ("data.options.duration", "5"),
         ("data.options.duration", 7),
         ("data.options.aspect_ratio", "auto"),

@@ -14,6 +14,7 @@ from dropreel.messages import Again
 from dropreel.spending import SpendLimit
 from dropreel.use_cases.submit_generation import LEASE
 from tests.unit.dropreel.fakes import OutOfOrderError
+from tests.unit.dropreel.pictures import jpeg, png
 from tests.unit.dropreel.world import ACCEPTED, DROP, GENERATION, JOB_ID, World
 
 FAILED = Reason("generation_failed", "The provider could not make the video: no faces")
@@ -150,8 +151,29 @@ def test_a_deferred_job_is_not_judged_again_and_asks_for_a_fresh_address(world: 
 
     world.comes_again()
 
-    assert "read" not in world.journal
+    assert "read_file" not in world.journal
     assert world.journal.count("presign") == 1
+
+
+def test_the_provider_is_given_the_format_that_the_bytes_have(world: World):
+    world.image.content = png()
+    world.provider.submit_answer = Busy(429, 30)
+
+    world.submit.run(DROP)
+    world.comes_again()
+
+    assert world.image.presigned_as == ["image/png", "image/png"]
+
+
+def test_what_was_not_validated_is_not_submitted(world: World):
+    world.provider.submit_answer = Busy(429, 30)
+    world.submit.run(DROP)
+    world.image.content = jpeg(quality=10)  # under the same version and entity tag, as no store should have it
+
+    assert world.comes_again() == "rejected"
+    assert world.job.reason is not None
+    assert world.job.reason.code == "image_superseded"
+    assert len(world.provider.sent) == 1
 
 
 # --- overtaken messages ----------------------------------------------------------------------------------------------

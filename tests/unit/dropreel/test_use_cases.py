@@ -488,11 +488,11 @@ def test_a_copy_that_has_claimed_its_picture_keeps_it_through_all_that_follows(w
 def test_everything_that_can_fail_comes_before_the_claim_and_the_post_right_after_it(world: World):
     world.submit.run(DROP)
 
-    order = [action for action in world.journal if action not in ("read", "list_keys", "read_file", "get", "find")]
+    order = [action for action in world.journal if action not in ("list_keys", "read_file", "get", "find")]
     assert order == ["presign", "prepare", "claim", "send", "record_accepted", "start", "publish", "event_sent"]
 
 
-@pytest.mark.parametrize("action", ["find", "read", "list_keys", "read_file", "presign", "prepare", "claim"])
+@pytest.mark.parametrize("action", ["find", "list_keys", "read_file", "presign", "prepare", "claim"])
 def test_a_fault_before_the_post_costs_nothing_and_leaves_no_claim(world: World, action):
     for outside in (world.images, world.image, world.provider, world.ledger):
         outside.broken_before.add(action)

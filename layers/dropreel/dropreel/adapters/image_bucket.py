@@ -1,5 +1,7 @@
-"""Images in S3: what is there, ranges of it, and a presigned address for the provider."""
+"""Images in S3: one GET of all of it, and a presigned address for the provider."""
 
+import hashlib
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import HeaderParseError
@@ -7,12 +9,13 @@ from email.header import decode_header, make_header
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-from dropreel.images import first_block
+from dropreel.errors import TryAgain
+from dropreel.images import MAX_IMAGE_BYTES
 from dropreel.jobs import ImageRef
 
 PRESIGN_SECONDS = 3600
@@ -21,9 +24,10 @@ PRESIGN_SECONDS = 3600
 
 @dataclass(frozen=True)
 class StoredImage:
-    """One version of an object, pinned: `read` gives ranges of exactly the bytes that `size` and `metadata` belong to.
+    """One version of an object, pinned, and all of its bytes: `size`, `metadata` and `content` belong to each other.
 
-    `start` holds its first bytes, where they have been read already.
+    `content`, and with it `sha256` (hex), is None where the object has more than `MAX_IMAGE_BYTES`: it was not read.
+    `encoding` is the Content-Encoding that it is stored with.
     """
 
     client: "S3Client"
@@ -34,80 +38,95 @@ class StoredImage:
     size: int
     last_modified: datetime
     metadata: dict[str, str] = field(default_factory=dict)
-    start: bytes = field(default=b"", repr=False)
+    encoding: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+    sha256: str | None = None
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Return the bytes from `offset`, at most `length`."""
-        if min(offset + length, self.size) <= len(self.start):
-            return self.start[offset : offset + length]
-        answer = self.client.get_object(
-            Bucket=self.bucket,
-            Key=self.key,
-            Range=f"bytes={offset}-{offset + length - 1}",
-            IfMatch=self.etag,
-            **_version(self.version_id),
-        )
-        return answer["Body"].read()
+    def presigned_url(self, content_type: str) -> str:
+        """Return an address that anyone can read this version from for `PRESIGN_SECONDS`. It is a secret: never log or store it.
 
-    def presigned_url(self) -> str:
-        """Return an address that anyone can read this version from for `PRESIGN_SECONDS`. It is a secret: never log or store it."""
+        Its answer says `content_type`, whatever the object was stored with: many upload tools guess it from the name. An
+        encoding that the bytes do not have would make clients decode them, or fail; `identity` is what each of them knows.
+        """
+        answer = {"ResponseContentType": content_type}
+        if self.encoding:
+            answer["ResponseContentEncoding"] = "identity"
         return self.client.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self.bucket, "Key": self.key, **_version(self.version_id)},
+            Params={"Bucket": self.bucket, "Key": self.key, **_version(self.version_id), **answer},
             ExpiresIn=PRESIGN_SECONDS,
         )
 
 
 class Missing(Enum):
-    """Why an event's image is not there: deleted, or replaced by a newer upload (which has an event of its own)."""
+    """Why an image cannot be had, and will not be until somebody does something about it."""
 
     GONE = "gone"
+    """Deleted, or never there."""
     SUPERSEDED = "superseded"
+    """Replaced by a newer upload, which has an event of its own."""
+    ARCHIVED = "archived"
+    """In a storage class that has to be restored before anyone can read it."""
+    ENCRYPTED = "encrypted"
+    """Encrypted with a key that only its owner has (SSE-C): neither we nor the provider can send that key along."""
+    KMS_KEY = "kms key"
+    """Encrypted with a KMS key that is disabled, being deleted, or gone."""
+
+
+_BY_ERROR_CODE = {
+    "NoSuchKey": Missing.GONE,
+    "NoSuchVersion": Missing.GONE,
+    "NoSuchBucket": Missing.GONE,
+    "MethodNotAllowed": Missing.GONE,  # the version is a delete marker
+    "PreconditionFailed": Missing.SUPERSEDED,
+    "InvalidObjectState": Missing.ARCHIVED,
+    "KMS.DisabledException": Missing.KMS_KEY,
+    "KMS.KMSInvalidStateException": Missing.KMS_KEY,
+    "KMS.NotFoundException": Missing.KMS_KEY,
+}
+"""S3's error codes that tell of the object itself (Amazon S3 API Reference, "Error responses"; KMS's come through it)."""
 
 
 @dataclass(frozen=True)
 class ImageBucket:
-    """Looks images up. Raises botocore's ClientError on anything but "it is not there"."""
+    """Looks images up. Raises botocore's ClientError on what says nothing of the object: an expired token, a denied access."""
 
     client: "S3Client"
 
     def find(self, image: ImageRef, size: int | None = None) -> StoredImage | Missing:
-        """Return the image with its first bytes, or why there is none. `size`: what its event says of it, in bytes."""
-        which = {"Bucket": image.bucket, "Key": image.key, **_version(image.version_id)}
-        if image.etag and not image.version_id:
-            which["IfMatch"] = image.etag
+        """Return the image with all of its bytes, by one GET, or why there is none. `size`: what its event says, in bytes.
+
+        Raises TryAgain where S3 answers with anything but the whole object that was asked for.
+        """
+        asked: dict[str, Any] = {"Bucket": image.bucket, "Key": image.key, **_version(image.version_id)}
+        etag = None if "VersionId" in asked else image.etag
+        if etag:
+            asked["IfMatch"] = etag
         try:
-            found, start = self._looked_at(which, first_block(size))
+            found = self.client.get_object(**asked)
         except ClientError as error:
-            status = _status(error)
-            if status == 412:
-                return Missing.SUPERSEDED
-            if status in (404, 405):  # 405: the version is a delete marker
-                return Missing.GONE
-            if status == 400 and _version(image.version_id):  # the version id is none that S3 ever gave
-                return Missing.GONE
-            raise
+            missing = _missing(error)
+            if missing is None:
+                raise
+            return missing
+        with closing(found["Body"]) as body:  # what is not read of it is not fetched either
+            if etag and found["ETag"].strip('"') != etag.strip('"'):
+                return Missing.SUPERSEDED  # a store that knows no conditions
+            said = _whole_length(found, asked.get("VersionId"), size)
+            content = _all_of(body, said) if said <= MAX_IMAGE_BYTES else None
         return StoredImage(
             client=self.client,
             bucket=image.bucket,
             key=image.key,
             version_id=found.get("VersionId"),
             etag=found["ETag"],
-            size=_whole_size(found),
+            size=said,
             last_modified=found["LastModified"],
             metadata={name: _decoded(value) for name, value in found["Metadata"].items()},
-            start=start,
+            encoding=found.get("ContentEncoding"),
+            content=content,
+            sha256=None if content is None else hashlib.sha256(content).hexdigest(),
         )
-
-    def _looked_at(self, which: dict[str, Any], length: int) -> tuple[Any, bytes]:
-        """Return what S3 says of an object, and its first bytes: one request for both, unless it is empty."""
-        try:
-            found = self.client.get_object(**which, Range=f"bytes=0-{length - 1}")
-        except ClientError as error:
-            if _status(error) != 416:  # there is no range in an empty object
-                raise
-            return self.client.head_object(**which), b""
-        return found, found["Body"].read()
 
     def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
         """Return at most `most` (1000 at most) keys that begin so and come after another, and whether there are more."""
@@ -118,7 +137,7 @@ class ImageBucket:
     def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
         """Return a small object's first `most` bytes, or None where there is none."""
         try:
-            return self.client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")["Body"].read()
+            found = self.client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")
         except ClientError as error:
             status = _status(error)
             if status == 404:
@@ -126,11 +145,44 @@ class ImageBucket:
             if status == 416:
                 return b""
             raise
+        with closing(found["Body"]) as body:
+            if not found.get("ContentRange", "bytes 0-").startswith("bytes 0-"):
+                raise TryAgain(f"S3 answered with another range of {key} than was asked for")
+            return body.read(most)  # a store that knows no ranges sends all of it
 
 
-def _whole_size(found: Any) -> int:
-    """Return an object's size. A store that knows no ranges sends all of it, and says nothing of a range."""
-    return int(found["ContentRange"].rpartition("/")[2]) if found.get("ContentRange") else int(found["ContentLength"])
+def _whole_length(found: Any, version_id: str | None, size: int | None) -> int:
+    """Return how many bytes the answer has by what it says of itself. Raises TryAgain where that is not the whole object."""
+    length = found.get("ContentLength")
+    if found.get("ContentRange") or length is None or (size is not None and length != size):
+        raise TryAgain(f"S3 answered with {length} bytes ({found.get('ContentRange')}) for an image of {size}")
+    if version_id and found.get("VersionId") != version_id:
+        raise TryAgain("S3 answered with another version than was asked for")
+    return int(length)
+
+
+def _all_of(body: Any, length: int) -> bytes:
+    """Read a body to its end. Raises TryAgain where it is cut, or is not of the length that was said."""
+    try:
+        content: bytes = body.read()
+    except BotoCoreError as error:
+        raise TryAgain(f"the image could not be read from S3: {type(error).__name__}") from error
+    if len(content) != length:
+        raise TryAgain(f"S3 said {length} bytes and sent {len(content)}")
+    return content
+
+
+def _missing(error: ClientError) -> Missing | None:
+    """Return what S3's error says of the image, None where it says nothing of it.
+
+    The status alone does not tell: 400 and 403 are as well what an expired token or a missing permission gets.
+    """
+    code, message = error.response["Error"].get("Code"), error.response["Error"].get("Message", "")
+    if code == "InvalidArgument" and "version id" in message.lower():
+        return Missing.GONE  # no version that S3 ever gave has such an id
+    if code == "InvalidRequest" and "Server Side Encryption" in message:
+        return Missing.ENCRYPTED
+    return _BY_ERROR_CODE.get(code or "")
 
 
 def _status(error: ClientError) -> int:

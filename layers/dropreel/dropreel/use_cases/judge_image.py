@@ -1,6 +1,5 @@
 """Find everything that is wrong with a drop before a cent is spent."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +8,7 @@ from functools import partial
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
 from dropreel.fingerprints import request_fingerprint
-from dropreel.images import ImageFacts, inspect_image
+from dropreel.images import MAX_IMAGE_BYTES, ImageFacts, inspect_image, too_large
 from dropreel.jobs import Job, JobStatus, Reason, job_id_of
 from dropreel.messages import Drop, few_enough
 from dropreel.option_files import MAX_FILE_BYTES, find_option_keys, place_of
@@ -30,6 +29,17 @@ MISSING_REASONS = {
     Missing.GONE: Reason("image_missing", "The image is not there (any more)."),
     Missing.SUPERSEDED: Reason(
         "image_superseded", "A newer upload took the image's place before it could be submitted."
+    ),
+    Missing.ARCHIVED: Reason(
+        "image_archived",
+        "The image is archived (S3 Glacier or an archive tier); nobody can read it before it is restored.",
+    ),
+    Missing.ENCRYPTED: Reason(
+        "image_encrypted",
+        "The image is encrypted with a key of your own (SSE-C); S3 gives it to nobody without that key.",
+    ),
+    Missing.KMS_KEY: Reason(
+        "image_kms_key", "S3 cannot decrypt the image: its KMS key is disabled, being deleted, or gone."
     ),
 }
 
@@ -62,26 +72,29 @@ class ImageJudge:
                 drop,
                 Reason("bucket_not_allowed", f"Images are taken from {allowed}, not from {image.bucket[:63]}."),
             )
+        if not is_sendable(image.key):
+            return self._rejected(drop, _unsendable(image.key))
         stored = self.images.find(image, drop.size)
         if stored is Missing.SUPERSEDED:
             return None
         if isinstance(stored, Missing):
+            if stored is Missing.ARCHIVED and drop.size is not None and drop.size > MAX_IMAGE_BYTES:
+                return self._rejected(drop, too_large(drop.size))  # to restore it would not help
             return self._rejected(drop, MISSING_REASONS[stored])
         return Judged(self._judged(drop, stored), stored)
 
     def _judged(self, drop: Drop, stored: StoredImage) -> Job:
         job = self.unjudged(drop, JobStatus.SUBMITTING)
-        seen = {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size}
+        seen = {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size, "sha256": stored.sha256}
         job = replace(job, image={**job.image, **seen})
-        facts = inspect_image(stored)
+        facts = too_large(stored.size) if stored.content is None else inspect_image(stored.content)
         places, faults = self._places(drop, stored)
         resolved = resolve(places)
         if isinstance(resolved, list):
             faults += resolved
         if isinstance(facts, Reason):
             return _refused(job, facts.code, [facts.message, *map(_sentence, faults)])
-        digest = hashlib.sha256(stored.read(0, stored.size)).hexdigest()
-        shape = {"format": facts.format, "width": facts.width, "height": facts.height, "sha256": digest}
+        shape = {"format": facts.format, "width": facts.width, "height": facts.height}
         job = replace(job, image={**job.image, **shape})
         if faults or isinstance(resolved, list):
             return _refused(job, "options_invalid", [*map(_sentence, faults)])
@@ -115,7 +128,7 @@ class ImageJudge:
             job_id=job_id_of(drop.image, drop.request_id),
             status=status,
             attempt=1,
-            image={**described, "size": drop.size},
+            image={**described, "size": drop.size, "sha256": None},
             created_at=now,
             updated_at=now,
             request_id=drop.request_id,
@@ -127,6 +140,22 @@ class ImageJudge:
 def fingerprint_of(drop: Drop) -> str | None:
     """Return what tells a request from another one under the same request id; None for an upload."""
     return None if drop.request_id is None else request_fingerprint(drop.options, drop.faults)
+
+
+def is_sendable(key: str) -> bool:
+    """Tell whether HTTP clients send a presigned address of this key as it was signed.
+
+    All of them resolve `.` and `..` segments first (RFC 3986, 5.2.4), and ask for another object without a signature.
+    """
+    return not {".", ".."} & set(key.split("/"))
+
+
+def _unsendable(key: str) -> Reason:
+    return Reason(
+        "image_key",
+        f"The key {key!r:.200} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
+        "could not fetch the image.",
+    )
 
 
 _FILE_MODE = re.compile("[0-7]{3,7}|[0-9]{5}")

@@ -16,6 +16,7 @@ from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NoBalance, N
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
 from dropreel.fingerprints import Picture, picture_of
+from dropreel.images import CONTENT_TYPES
 from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
 from dropreel.messages import Again, Drop
 from dropreel.options import Options
@@ -183,7 +184,10 @@ class SubmitGeneration:
         stored = image or self.images.find(_ref(job))
         if isinstance(stored, Missing):
             return self._rejected(job, MISSING_REASONS[stored])
-        submission = self.provider.prepare(_body(job, stored.presigned_url()))
+        if stored.sha256 != (job.image.get("sha256") or stored.sha256):  # whatever version and entity tag say
+            return self._rejected(job, MISSING_REASONS[Missing.SUPERSEDED])
+        url = stored.presigned_url(CONTENT_TYPES[job.image["format"]])
+        submission = self.provider.prepare(_body(job, url))
         picture = picture_of(job, stored.last_modified) if job.lease_until is None else None
         claimed = self.ledger.claim(job, self.now(), LEASE, picture)
         if claimed is NotClaimed.TAKEN:
