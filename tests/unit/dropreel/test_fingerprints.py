@@ -70,7 +70,7 @@ def test_a_number_is_the_same_before_and_after_it_was_in_the_table():
     assert key_of(fresh) == key_of(stored)
 
 
-@pytest.mark.parametrize("changes", [{"request_id": "r1"}, {"image": job_with().image}])
+@pytest.mark.parametrize("changes", [{"request_id": "r1"}, {"image": {**job_with().image, "sha256": None}}])
 def test_a_request_and_a_job_without_a_digest_have_no_picture(changes):
     assert picture_of(replace(job(), **changes), NOON) is None
 
