@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 )
 
 from tests.faults.calls import DEATHS
+from tests.faults.checks import UNDER_WAY
 from tests.faults.play import NewWorld, Record, play
 from tests.faults.script import DOWNLOADS, FAULTS, OWNER, POLLS, POSTS, Script
 from tests.faults.world import World
@@ -154,6 +155,19 @@ def test_the_checks_can_fail(new_world: NewWorld, meddle: Callable[[World], None
     """A world in which something was done behind the ledger's back must not pass."""
     world = play(new_world(Script()))
     meddle(world)
+
+    with pytest.raises(AssertionError, match=told):
+        world.check_at_the_end()
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"), [([], "nobody was told that attempt 1 waits"), (["a", "b"], "told to wait 2 times")]
+)
+def test_the_checks_of_waiting_can_fail(new_world: NewWorld, ids: list[str], told: str) -> None:
+    world = play(new_world(Script(("bad key", "accept"))))
+    (waits,) = [event for event in world.checks.events if event["type"] == UNDER_WAY["deferred"]]
+    world.checks.events.remove(waits)
+    world.checks.events += [{**waits, "metadata": {"id": each}} for each in ids]
 
     with pytest.raises(AssertionError, match=told):
         world.check_at_the_end()
