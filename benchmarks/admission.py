@@ -18,7 +18,7 @@ from local.event_tail import event_tail
 
 POLL_SECONDS = 5
 """The template's default."""
-PARAMETERS = {"PollIntervalSeconds": str(POLL_SECONDS), "DailySpendLimitUsd": "unlimited"}
+PARAMETERS = {"PollIntervalSeconds": str(POLL_SECONDS), "DailySpendLimitUsd": "unlimited", "UploadSettleSeconds": "0"}
 DROPS = 50
 SLOT_SECONDS = 2.3
 """A drop begins each so many seconds. No multiple of it is near the time from a drop to its polls, so that steps seldom meet."""
@@ -36,8 +36,8 @@ The stack of template.yaml on the local cloud, and beside it engine_floor.yaml: 
 empty functions. A drop begins every 2.3 s, its floor 1.4 s later, whatever became of those before: their waits overlap,
 their work hardly does (a drop is admitted in a fraction of a second, then waits for its poll). The provider's generation
 takes 1 s to 6 s, evenly spread over one poll interval in a fixed random order, so that the wait for the next poll is met
-in every length; its floor is done after the same time. Functions are warm, and the one video is rendered already: the
-first drop, which is neither, is kept apart.
+in every length; its floor is done after the same time. UploadSettleSeconds is 0: the floor's queue has no delay either.
+Functions are warm, and the one video is rendered already: the first drop, which is neither, is kept apart.
 Admission: from put_object's answer to the arrival of the POST (the simulator's own time) and to the accepted answer
 (submitted_at of the job). The floor is the start of the empty function behind the same bucket, rule and queue; the engine
 may start it before put_object has its answer, so both are held against each other from the call of put_object.

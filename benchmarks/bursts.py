@@ -25,7 +25,12 @@ from benchmarks.local_account import (
 from benchmarks.measure import is_quick, rounded, spread
 from local.cloud import running_cloud
 
-PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30", "DailySpendLimitUsd": "unlimited"}
+PARAMETERS = {
+    "PollIntervalSeconds": "1",
+    "GenerationTimeoutMinutes": "30",
+    "DailySpendLimitUsd": "unlimited",
+    "UploadSettleSeconds": "0",  # the floor's queue has no delay either
+}
 SIZES = (50, 200, 500)
 QUICK_SIZES = (3, 6, 12)
 WARM_UP = (1, 5, 10, 20, 50, 200)

@@ -106,7 +106,7 @@ CHUNK_BYTES = 64 * 1024
 # --- the run ----------------------------------------------------------------------------------------------------------
 
 FUNCTIONS = ("SubmitGeneration", "CheckStatus", "DeliverVideo")
-PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30"}
+PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30", "UploadSettleSeconds": "0"}
 CREATED_SECONDS = 0.5
 END_SECONDS = 120
 WAITING_INDEX = ("waiting", "created_at")

@@ -156,7 +156,7 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
 
 
 def _local_parameters(base_url: str) -> dict[str, str]:
-    return {"NohumanApiKey": API_KEY, "NohumanApiBaseUrl": base_url}
+    return {"NohumanApiKey": API_KEY, "NohumanApiBaseUrl": base_url, "UploadSettleSeconds": "1"}
 
 
 def _free_port() -> int:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from cfnlint.decode.cfn_yaml import load as load_template
 
+from dropreel.waiting import LONGEST_SECONDS
+
 ROOT = Path(__file__).resolve().parents[3]
 MAX_EVENTS = 25_000  # Step Functions' limit on the history of a Standard execution
 EVENTS_A_POLL = 9  # a Wait, a Task and a Choice
@@ -93,6 +95,14 @@ def test_every_end_but_success_is_told_to_report_failure(template: dict[str, Any
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": ["ReportFailureFunction", "Arn"]}
     assert target["DeadLetterConfig"]
+
+
+def test_an_uploads_event_waits_until_its_options_have_settled(template: dict[str, Any]) -> None:
+    queue = template["Resources"]["SubmissionQueue"]["Properties"]
+
+    assert queue["DelaySeconds"] == {"Ref": "UploadSettleSeconds"}
+    assert template["Parameters"]["UploadSettleSeconds"]["Default"] == 10
+    assert allowed(template, "UploadSettleSeconds") == range(LONGEST_SECONDS + 1)
 
 
 @pytest.mark.parametrize(

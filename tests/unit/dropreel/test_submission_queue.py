@@ -1,12 +1,15 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+import dropreel
 from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.messages import Again, message_of
+from tests.moto_account import moto_account
 from tests.unit.dropreel.sample_jobs import job_with
 
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/submissions"
@@ -37,3 +40,23 @@ def test_what_is_sent_is_read_back_as_the_same_job_attempt_and_defers(sqs: Stubb
 
     assert message_of(json.loads(body)) == Again(job.job_id, 2, 3)
     sqs.assert_no_pending_responses()
+
+
+def test_our_own_message_does_not_wait_as_long_as_an_uploads_event():
+    with moto_account():
+        client = boto3.client("sqs")
+        url = client.create_queue(QueueName="q", Attributes={"DelaySeconds": "900"})["QueueUrl"]
+        client.send_message(QueueUrl=url, MessageBody="an upload's event, from a rule that cannot say a delay")
+
+        SubmissionQueue(lambda: client, url).send_again(job_with())
+
+        (message,) = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+        assert isinstance(message_of(json.loads(message["Body"])), Again)
+
+
+def test_nothing_else_of_ours_sends_messages_which_would_wait():
+    package = Path(dropreel.__file__).parent
+
+    assert [path.name for path in package.rglob("*.py") if "send_message(" in path.read_text()] == [
+        "submission_queue.py"
+    ]
