@@ -123,6 +123,7 @@ _CALLS = {
     ("sqs", "SendMessage"): "sqs_requests",
     ("s3", "PutObject"): "s3_puts",
     ("s3", "CreateMultipartUpload"): "s3_puts",
+    ("s3", "ListObjects"): "s3_puts",  # CloudTrail's name of ListObjectsV2; it is priced as a PUT
     ("s3", "GetObject"): "s3_gets",
     ("s3", "HeadObject"): "s3_gets",
 }

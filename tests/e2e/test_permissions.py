@@ -25,6 +25,7 @@ ROLES = {
         "events:PutEvents",
         "s3:GetObject",
         "s3:GetObjectVersion",
+        "s3:ListBucket",
         "secretsmanager:GetSecretValue",
         "sqs:SendMessage",
         "states:StartExecution",
@@ -55,9 +56,7 @@ ON_TWO_TABLES = {"SubmitGeneration": ["dynamodb:UpdateItem"], "SweepJobs": ["dyn
 # What AWS checks and the local engine does not, so that only its presence can be seen here: what the services do in a
 # role's name, and that a missing object is "not found" only for who may list the bucket.
 NOT_CHECKED_HERE = {
-    "SubmitGeneration": LOGS
-    | {"s3:ListBucket"}
-    | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    "SubmitGeneration": LOGS | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
     "CheckStatus": LOGS,
     "DeliverVideo": LOGS | {"s3:ListBucket"},
     "ReportFailure": LOGS,

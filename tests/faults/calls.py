@@ -14,9 +14,9 @@ and the rule tells of it later or at once; Step Functions takes up again the exe
 the rule tells once more of all of them; the owner resumes what can be resumed; the function is so slow that the world
 goes on for as long as the function may take.
 """
-READS = ("GetItem", "Query", "HeadObject", "GetObject", "DescribeExecution", "clock")
+READS = ("GetItem", "Query", "HeadObject", "GetObject", "ListObjectsV2", "DescribeExecution", "clock")
 """Calls without an effect: to die after one of them is to die after the call before it."""
-UNCHANGING = ("clock", "HeadObject", "GetObject of an image")
+UNCHANGING = ("clock", "HeadObject", "ListObjectsV2", "GetObject of an image")
 """Calls that answer the same whatever anybody else does: he can as well work before the next call."""
 
 

@@ -83,6 +83,8 @@ class Buckets:
 
     def call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         """Make one call, and raise what the client would."""
+        if operation == "ListObjectsV2":
+            return self._listed(arguments)
         assert operation in ("PutObject", "HeadObject", "GetObject"), f"what is {operation}?"
         place = (arguments["Bucket"], arguments["Key"])
         if operation == "PutObject":
@@ -102,6 +104,13 @@ class Buckets:
         part = stored.content[int(first) : int(last) + 1 if last else None]
         told["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
         return {**told, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
+
+    def _listed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """List the first keys of a bucket that begin so."""
+        keys = sorted(key for bucket, key in self.objects if bucket == arguments["Bucket"])
+        found = [key for key in keys if key.startswith(arguments["Prefix"]) and key > arguments.get("StartAfter", "")]
+        most = arguments["MaxKeys"]
+        return {"Contents": [{"Key": key} for key in found[:most]], "IsTruncated": len(found) > most}
 
     def _sent(self, body: Any) -> bytes:
         """Take what the SDK sends of a body: a stream goes once, and is not to be had anew."""

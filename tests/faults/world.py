@@ -137,7 +137,8 @@ class World:
                 planned or (self.faults[operation].next() if operation in self.faults else ""), operation, act
             )
 
-        name = "GetObject of an image" if arguments.get("Bucket") == "uploads" else operation
+        of_image = operation == "GetObject" and arguments["Bucket"] == "uploads"
+        name = "GetObject of an image" if of_image else operation
         return self.calls.around(name, fated)
 
     def _send_message(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:

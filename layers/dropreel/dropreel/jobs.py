@@ -169,7 +169,15 @@ def execution_name(job: Job) -> str:
 
 
 def is_image_key(key: str, size: int | None = None) -> bool:
-    """Tell images from what lies beside them: sidecars and folder defaults end in `.json`, folder markers are empty and end in `/`."""
-    if key.endswith(".json"):
+    """Tell images from what lies beside them.
+
+    Sidecars and folder defaults end in `.json` (in any case), folder markers are empty and end in `/`, and desktops leave
+    `.DS_Store`, `._*` (AppleDouble), `Thumbs.db` and `desktop.ini` in any folder, in upper or lower case.
+    """
+    name = key.rpartition("/")[2].lower()
+    if name.endswith(".json") or name.startswith("._") or name in _DESKTOP_FILES:
         return False
     return not (key.endswith("/") and not size)
+
+
+_DESKTOP_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})

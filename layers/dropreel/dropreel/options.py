@@ -18,6 +18,9 @@ ASPECT_RATIOS: dict[str, tuple[int, int]] = {"16:9": (16, 9), "9:16": (9, 16), "
 """What the provider takes, as width to height."""
 FAR_FROM_RATIO = 1.5
 """A picture whose shape differs from the asked ratio by more than this factor gets a warning."""
+S3_METADATA = "S3 metadata"
+STACK_PARAMETERS = "stack parameters"
+"""Names of places that are no files."""
 
 _MAX_SHOWN = 60
 

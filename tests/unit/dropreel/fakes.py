@@ -310,15 +310,20 @@ class FakeImageBucket(Outside):
 
     stored: FakeStoredImage | Missing = Missing.GONE
     files: dict[str, bytes] = field(default_factory=dict)
-    looked_for: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
 
     def find(self, image: ImageRef, size: int | None = None) -> FakeStoredImage | Missing:
         self.enters("find")
         return self.stored
 
+    def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
+        self.enters("list_keys")
+        self.listed.append(f"{bucket}/{prefix}")
+        found = sorted(key for key in self.files if key.startswith(prefix) and key > after)
+        return found[:most], len(found) > most
+
     def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
         self.enters("read_file")
-        self.looked_for.append(f"{bucket}/{key}")
         content = self.files.get(key)
         return None if content is None else content[:most]
 

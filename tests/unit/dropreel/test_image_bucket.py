@@ -143,6 +143,18 @@ def test_the_bytes_of_an_image_are_in_no_text_about_it(s3: Stubber):
     assert "private" not in repr(found_in(s3))
 
 
+@pytest.mark.parametrize(("after", "start"), [("", {}), ("a.jpg.jsom~", {"StartAfter": "a.jpg.jsom~"})])
+def test_keys_are_listed_a_page_at_a_time(s3: Stubber, after, start):
+    told = {"Contents": [{"Key": "a.jpg.JSON"}, {"Key": "a.jpg.json"}], "IsTruncated": True}
+    asked = {"Bucket": "uploads", "Prefix": "a.jpg.", "MaxKeys": 2, **start}
+    s3.add_response("list_objects_v2", told, asked)
+    s3.add_response("list_objects_v2", {}, asked)
+
+    found = [ImageBucket(s3.client).list_keys("uploads", "a.jpg.", after, 2) for _ in range(2)]
+
+    assert found == [(["a.jpg.JSON", "a.jpg.json"], True), ([], False)]
+
+
 def test_encoded_metadata_is_decoded(s3: Stubber):
     metadata = {"prompt": "=?UTF-8?Q?=C3=A9t=C3=A9?=", "mode": "=?bad?Q?x?="}
     has(s3, {"VersionId": "v1"}, VersionId="v1", Metadata=metadata)

@@ -99,6 +99,19 @@ def test_sidecars_and_folder_defaults_are_no_images(key):
     assert not is_image_key(key, 120)
 
 
+@pytest.mark.parametrize("key", ["beach.jpg.JSON", "dropreel.Json", "a/DROPREEL.JSON"])
+def test_a_sidecars_ending_is_known_in_any_case(key):
+    assert not is_image_key(key, 120)
+
+
+@pytest.mark.parametrize("folder", ["", "holiday/", "a.b/c d/"])
+@pytest.mark.parametrize(
+    "name", [".DS_Store", "._beach.jpg", "._.DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini", "Desktop.ini"]
+)
+def test_what_desktops_leave_beside_images_is_no_image(folder, name):
+    assert not is_image_key(folder + name, 4096)
+
+
 @pytest.mark.parametrize("size", [0, None])
 def test_a_folder_marker_is_no_image(size):
     assert not is_image_key("holiday/", size)
@@ -114,6 +127,12 @@ def test_a_folder_marker_is_no_image(size):
         ("my.json.png", 5000),
         ("json", 5000),
         ("holiday/", 5000),
+        (".DS_Store/beach.jpg", 5000),
+        ("._folder/beach.jpg", 5000),
+        ("my Thumbs.db", 5000),
+        ("Thumbs.db.jpg", 5000),
+        (".beach.jpg", 5000),
+        ("_beach.jpg", 5000),
     ],
 )
 def test_everything_else_is_judged_as_an_image(key, size):

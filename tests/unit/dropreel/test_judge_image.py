@@ -1,5 +1,6 @@
 import hashlib
 import json
+import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -149,7 +150,21 @@ def test_a_bare_drop_takes_everything_from_the_stack(desk: Desk):
 def test_files_are_looked_for_in_the_images_bucket_and_folders_only(desk: Desk):
     desk.accepted()
 
-    assert desk.images.looked_for == [f"uploads/{key}" for key in (SIDECAR, NEAR, MIDDLE, ROOT)]
+    stems = [key.removesuffix("json") for key in (ROOT, MIDDLE, NEAR, SIDECAR)]
+    assert desk.images.listed == [f"uploads/{stem}" for stem in stems]
+    assert "read_file" not in desk.journal
+
+
+def test_files_of_an_image_that_came_from_a_mac_are_found_as_others_write_them(desk: Desk):
+    mac, other = (unicodedata.normalize(form, "Café/Grüße.jpg") for form in ("NFD", "NFC"))
+    desk.image.key = mac
+    desk.lay(f"{other}.JSON", {"prompt": "waves"})
+    desk.lay(f"{other.partition('/')[0]}/dropreel.json", {"mode": "hq"})
+
+    job = desk.accepted(replace(DROP, image=ImageRef("uploads", mac, "v1")))
+
+    assert (job.options["prompt"], job.option_sources["prompt"]) == ("waves", f"{other}.JSON")
+    assert job.options["mode"] == "hq"
 
 
 def test_a_neighbouring_folders_file_holds_for_others(desk: Desk):
@@ -191,6 +206,20 @@ def test_metadata_that_is_no_option_is_somebody_elses(desk: Desk):
     assert desk.accepted().options["prompt"] == "from the stack"
 
 
+@pytest.mark.parametrize("mode", ["33188", "16877", "100644", "0644", "644"])
+def test_a_files_permissions_that_s3fs_or_rclone_keep_as_mode_are_somebody_elses(desk: Desk, mode):
+    desk.image.metadata = {"mode": mode, "uid": "1000", "gid": "1000", "mtime": "1762905600"}
+
+    assert desk.accepted().options["mode"] == "fast"
+
+
+@pytest.mark.parametrize("mode", ["1", "hq1", "slow", "", "-644"])
+def test_any_other_mode_in_metadata_is_refused(desk: Desk, mode):
+    desk.image.metadata = {"mode": mode}
+
+    assert desk.refused()[0] == "options_invalid"
+
+
 # --- what is wrong with options --------------------------------------------------------------------------------------
 
 
@@ -219,6 +248,15 @@ def test_a_wrong_value_is_refused_with_its_place_its_value_and_what_is_allowed(d
 
     assert code == "options_invalid"
     assert message == f"{place}: mode is 'slow'; allowed are fast, hq."
+
+
+@pytest.mark.parametrize(("mode", "end"), [("HQ", "did you mean hq?"), ("slow", "allowed are fast, hq.")])
+def test_a_message_ends_in_one_sign(desk: Desk, mode, end):
+    desk.lay(SIDECAR, {"mode": mode})
+
+    _code, (message,) = desk.refused()
+
+    assert message.endswith(f" {end}")
 
 
 def test_a_wrong_value_is_refused_even_where_a_more_specific_place_overrides_it(desk: Desk):
@@ -426,7 +464,7 @@ def test_no_file_is_looked_for_under_a_key_that_s3_would_not_take(desk: Desk, ke
 
     desk.accepted(replace(DROP, image=ImageRef("uploads", desk.image.key, "v1")))
 
-    assert max(len(name.removeprefix("uploads/").encode()) for name in desk.images.looked_for) <= 1024
+    assert max(len(f"{name.removeprefix('uploads/')}json".encode()) for name in desk.images.listed) <= 1024
 
 
 # --- what is wrong with a request ------------------------------------------------------------------------------------

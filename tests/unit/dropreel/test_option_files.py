@@ -1,17 +1,20 @@
+import itertools
 import json
+import unicodedata
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropreel.messages import MAX_KEY_BYTES
 from dropreel.option_files import (
-    FOLDER_FILE,
     MAX_FILE_BYTES,
     MAX_FOLDERS,
-    folder_keys,
-    option_keys,
+    find_option_keys,
+    is_folder_file,
     place_of,
-    sidecar_key,
+    spellings,
 )
 from dropreel.options import Fault, Place, resolve
 
@@ -33,17 +36,29 @@ def values_of(content: bytes) -> dict[str, object]:
 # --- which files belong to an image ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("image", "sidecar"),
-    [
-        ("beach.jpg", "beach.jpg.json"),
-        ("holiday/beach.jpg", "holiday/beach.jpg.json"),
-        ("no ending", "no ending.json"),
-        ("holiday/", "holiday/.json"),
-    ],
-)
-def test_a_sidecar_has_the_images_whole_key(image, sidecar):
-    assert sidecar_key(image) == sidecar
+@dataclass
+class Listed:
+    """A bucket that can be listed, a page at a time; it counts the requests."""
+
+    keys: list[str]
+    page: int = 1000
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
+        assert len(prefix.encode()) <= MAX_KEY_BYTES
+        self.asked.append(prefix)
+        found = sorted((key for key in self.keys if key.startswith(prefix) and key > after), key=str.encode)
+        most = min(most, self.page)
+        return found[:most], len(found) > most
+
+
+def found_of(image: str, *keys: str) -> list[str]:
+    return find_option_keys(image, Listed([*keys, image]))
+
+
+@pytest.mark.parametrize("image", ["beach.jpg", "holiday/beach.jpg", "no ending", "holiday/", "a//b.jpg", "/b.jpg"])
+def test_a_sidecar_has_the_images_whole_key(image):
+    assert found_of(image, f"{image}.json", f"{image}.jso", f"{image}x.json", f"{image}.json.bak") == [f"{image}.json"]
 
 
 @pytest.mark.parametrize(
@@ -56,42 +71,190 @@ def test_a_sidecar_has_the_images_whole_key(image, sidecar):
         ("/c.jpg", ["/dropreel.json", "dropreel.json"]),
     ],
 )
-def test_folder_files_are_looked_for_from_the_image_up_to_the_bucket(image, files):
-    assert list(folder_keys(image)) == files
+def test_folder_files_are_found_from_the_image_up_to_the_bucket(image, files):
+    others = ["other/dropreel.json", "a/dropreel.jpg", "a/b/c/dropreel.json", "a/my-dropreel.json"]
+
+    assert found_of(image, *files, *others) == files
+
+
+def test_the_sidecar_comes_before_the_folder_files():
+    files = ["a/b.jpg.json", "a/dropreel.json", "dropreel.json"]
+
+    assert found_of("a/b.jpg", *reversed(files)) == files
+
+
+def test_an_image_that_is_named_as_a_folder_file_has_each_file_once():
+    assert found_of("a/dropreel", "a/dropreel.json") == ["a/dropreel.json"]
 
 
 def test_only_the_nearest_folders_of_a_very_deep_image_and_the_bucket_itself_are_looked_at():
     folders = [str(number) for number in range(MAX_FOLDERS + 20)]
+    files = ["/".join([*folders[:depth], "dropreel.json"]) for depth in range(len(folders) + 1)]
+    bucket = Listed(files)
 
-    found = list(folder_keys("/".join([*folders, "beach.jpg"])))
+    found = find_option_keys("/".join([*folders, "beach.jpg"]), bucket)
 
     assert len(found) == MAX_FOLDERS
-    assert found[0] == "/".join([*folders, FOLDER_FILE])
-    assert found[-2:] == ["/".join([*folders[:22], FOLDER_FILE]), FOLDER_FILE]
+    assert found == [*files[:21:-1], files[0]][:MAX_FOLDERS]
+    assert len(bucket.asked) == MAX_FOLDERS + 1
 
 
-@given(st.text(alphabet="ab/.", max_size=150))
-def test_every_folder_file_lies_in_a_folder_that_the_image_is_in(image):
-    found = list(folder_keys(image))
-
-    assert len(found) == min(image.count("/") + 1, MAX_FOLDERS)
-    assert all(image.startswith(key.removesuffix(FOLDER_FILE)) for key in found)
-    assert found == sorted(found, key=len, reverse=True)
+@pytest.mark.parametrize("ending", [".json", ".JSON", ".Json", ".jSoN"])
+@pytest.mark.parametrize("stem", ["a/b.jpg", "a/dropreel", "dropreel"])
+def test_a_file_is_found_with_its_ending_in_any_case(stem, ending):
+    assert found_of("a/b.jpg", stem + ending) == [stem + ending]
 
 
-def test_the_sidecar_comes_before_the_folder_files():
-    assert list(option_keys("a/b.jpg")) == ["a/b.jpg.json", "a/dropreel.json", "dropreel.json"]
+def test_of_files_that_differ_in_their_endings_case_the_lower_one_comes_first():
+    assert found_of("b.jpg", "b.jpg.JSON", "b.jpg.Json", "b.jpg.json") == ["b.jpg.json", "b.jpg.JSON", "b.jpg.Json"]
+
+
+@pytest.mark.parametrize("key", ["Dropreel.json", "DROPREEL.JSON", "B.jpg.json", "b.JPG.json"])
+def test_all_but_the_ending_is_compared_in_its_case_as_keys_of_images_are(key):
+    assert found_of("b.jpg", key) == []
+
+
+def test_an_ordinary_image_takes_one_request_a_folder_and_one_for_its_sidecar():
+    bucket = Listed(["holiday/beach.jpg"])
+
+    find_option_keys("holiday/beach.jpg", bucket)
+
+    assert sorted(bucket.asked) == ["dropreel.", "holiday/beach.jpg.", "holiday/dropreel."]
+
+
+@pytest.mark.parametrize("page", [1, 2, 7])
+def test_files_are_found_among_thousands_of_keys_that_begin_alike_in_few_requests(page):
+    wanted = ["IMG.JSON", "IMG.Json", "IMG.json"]
+    others = [f"IMG.{number:04d}.jpg" for number in range(2000)] + [f"IMG.json.{number:04d}" for number in range(2000)]
+    others += [f"IMG.J{number:04d}" for number in range(2000)]
+    bucket = Listed([*wanted, *others], page)
+
+    assert sorted(find_option_keys("IMG", bucket)) == wanted
+    assert len(bucket.asked) < 40
+
+
+# --- spellings -------------------------------------------------------------------------------------------------------
+
+NAMES = ["Straße in Zürich", "café", "Việt Nam", "がぎぐ", "한국", "Ångström", "e\u0301\u0323"]
+KEPT = "\ufa19\u304c"
+"""A character of Japanese names that has a composition, and が: a Mac decomposes the second only."""
+
+
+def forms(name: str) -> list[str]:
+    return [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("files_first", [True, False])
+def test_a_sidecar_is_found_though_it_is_spelled_as_another_system_does(name, files_first):
+    mac, other = sorted(forms(name), reverse=files_first)
+
+    assert found_of(f"a/{mac}.jpg", f"a/{other}.jpg.JSON") == [f"a/{other}.jpg.JSON"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_file_is_found_though_its_folder_is_spelled_as_another_system_does(name):
+    for mac, other in itertools.permutations(forms(name), 2):
+        assert found_of(f"{mac}/b.jpg", f"{other}/dropreel.json") == [f"{other}/dropreel.json"]
+
+
+def test_files_are_found_whatever_folder_on_their_way_is_spelled_otherwise():
+    images = ["/".join(mixed) for mixed in itertools.product(forms("Büro"), forms("Köln"), forms("fête.jpg"))]
+    for image in images:
+        for sidecar in images:
+            assert found_of(image, f"{sidecar}.json") == [f"{sidecar}.json"], (image, sidecar)
+        for folder in {image.rpartition("/")[0] for image in images}:
+            assert found_of(image, f"{folder}/dropreel.json") == [f"{folder}/dropreel.json"], (image, folder)
+
+
+def test_a_file_below_a_folder_that_only_the_file_spells_so_is_found_through_plain_folders():
+    composed, decomposed = forms("Büro")
+
+    found = found_of(f"{composed}/2026/b.jpg", f"{decomposed}/2026/b.jpg.json", f"{decomposed}/2026/dropreel.json")
+
+    assert found == [f"{decomposed}/2026/b.jpg.json", f"{decomposed}/2026/dropreel.json"]
+
+
+def test_of_two_spellings_the_images_own_comes_first_and_the_other_is_not_lost():
+    for own, other in itertools.permutations(forms("Büro"), 2):
+        files = [f"{own}/b.jpg.json", f"{other}/b.jpg.json", f"{own}/dropreel.json", f"{other}/dropreel.json"]
+
+        assert found_of(f"{own}/b.jpg", *files) == files
+
+
+def test_a_mac_keeps_some_characters_that_have_a_composition():
+    on_a_mac = KEPT[0] + unicodedata.normalize("NFD", KEPT[1])
+
+    assert on_a_mac not in forms(KEPT)
+    assert found_of(f"{KEPT}.jpg", f"{on_a_mac}.jpg.json") == [f"{on_a_mac}.jpg.json"]
+    assert found_of(f"{on_a_mac}.jpg", f"{KEPT}.jpg.json") == [f"{KEPT}.jpg.json"]
+
+
+def test_a_name_that_is_spelled_in_one_way_takes_no_more_requests():
+    assert spellings("beach.jpg") == ["beach.jpg"]
+    assert spellings("東京–2026.jpg") == ["東京–2026.jpg"]
+
+
+def test_a_folder_and_a_name_with_two_spellings_take_one_request_more_each():
+    bucket = Listed([])
+
+    find_option_keys("Büro/fête.jpg", bucket)
+
+    assert len(bucket.asked) == 5
+
+
+def test_a_folder_in_very_many_spellings_takes_no_more_than_a_few_requests():
+    folders = ["ä", "ö", "ü"] * 4
+    everywhere = ["/".join(mixed) for mixed in itertools.product(*(forms(folder) for folder in folders))]
+    bucket = Listed([f"{folder}/x" for folder in everywhere])
+
+    find_option_keys("/".join([*folders, "b.jpg"]), bucket)
+
+    assert len(bucket.asked) < 160
+
+
+@given(st.text(alphabet="äu\u0308/.がか\u3099", max_size=12))
+def test_any_image_finds_its_own_files_first(image):
+    own = [f"{image}.json", image.rpartition("/")[0] + "/dropreel.json" if "/" in image else "dropreel.json"]
+
+    found = found_of(image, *own, *(f"{spelling}.json" for spelling in forms(image)))
+
+    assert [key for key in found if key in own] == list(dict.fromkeys(own))
+    assert found[0] == own[0]
 
 
 @pytest.mark.parametrize(("image", "has_sidecar"), [("é" * 509 + "b", True), ("é" * 510, False)])
 def test_a_sidecar_whose_key_s3_could_not_have_is_not_looked_for(image, has_sidecar):
-    assert list(option_keys(image)) == [*([sidecar_key(image)] if has_sidecar else []), FOLDER_FILE]
+    bucket = Listed([f"{image}.json"])
+
+    assert find_option_keys(image, bucket) == ([f"{image}.json"] if has_sidecar else [])
+    assert any(prefix.startswith(image) for prefix in bucket.asked) is has_sidecar
 
 
 def test_a_folder_file_whose_key_s3_could_not_have_is_not_looked_for_and_those_above_it_are():
     folder = "f" * 500
+    bucket = Listed([])
 
-    assert list(option_keys(f"{folder}/{'g' * 515}/beach.j")) == [f"{folder}/dropreel.json", "dropreel.json"]
+    find_option_keys(f"{folder}/{'g' * 515}/beach.j", bucket)
+
+    assert sorted(bucket.asked) == ["dropreel.", f"{folder}/dropreel."]
+
+
+def test_a_spelling_that_is_too_long_for_s3_is_not_looked_for():
+    find_option_keys("/".join(["é" * 200, "é" * 200, "b.jpg"]), Listed([]))
+
+
+@pytest.mark.parametrize(
+    ("key", "is_one"),
+    [
+        ("dropreel.json", True),
+        ("a/dropreel.JSON", True),
+        ("a/Dropreel.json", False),
+        ("dropreel.json/b.jpg.json", False),
+    ],
+)
+def test_a_folder_file_is_known_by_its_name(key, is_one):
+    assert is_folder_file(key) is is_one
 
 
 # --- what is in a file -----------------------------------------------------------------------------------------------

@@ -270,7 +270,9 @@ def test_a_replaced_image_is_left_to_the_newer_uploads_event(world: World):
     assert world.bus.published == []
 
 
-@pytest.mark.parametrize(("key", "size"), [("beach.jpg.json", 50), ("dropreel.json", 50), ("holiday/", 0)])
+@pytest.mark.parametrize(
+    ("key", "size"), [("beach.jpg.json", 50), ("dropreel.JSON", 50), ("holiday/", 0), ("holiday/._beach.jpg", 4096)]
+)
 def test_what_lies_beside_images_is_not_even_looked_at(world: World, key, size):
     outcome = world.submit.run(Drop(ImageRef("uploads", key, "v1"), size))
 
@@ -312,14 +314,15 @@ def test_a_request_delivered_twice_is_paid_once(world: World):
 def test_everything_that_can_fail_comes_before_the_claim_and_the_post_right_after_it(world: World):
     world.submit.run(DROP)
 
-    order = [action for action in world.journal if action not in ("read_file", "get", "find")]
+    order = [action for action in world.journal if action not in ("list_keys", "read_file", "get", "find")]
     assert order == ["presign", "prepare", "claim", "send", "record_accepted", "start", "publish", "event_sent"]
 
 
-@pytest.mark.parametrize("action", ["find", "read_file", "presign", "prepare", "claim"])
+@pytest.mark.parametrize("action", ["find", "list_keys", "read_file", "presign", "prepare", "claim"])
 def test_a_fault_before_the_post_costs_nothing_and_leaves_no_claim(world: World, action):
     for outside in (world.images, world.image, world.provider, world.ledger):
         outside.broken_before.add(action)
+    world.images.files["dropreel.json"] = b"{}"
 
     with pytest.raises(OutOfOrderError):
         world.submit.run(DROP)

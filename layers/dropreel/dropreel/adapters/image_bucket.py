@@ -125,6 +125,12 @@ class ImageBucket:
             sha256=None if content is None else hashlib.sha256(content).hexdigest(),
         )
 
+    def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
+        """Return at most `most` (1000 at most) keys that begin so and come after another, and whether there are more."""
+        start: dict[str, Any] = {"StartAfter": after} if after else {}
+        found = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **start)
+        return [one["Key"] for one in found.get("Contents", [])], bool(found.get("IsTruncated"))
+
     def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
         """Return a small object's first `most` bytes, or None where there is none."""
         try:

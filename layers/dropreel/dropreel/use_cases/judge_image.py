@@ -1,16 +1,28 @@
 """Find everything that is wrong with a drop before a cent is spent."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
 from dropreel.images import MAX_IMAGE_BYTES, ImageFacts, inspect_image, too_large
 from dropreel.jobs import Job, JobStatus, Reason, job_id_of
 from dropreel.messages import Drop, few_enough
-from dropreel.option_files import MAX_FILE_BYTES, option_keys, place_of
-from dropreel.options import OPTION_NAMES, Fault, Place, Resolved, ratio_for, resolve, warnings_for
+from dropreel.option_files import MAX_FILE_BYTES, find_option_keys, place_of
+from dropreel.options import (
+    OPTION_NAMES,
+    S3_METADATA,
+    STACK_PARAMETERS,
+    Fault,
+    Place,
+    Resolved,
+    ratio_for,
+    resolve,
+    warnings_for,
+)
 from dropreel.prices import price_cents
 
 MISSING_REASONS = {
@@ -88,17 +100,17 @@ class ImageJudge:
     def _places(self, drop: Drop, stored: StoredImage) -> tuple[list[Place], list[Fault]]:
         """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
         said, faults = _metadata_options(stored.metadata)
-        places = [Place("request", drop.options), Place("S3 metadata", said, is_text=True)]
-        for key in option_keys(stored.key):
+        places = [Place("request", drop.options), Place(S3_METADATA, said, is_text=True)]
+        for key in find_option_keys(stored.key, partial(self.images.list_keys, stored.bucket)):
             content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
-            if content is None:
+            if content is None:  # deleted since it was listed
                 continue
             found = place_of(key, content)
             if isinstance(found, Place):
                 places.append(found)
             else:
                 faults.append(found)
-        places.append(Place("stack parameters", self.default_options, is_text=True))
+        places.append(Place(STACK_PARAMETERS, self.default_options, is_text=True))
         return places, faults
 
     def _rejected(self, drop: Drop, reason: Reason) -> Judged:
@@ -143,16 +155,25 @@ def _unsendable(key: str) -> Reason:
     )
 
 
+_FILE_MODE = re.compile("[0-7]{3,7}|[0-9]{5}")
+"""A file's Unix permissions: octal, or decimal as s3fs writes them."""
+
+
 def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
-    """Return the options in S3 user metadata, under names with a hyphen or an underscore; two names must not disagree."""
+    """Return the options in S3 user metadata, under names with a hyphen or an underscore; two names must not disagree.
+
+    Tools that keep a file's permissions in S3 (s3fs, rclone) call them `mode`, too; those are not ours.
+    """
     said: dict[str, str] = {}
     faults = []
     for written, value in metadata.items():
         name = written.lower().replace("-", "_")
+        if name == "mode" and _FILE_MODE.fullmatch(value):
+            continue
         if name in OPTION_NAMES and said.setdefault(name, value) != value:
             faults.append(
                 Fault(
-                    "S3 metadata",
+                    S3_METADATA,
                     name,
                     f"{name} is there twice, as {said[name]!r:.60} and as {value!r:.60}; give it once",
                 )
@@ -177,4 +198,5 @@ def _refused(job: Job, code: str, messages: list[str]) -> Job:
 
 
 def _sentence(fault: Fault) -> str:
-    return f"{fault.place}: {fault.message}."
+    end = "" if fault.message.endswith("?") else "."
+    return f"{fault.place}: {fault.message}{end}"
