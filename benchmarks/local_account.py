@@ -84,7 +84,7 @@ class LocalAccount:
         while True:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if "LastEvaluatedKey" in page else {}
             page = dict(table.scan(**start))
-            found += [item for item in page["Items"] if item["image"]["key"].startswith(prefixes)]
+            found += [item for item in page["Items"] if "image" in item and item["image"]["key"].startswith(prefixes)]
             if "LastEvaluatedKey" not in page:
                 return found
 

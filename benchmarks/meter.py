@@ -228,7 +228,7 @@ class Meter:
         ]
 
     def _changes(self, job_id: str, key: str) -> dict[str, float]:
-        """Return the units of all changes of the job's item and, since it was claimed, of the day's."""
+        """Return the units of all changes of the job's item and, since it was claimed, of the day's and the picture's."""
         units, claims, largest = 0.0, 0, 0
         for record in self._records():
             if record["Keys"]["job_id"]["S"] != job_id:
@@ -241,7 +241,8 @@ class Meter:
         if not claims:
             raise RuntimeError(f"the streams do not tell of the claim of {key}")
         return {
-            "dynamodb_write_units": units + 2.0 * claims,  # the day's item is small, and in the same transaction
+            # The day's item and the picture's are small, and in the same transaction.
+            "dynamodb_write_units": units + 4.0 * claims,
             "largest_item_bytes": float(largest),
         }
 

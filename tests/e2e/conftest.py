@@ -99,7 +99,7 @@ class Account:
         """Return the jobs of the image with this key."""
         table = JobTable(self.client("dynamodb"), self.stack.outputs["JobsTableName"])
         ids = self.client("dynamodb").scan(TableName=table.table, ProjectionExpression="job_id, image")["Items"]
-        mine = [item["job_id"]["S"] for item in ids if item["image"]["M"]["key"]["S"] == key]
+        mine = [item["job_id"]["S"] for item in ids if "image" in item and item["image"]["M"]["key"]["S"] == key]
         return [job for job in map(table.get, mine) if job is not None]
 
     def job_when(self, key: str, is_so: Callable[[Job], bool], seconds: float = 60) -> Job:

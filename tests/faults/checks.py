@@ -32,6 +32,11 @@ class Moment:
     step: str
 
 
+def is_duplicate(job: dict[str, Any]) -> bool:
+    """Whether a job ended because another one has its picture."""
+    return (job.get("reason") or {}).get("code") == "duplicate_copy"
+
+
 class Checks:
     """Looks on while a world runs. What is wrong inside a step is kept, since the step would take it for a fault."""
 
@@ -124,7 +129,7 @@ class Checks:
     def always(self, images: list[str]) -> None:
         """At most one paid POST an attempt, never past the cap, and nothing was wrong inside a step."""
         assert not self.wrong, "; ".join(self.wrong)
-        attempts = {job["image"]["key"]: int(job["attempt"]) for job in self.tables.jobs()}
+        attempts = {job["image"]["key"]: int(job["attempt"]) for job in self.tables.jobs() if job.get("lease_until")}
         for image in images:
             assert self.provider.paid(image) <= attempts.get(image, 0), (
                 f"{image} was paid for more than once an attempt"
@@ -145,11 +150,18 @@ class Checks:
 
     def at_the_end(self, images: list[str]) -> None:
         """Every image has its outcome and it was told, every cent is accounted for, no paid video is lost."""
-        jobs = {job["image"]["key"]: job for job in self.tables.jobs()}
+        everything = self.tables.jobs()
+        duplicates = [job for job in everything if is_duplicate(job)]
+        jobs = {job["image"]["key"]: job for job in everything if job not in duplicates}
         assert sorted(jobs) == sorted(images), "an image was forgotten"
-        left = [(job["status"], job.get("waiting"), job.get("pending_events")) for job in jobs.values()]
+        assert len(jobs) + len(duplicates) == len(everything), "a picture and its copy were two jobs"
+        left = [(job["status"], job.get("waiting"), job.get("pending_events")) for job in everything]
         assert all(status in ENDS and not waiting and not owed for status, waiting, owed in left), f"not ended: {left}"
         self.always(images)
+        for job in duplicates:
+            self._told(job)
+            assert job["status"] == "rejected", f"a duplicate is {job['status']}"
+            assert not job.get("lease_until"), "a duplicate was claimed"
         for image, job in jobs.items():
             self._told(job)
             assert not (self.provider.paid(image) and job["status"] == "rejected"), f"{image}: paid and rejected"

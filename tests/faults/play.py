@@ -11,17 +11,27 @@ Record = Callable[[str, object], None]
 Plan = dict[int, str]
 
 
-def play(world: World, images: int = 1) -> World:
-    """Drop images and let the world run to its end, then check."""
+def play(world: World, images: int = 1, copies: str = "") -> World:
+    """Drop images and let the world run to its end, then check. `copies`: each `<` or `>` copies the last image onto itself.
+
+    The event of a `<` overtakes all before it.
+    """
     for number in range(images):
         world.upload(f"{number}.jpg")
+    for copy in copies:
+        world.copy(world.images[-1], overtakes=copy == "<")
     world.run()
     world.check_at_the_end()
     return world
 
 
 def play_each(
-    new_world: NewWorld, script: Script, plans: Iterable[Plan], ends: set[str] | None = None, images: int = 1
+    new_world: NewWorld,
+    script: Script,
+    plans: Iterable[Plan],
+    ends: set[str] | None = None,
+    images: int = 1,
+    copies: str = "",
 ) -> int:
     """Play the script once under each plan; return how many schedules that was. `ends`: how a job may end."""
     schedules = 0
@@ -29,7 +39,7 @@ def play_each(
         schedules += 1
         world = new_world(script, plan)
         try:
-            play(world, images)
+            play(world, images, copies)
             if ends is not None:
                 assert world.statuses() <= ends, f"it ended as {world.statuses()}"
         except AssertionError as error:

@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError, UnseekableStreamError
@@ -49,6 +49,7 @@ class StoredObject:
     content: bytes
     metadata: dict[str, str]
     version_id: str
+    last_modified: datetime = datetime(2026, 11, 12, tzinfo=UTC)
 
     @property
     def etag(self) -> str:
@@ -61,15 +62,24 @@ class Buckets:
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], StoredObject] = {}
+        self.versions: dict[str, StoredObject] = {}
         self.writes = 0
         self.streams: list[Any] = []
         """What was sent and cannot be sent again."""
 
-    def put(self, bucket: str, key: str, content: bytes, metadata: dict[str, str] | None = None) -> StoredObject:
-        """Write an object."""
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        content: bytes,
+        metadata: dict[str, str] | None = None,
+        at: datetime = datetime(2026, 11, 12, tzinfo=UTC),
+    ) -> StoredObject:
+        """Write an object, in whole seconds as S3 tells of it."""
         self.writes += 1
-        stored = StoredObject(content, metadata or {}, f"version-{self.writes}")
+        stored = StoredObject(content, metadata or {}, f"version-{self.writes}", at.replace(microsecond=0))
         self.objects[bucket, key] = stored
+        self.versions[stored.version_id] = stored
         return stored
 
     def content(self, bucket: str, key: str) -> bytes | None:
@@ -91,13 +101,20 @@ class Buckets:
             content = self._sent(arguments["Body"])
             return {"ETag": self.put(*place, content, arguments.get("Metadata")).etag}
         stored = self.objects.get(place)
-        if stored is None or arguments.get("VersionId", stored.version_id) != stored.version_id:
+        if stored is not None and "VersionId" in arguments:
+            stored = self.versions.get(arguments["VersionId"])
+        if stored is None:
             if operation == "HeadObject":
                 raise refusal(operation, "404", 404)
             raise refusal(operation, "NoSuchKey", 404, client)
         if arguments.get("IfMatch", stored.etag) != stored.etag:
             raise refusal(operation, "PreconditionFailed", 412)
-        told = {"VersionId": stored.version_id, "ETag": stored.etag, "Metadata": dict(stored.metadata)}
+        told = {
+            "VersionId": stored.version_id,
+            "ETag": stored.etag,
+            "Metadata": dict(stored.metadata),
+            "LastModified": stored.last_modified,
+        }
         if operation == "HeadObject":
             return {**told, "ContentLength": len(stored.content)}
         first, _, last = arguments.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")

@@ -57,7 +57,8 @@ class Tables:
     def jobs(self) -> list[dict[str, Any]]:
         """Return every job, straight from the table: a check is not an outside call and costs no time."""
         if self._jobs is None:
-            self._jobs = [_plain(item) for item in self.items["jobs"].values()]
+            jobs = (item for item in self.items["jobs"].values() if "status" in item)  # pictures have none
+            self._jobs = [_plain(item) for item in jobs]
         return self._jobs
 
     def days(self) -> list[dict[str, Any]]:

@@ -37,6 +37,11 @@ def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(new_world: NewW
             self.world.provider.posts.left.append(answer)
             self.world.upload(f"{len(self.world.images)}.jpg")
 
+        @precondition(lambda self: self.world.images)
+        @rule(which=st.integers(0, 9), overtakes=st.booleans())
+        def copy(self, which: int, overtakes: bool) -> None:
+            self.world.copy(self.world.images[which % len(self.world.images)], overtakes=overtakes)
+
         @rule(poll=st.sampled_from(POLLS), download=st.sampled_from(DOWNLOADS))
         def let_the_next_poll_and_download_go_wrong(self, poll: str, download: str) -> None:
             self.world.provider.polls.left.append(poll)

@@ -38,9 +38,12 @@ def drawn(chance: random.Random, events: int) -> tuple[Script, Plan, int]:
 @pytest.mark.parametrize("events", [2, 3])
 def test_several_events_duplicates_and_another_order(new_world: NewWorld, events: int, record_property: Record) -> None:
     for seed in range(SCHEDULES):
-        script, plan, images = drawn(random.Random(f"{events}/{seed}"), events)
+        chance = random.Random(f"{events}/{seed}")
+        script, plan, images = drawn(chance, events)
+        copies = "".join(chance.choices("<>", k=chance.randint(0, 2)))
         try:
-            play(new_world(script, plan, seed), images)
+            play(new_world(script, plan, seed), images, copies)
         except AssertionError as error:
-            raise AssertionError(f"seed {seed}, {script}, plan {plan}, {images} images: {error}") from error
+            told = f"seed {seed}, {script}, plan {plan}, {images} images, copies {copies}: {error}"
+            raise AssertionError(told) from error
     record_property("schedules", SCHEDULES)

@@ -23,7 +23,7 @@ from dropreel.adapters.event_bus import EventBus
 from dropreel.adapters.ledger import Ledger
 from dropreel.errors import NotPossible
 from tests.faults.calls import Calls, Crash
-from tests.faults.checks import ENDS, Checks
+from tests.faults.checks import ENDS, Checks, is_duplicate
 from tests.faults.provider import Provider
 from tests.faults.script import NOTICES, Script, Words
 from tests.faults.services import REGION, Buckets, Message, refusal, spoilt
@@ -165,16 +165,27 @@ class World:
     def _attempt_of(self, image: str) -> int:
         """Note a POST, and tell for which attempt of the image's job it is."""
         self.checks.posted(self.step())
-        return next(int(job["attempt"]) for job in self.tables.jobs() if job["image"]["key"] == image)
+        claimed = [job for job in self.tables.jobs() if job["image"]["key"] == image and job.get("lease_until")]
+        self.checks.demand(len(claimed) == 1, f"{image} was claimed by {len(claimed)} jobs")
+        return int(claimed[0]["attempt"])
 
     # --- what the services do -----------------------------------------------------------------------------------------
 
     def upload(self, key: str) -> None:
         """Put an image into the bucket; its event goes to the queue."""
         self.images.append(key)
-        stored = self.buckets.put("uploads", key, SAMPLE.read_bytes())
+        self.queue.append(self._written(key, "PutObject"))
+
+    def copy(self, key: str, *, overtakes: bool = False) -> None:
+        """Copy an image onto itself, as a change of its metadata does; the copy's event may overtake those before it."""
+        self.queue.insert(0 if overtakes else len(self.queue), self._written(key, "CopyObject"))
+
+    def _written(self, key: str, reason: str) -> Message:
+        """Write an image, and return its event as a message."""
+        stored = self.buckets.put("uploads", key, SAMPLE.read_bytes(), at=self.now)
         event = object_created("uploads", key, len(stored.content), stored.etag, stored.version_id, "seq")
-        self.queue.append(Message(json.dumps(event), self.now))
+        event["detail"]["reason"] = reason
+        return Message(json.dumps(event), self.now)
 
     def run(self, hours: float = 400) -> None:
         """Let the services work, the sweeper come every five minutes and the owner decide, until nothing is left to do."""
@@ -198,7 +209,8 @@ class World:
         """Whether every image has an ended and told job and nothing is under way but late news of executions."""
         jobs = self.tables.jobs()
         ended = all(job["status"] in ENDS and not job.get("waiting") for job in jobs)
-        return ended and len(jobs) == len(self.images) and not (self.queue or self.dead or self.machine.running())
+        whole = len([job for job in jobs if not is_duplicate(job)]) == len(self.images)
+        return ended and whole and not (self.queue or self.dead or self.machine.running())
 
     def _only_held(self) -> bool:
         """Whether nothing but tomorrow's money is waited for, so that the sweeps until midnight need not be played."""
@@ -341,7 +353,7 @@ class World:
     def owner_decides(self, word: str, tries: int = 1) -> None:
         """Let the owner decide about each job that it concerns. What broke off is tried again if the job is as it was."""
         concerned = "failed" if word == "resume" else "unknown"
-        for number in range(len(self.images)):
+        for number in range(len(self.tables.jobs())):
             for _ in range(tries):
                 jobs = self.tables.jobs()
                 if number >= len(jobs) or jobs[number]["status"] != concerned:

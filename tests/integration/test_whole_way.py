@@ -1,6 +1,8 @@
 """One image's whole way: our handlers, the real state machine in moto, the provider simulator."""
 
+import json
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from dropreel.adapters.image_bucket import ImageBucket, StoredImage
 from tests.integration.conftest import World, call
+from tests.sample_events import from_queue, load_event, object_created
 
 
 def wait_for_end(world: World, seconds: float = 60) -> dict[str, Any]:
@@ -155,10 +158,101 @@ def test_what_is_no_image_is_rejected_without_a_cent(world: World) -> None:
     }
 
 
-@pytest.mark.parametrize("key", ["a.jpg.json", "folder/dropreel.json"])
-def test_sidecars_and_folder_defaults_are_left_alone(world: World, key: str) -> None:
+@pytest.mark.parametrize("key", ["a.jpg.json", "folder/dropreel.json", "a.jpg.JSON", "folder/.DS_Store", "._a.jpg"])
+def test_what_lies_beside_images_leaves_no_job_and_no_event(world: World, key: str) -> None:
     assert call("submit_generation", world.upload(key, b"{}")) == {"outcome": "ignored"}
     assert world.jobs() == []
+    assert world.events() == []
+
+
+def test_files_from_another_system_count_for_an_image_from_a_mac(world: World) -> None:
+    image, sidecar = (
+        unicodedata.normalize("NFD", "Fête/Büro+1.jpg"),
+        unicodedata.normalize("NFC", "Fête/Büro+1.jpg.JSON"),
+    )
+    world.upload(sidecar, b'{"prompt": "waves"}')
+    world.upload("dropreel.json", b'{"mode": "hq"}')
+
+    call("submit_generation", world.upload(image))
+
+    (submission,) = world.simulator.submissions()
+    assert (submission["request"]["prompt"], submission["request"]["mode"]) == ("waves", "hq")
+    assert world.jobs()[0]["option_sources"]["prompt"] == sidecar
+
+
+def copied(world: World, key: str, **changes: Any) -> dict[str, Any]:
+    """Copy an object onto itself; return the queue's event about it."""
+    s3 = boto3.client("s3")
+    source = {"Bucket": world.uploads, "Key": key}
+    version = s3.copy_object(Bucket=world.uploads, Key=key, CopySource=source, **changes)["VersionId"]
+    found = s3.head_object(Bucket=world.uploads, Key=key)
+    event = object_created(world.uploads, key, found["ContentLength"], found["ETag"], version, "0055AED6DCD90281E6")
+    event["detail"]["reason"] = "CopyObject"
+    return from_queue(event)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 1, 0, 0, 2)])
+def test_a_picture_that_is_copied_onto_itself_is_paid_once_in_any_order(world: World, order: tuple[int, ...]) -> None:
+    events = [
+        world.upload("a.jpg", metadata={"prompt": "waves"}),
+        copied(world, "a.jpg", StorageClass="STANDARD_IA"),
+        copied(world, "a.jpg", MetadataDirective="REPLACE", Metadata={"prompt": "waves", "camera": "X100"}),
+    ]
+
+    outcomes = [call("submit_generation", events[number])["outcome"] for number in order]
+
+    first = order[0]
+    assert [outcome == "generating" for outcome in outcomes] == [number == first for number in order]
+    assert {outcome for outcome, number in zip(outcomes, order, strict=True) if number != first} == {"copied"}
+    assert (len(world.jobs()), world.simulator.summary()["paid"], world.spent()) == (1, 1, 47)
+    assert [event["detail-type"] for event in world.events()] == ["Video Generation Submitted"]
+
+
+def test_a_copy_with_other_options_is_a_job_of_its_own(world: World) -> None:
+    call("submit_generation", world.upload("a.jpg"))
+
+    changed = copied(world, "a.jpg", MetadataDirective="REPLACE", Metadata={"prompt": "a storm comes up"})
+
+    assert call("submit_generation", changed) == {"outcome": "generating"}
+    assert [one["request"]["prompt"] for one in world.simulator.submissions()][-1] == "a storm comes up"
+
+
+def requested(key: str, **more: Any) -> dict[str, Any]:
+    """Return the queue's event about a request."""
+    event = load_event("video_generation_requested")
+    event["detail"] = {"image": {"bucket": "uploads", "key": key}, "request_id": "order-4711", **more}
+    return from_queue(event)
+
+
+def test_a_requests_id_stands_in_its_job_its_events_and_its_receipt(world: World) -> None:
+    world.upload("a.jpg")
+
+    call("submit_generation", requested("a.jpg", options={"sound": False}))
+    wait_for_end(world)
+
+    job = world.job()
+    stored = boto3.client("s3").get_object(Bucket=world.videos, Key=job["video"]["receipt_key"])
+    receipt = json.loads(stored["Body"].read())
+    told = [event["detail"]["data"]["request_id"] for event in world.events()]
+    assert [job["request_id"], receipt["request_id"], *told] == ["order-4711"] * 4
+
+
+def test_a_request_id_that_is_used_for_something_else_is_told(world: World) -> None:
+    world.upload("a.jpg")
+    call("submit_generation", requested("a.jpg", options={"sound": False}))
+    first = world.job()
+
+    outcomes = [call("submit_generation", requested("a.jpg", options={"sound": True}))["outcome"] for _ in range(2)]
+
+    (second,) = [job for job in world.jobs() if job["job_id"] != first["job_id"]]
+    assert outcomes == ["rejected", "rejected"]
+    assert (second["reason"]["code"], second["request_id"]) == ("request_id_reused", "order-4711")
+    assert first["job_id"] in second["reason"]["message"]
+    assert world.simulator.summary()["paid"] == 1
+    assert [event["detail-type"] for event in world.events()] == [
+        "Video Generation Submitted",
+        "Video Generation Rejected",
+    ]
 
 
 def test_a_submission_whose_answer_is_lost_is_parked_and_never_sent_again(world: World) -> None:

@@ -32,7 +32,7 @@ def rows(account: Account, folder: str) -> list[dict[str, Any]]:
     page: dict[str, Any] = {}
     while True:
         page = table.scan(**({"ExclusiveStartKey": page["LastEvaluatedKey"]} if "LastEvaluatedKey" in page else {}))
-        found += [item for item in page["Items"] if item["image"]["key"].startswith(f"{folder}/")]
+        found += [item for item in page["Items"] if "image" in item and item["image"]["key"].startswith(f"{folder}/")]
         if "LastEvaluatedKey" not in page:
             return found
 

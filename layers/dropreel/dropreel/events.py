@@ -54,6 +54,7 @@ def detail_of(job: Job, event_type: str) -> dict[str, Any]:
     data: dict[str, Any] = {
         "job_id": job.job_id,
         "status": job.status.value,
+        "request_id": job.request_id,
         "image": job.image,
         "options": job.options,
         "option_sources": job.option_sources,

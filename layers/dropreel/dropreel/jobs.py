@@ -111,7 +111,9 @@ class Job:
     price of one attempt in US cents, reserved on `reserved_day`. A deferred job is not submitted again before `retry_at`;
     `defers` counts how often it was deferred; `held_in_attempt` is the last attempt that was held, so that each is told once.
     `sent_at` is when the sweeper last sent a message of the job that nothing has taken yet, `sends` how often it did.
-    `pending_events` names the events that have still to reach the bus.
+    `pending_events` names the events that have still to reach the bus. `request_id` is a request event's; None for an upload.
+    `request_fingerprint` is what that request asked for (`fingerprints.request_fingerprint`); `is_copy` marks a job that began
+    with S3's event of a copy.
     """
 
     job_id: str
@@ -120,6 +122,9 @@ class Job:
     image: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+    request_id: str | None = None
+    request_fingerprint: str | None = None
+    is_copy: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     option_sources: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -151,15 +156,14 @@ class Job:
         return self.status in TERMINAL
 
 
-def job_id_of(image: ImageRef, request_id: str | None = None) -> str:
+def job_id_of(image: ImageRef, request_id: str | None = None, request_fingerprint: str | None = None) -> str:
     """Return the id under which every delivery of the same upload meets the same job.
 
     24 hex digits of SHA-256 over bucket, key and version id (or the event's sequencer where there is no version), and
-    for a request event its request id.
+    for a request event its request id. `request_fingerprint` is added only for a request whose id belongs to another one.
     """
     parts = [image.bucket, image.key, image.version_id or image.sequencer or image.etag or ""]
-    if request_id is not None:
-        parts.append(request_id)
+    parts += [part for part in (request_id, request_fingerprint) if part is not None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 

@@ -17,6 +17,8 @@ MAX_KEY_BYTES = 1024
 """S3's limits on a bucket's name and on a key, the latter counted in UTF-8."""
 MAX_VERSION_CHARACTERS = 1024
 """S3's limit on a version id."""
+MAX_REQUEST_ID_CHARACTERS = 256
+"""A limit of ours: a request's id stands in the job, its events and its receipt."""
 MAX_FAULTS = 20
 MAX_FAULT_CHARACTERS = 500
 """What is told of a refusal, so that it fits into an event (256 KB) and into an item of the job table (400 KB)."""
@@ -27,7 +29,7 @@ class Drop:
     """One wish for a video: an upload, or a request event about an image that is already there.
 
     `size` is in bytes where the event says it. `options` are a request's own; `faults` say what is wrong with the event
-    itself, as sentences.
+    itself, as sentences. `is_copy`: S3 says that the object was written by a copy (`CopyObject`).
     """
 
     image: ImageRef
@@ -35,6 +37,7 @@ class Drop:
     request_id: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    is_copy: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def _uploaded(event: Mapping[str, Any]) -> Drop:
         etag=thing.get("etag"),
         sequencer=thing.get("sequencer"),
     )
-    return Drop(image, thing.get("size"))
+    # A large copy is written in parts, and S3 gives it the same reason as a large upload: CompleteMultipartUpload.
+    return Drop(image, thing.get("size"), is_copy=detail.get("reason") == "CopyObject")
 
 
 def _requested(event: Mapping[str, Any]) -> Drop:
@@ -138,6 +142,10 @@ def _is_key(text: str) -> bool:
         return False
 
 
+def _is_request_id(text: str) -> bool:
+    return len(text) <= MAX_REQUEST_ID_CHARACTERS and text.isprintable()
+
+
 def _is_version(text: str) -> bool:
     return len(text) <= MAX_VERSION_CHARACTERS and text.isascii() and text.isprintable()
 
@@ -147,6 +155,7 @@ _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "image.bucket": (_is_bucket, f"at most {MAX_BUCKET_CHARACTERS} printable ASCII characters"),
     "image.key": (_is_key, f"at most {MAX_KEY_BYTES:,} bytes of UTF-8 text"),
     "image.version_id": (_is_version, f"at most {MAX_VERSION_CHARACTERS:,} printable ASCII characters"),
+    "request_id": (_is_request_id, f"at most {MAX_REQUEST_ID_CHARACTERS} printable characters"),
 }
 
 

@@ -22,6 +22,7 @@ def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str
         "version": VERSION,
         "job_id": job.job_id,
         "attempt": job.attempt,
+        "request_id": job.request_id,
         "generation_id": job.generation_id,
         "image": job.image,
         "options": {

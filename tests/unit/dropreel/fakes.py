@@ -15,6 +15,7 @@ from dropreel.adapters.ledger import NotClaimed
 from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.errors import PublishFault
+from dropreel.fingerprints import Picture
 from dropreel.images import MAX_IMAGE_BYTES
 from dropreel.jobs import TELLING, ImageRef, Job, JobStatus, Money, PollFaultNote, Reason, VideoObject, execution_name
 from dropreel.messages import Again
@@ -219,12 +220,16 @@ class FakeLedger(Outside):
     limit: SpendLimit = field(default_factory=lambda: SpendLimit(5000))
     reserved: dict[str, int] = field(default_factory=dict)
     claims_elsewhere: bool = False
+    pictures: dict[str, str] = field(default_factory=dict)
+    copied_at: dict[str, datetime] = field(default_factory=dict)
 
-    def claim(self, job: Job, now: datetime, lease: timedelta) -> Job | NotClaimed:
+    def claim(self, job: Job, now: datetime, lease: timedelta, picture: Picture | None = None) -> Job | NotClaimed:
         found = self.jobs.jobs.get(job.job_id)
         free = found is None or (found.status in (JobStatus.DEFERRED, JobStatus.HELD) and found.attempt == job.attempt)
         if self.claims_elsewhere or not free:
             return NotClaimed.TAKEN
+        if picture is not None and not self._may_claim(picture, job):
+            return NotClaimed.DUPLICATE
         room = self.limit.room_after(self.reserved_cents(day_of(now)))
         if room is not None and job.cost_cents > room:
             return NotClaimed.NO_MONEY
@@ -242,8 +247,21 @@ class FakeLedger(Outside):
         pending = frozenset() if found is None else found.pending_events
         self.jobs.jobs[job.job_id] = replace(claimed, pending_events=pending)
         self._add(day, job.cost_cents)
+        if picture is not None:
+            self.pictures[picture.item_key] = job.job_id
+            if picture.is_copy:
+                self.copied_at[picture.item_key] = picture.modified_at
         self.leaves("claim")
         return claimed
+
+    def claimed_by(self, picture: Picture) -> str | None:
+        return self.pictures.get(picture.item_key)
+
+    def _may_claim(self, picture: Picture, job: Job) -> bool:
+        if self.pictures.get(picture.item_key, job.job_id) == job.job_id:
+            return True
+        copied_at = self.copied_at.get(picture.item_key)
+        return not picture.is_copy and (copied_at is None or copied_at < picture.modified_at)
 
     def give_back(
         self, job: Job, changes: dict[str, Any], reason: Reason, now: datetime, event: str | None = None
@@ -287,6 +305,7 @@ class FakeStoredImage(Outside):
     key: str = "holiday/beach.jpg"
     version_id: str | None = "v1"
     etag: str = '"e1"'
+    last_modified: datetime = NOON
     metadata: dict[str, str] = field(default_factory=dict)
     presigned_as: list[str] = field(default_factory=list)
 

@@ -202,7 +202,8 @@ def test_a_store_without_conditions_does_not_pass_another_image_off(s3: Stubber)
 
 def head_of(length: int, *more: str) -> bytes:
     """How S3's answer begins."""
-    lines = ["HTTP/1.1 200 OK", 'ETag: "e1"', "x-amz-version-id: v1", f"Content-Length: {length}", *more]
+    said = ['ETag: "e1"', "x-amz-version-id: v1", "Last-Modified: Mon, 04 May 2026 12:00:00 GMT"]
+    lines = ["HTTP/1.1 200 OK", *said, f"Content-Length: {length}", *more]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -306,7 +307,8 @@ def test_another_range_of_a_file_than_was_asked_for_is_no_file(s3: Stubber):
 
 
 def stored(key: str = "a.jpg", **fields: Any) -> StoredImage:
-    return StoredImage(client(), "uploads", key, "v1", '"e1"', 9, **fields)
+    modified = datetime(2026, 5, 4, tzinfo=UTC)
+    return StoredImage(client(), "uploads", key, "v1", '"e1"', 9, modified, **fields)
 
 
 def test_the_address_pins_the_version_and_overrides_the_stored_type():

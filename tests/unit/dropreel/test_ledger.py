@@ -16,6 +16,7 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import MAX_GIVE_BACK_TRIES, MAX_PAUSE_SECONDS, MAX_TRIES, Ledger, NotClaimed
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
+from dropreel.fingerprints import Picture
 from dropreel.jobs import Job, JobStatus, Money, Reason
 from dropreel.spending import SpendLimit
 from tests.integration.conftest import make_table
@@ -202,6 +203,82 @@ def test_each_day_has_its_own_money(books: Books):
 
 def test_a_day_without_spending_has_nothing_reserved(books: Books):
     assert books.ledger().reserved_cents("2020-01-01") == 0
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+ORIGINAL, COPY = new_job(job_id="a" * 24), new_job(job_id="b" * 24, is_copy=True)
+
+
+def picture(*, is_copy: bool, seconds: int = 0) -> Picture:
+    return Picture(f"picture-{'0' * 24}", is_copy, NOON + timedelta(seconds=seconds))
+
+
+def test_a_copy_of_a_claimed_picture_claims_nothing_and_names_who_has_it(books: Books):
+    assert isinstance(books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)), Job)
+
+    found = books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True, seconds=1))
+
+    assert found is NotClaimed.DUPLICATE
+    assert books.ledger().claimed_by(picture(is_copy=True)) == ORIGINAL.job_id
+    assert books.jobs.get(COPY.job_id) is None
+    assert books.reserved == 47
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_the_original_of_a_copy_that_has_claimed_claims_nothing(books: Books, seconds):
+    assert isinstance(books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True, seconds=seconds)), Job)
+
+    assert books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)) is NotClaimed.DUPLICATE
+    assert books.reserved == 47
+
+
+def test_uploads_of_the_same_picture_all_claim_and_the_late_original_of_a_copy_does_not(books: Books):
+    books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True, seconds=1))
+
+    for number in range(2):
+        later = new_job(job_id=f"{number:024x}")
+        assert isinstance(books.ledger().claim(later, NOON, LEASE, picture(is_copy=False, seconds=2)), Job)
+
+    assert books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)) is NotClaimed.DUPLICATE
+    assert books.reserved == 3 * 47
+
+
+def test_a_job_that_has_its_picture_may_claim_it_once_more(books: Books):
+    for job, is_copy in ((COPY, True), (ORIGINAL, False)):
+        books.client.delete_item(TableName="jobs", Key={"job_id": {"S": f"picture-{'0' * 24}"}})
+        first = books.ledger().claim(job, NOON, LEASE, picture(is_copy=is_copy))
+        assert isinstance(first, Job)
+        assert books.ledger().give_back(first, DEFERRED, BUSY, NOON)
+
+        again = books.ledger().claim(replace(job, defers=1), NOON, LEASE, picture(is_copy=is_copy))
+
+        assert isinstance(again, Job)
+
+
+def test_a_claim_without_money_leaves_the_picture_to_others(books: Books):
+    assert books.ledger(0).claim(COPY, NOON, LEASE, picture(is_copy=True)) is NotClaimed.NO_MONEY
+
+    assert books.ledger().claimed_by(picture(is_copy=True)) is None
+
+
+def test_a_copy_without_money_is_a_duplicate_before_it_is_held(books: Books):
+    books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False))
+
+    assert books.ledger(0).claim(COPY, NOON, LEASE, picture(is_copy=True)) is NotClaimed.DUPLICATE
+
+
+def test_a_taken_job_is_taken_whoever_has_its_picture(books: Books):
+    books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True))
+    books.ledger().claim(ORIGINAL, NOON, LEASE)
+
+    assert books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)) is NotClaimed.TAKEN
+
+
+def test_a_picture_is_in_no_list_of_what_waits(books: Books):
+    books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False))
+
+    assert list(books.jobs.waiting("submitting", NOON)) == [ORIGINAL.job_id]
 
 
 # --- giving back -----------------------------------------------------------------------------------------------------

@@ -48,6 +48,23 @@ def test_an_upload_is_one_object_version():
     assert drop_of(UPLOADED) == Drop(ImageRef("uploads", "a+b %41 é.jpg", "v1", "e1", "0055AED6DCD90281E5"), size=5000)
 
 
+@pytest.mark.parametrize(
+    ("reason", "is_copy"),
+    [
+        ("PutObject", False),
+        ("CopyObject", True),
+        ("CompleteMultipartUpload", False),
+        ("POST Object", False),
+        (None, False),
+    ],
+)
+def test_only_what_s3_calls_a_copy_is_one(reason, is_copy):
+    event = copy.deepcopy(UPLOADED)
+    event["detail"]["reason"] = reason
+
+    assert drop_of(event).is_copy is is_copy
+
+
 def test_a_key_is_taken_as_it_stands():
     assert drop_of(UPLOADED).image.key == "a+b %41 é.jpg"
 
@@ -177,6 +194,16 @@ def test_a_version_that_is_no_text_is_a_fault(value):
 @pytest.mark.parametrize("value", ["", 4711, False, [], {}])
 def test_a_request_id_that_is_no_text_is_a_fault(value):
     assert fault_of({"image": IMAGE, "request_id": value}).startswith("request_id must be text")
+
+
+@pytest.mark.parametrize("value", ["r" * 257, "two\nlines", "half \ud83d", "\x00"])
+def test_a_request_id_that_no_event_should_carry_is_a_fault_and_not_kept(value):
+    assert fault_of({"image": IMAGE, "request_id": value}).startswith("request_id must be at most 256 printable")
+    assert drop_of(request_with({"image": IMAGE, "request_id": value})).request_id == "e-1"
+
+
+def test_a_request_id_in_any_language_is_taken():
+    assert drop_of(request_with({"image": IMAGE, "request_id": "注文 4711/é"})).request_id == "注文 4711/é"
 
 
 @pytest.mark.parametrize("value", ["prompt", 5, True, [], [{"prompt": "x"}], ""])

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -17,11 +18,13 @@ from dropreel.answers import (
 )
 from dropreel.errors import PublishFault, TryAgain, VideoFault
 from dropreel.events import EventType
-from dropreel.jobs import TERMINAL, ImageRef, JobStatus, Money, Reason, VideoObject
+from dropreel.jobs import TERMINAL, ImageRef, JobStatus, Money, Reason, VideoObject, job_id_of
 from dropreel.messages import Again, Drop
+from dropreel.spending import SpendLimit, day_of
 from dropreel.use_cases.submit_generation import LEASE
 from tests.unit.dropreel.fakes import FakeProvider, OutOfOrderError, sha256
 from tests.unit.dropreel.pictures import jpeg
+from tests.unit.dropreel.sample_jobs import NOON
 from tests.unit.dropreel.tiny_video import tiny_video
 from tests.unit.dropreel.world import ACCEPTED, DROP, GENERATION, JOB_ID, TIMEOUT_SECONDS, World
 
@@ -306,6 +309,170 @@ def test_a_request_delivered_twice_is_paid_once(world: World):
     world.submit.run(request)
 
     assert len(world.provider.sent) == 1
+
+
+REQUEST = replace(DROP, request_id="order-4711", options={"mode": "hq"})
+
+
+@pytest.mark.parametrize("again", [{"mode": "fast"}, {}, {"mode": "hq", "duration": 10}])
+def test_a_request_id_used_for_something_else_is_rejected_and_the_first_job_untouched(world: World, again):
+    world.submit.run(REQUEST)
+    first = world.jobs.jobs[job_id_of(REQUEST.image, "order-4711")]
+
+    outcomes = [world.submit.run(replace(REQUEST, options=again)) for _ in range(2)]
+
+    (second,) = [job for job in world.jobs.jobs.values() if job.job_id != first.job_id]
+    assert outcomes == ["rejected", "rejected"]
+    assert world.jobs.jobs[first.job_id] == first
+    assert second.reason is not None
+    assert (second.reason.code, second.request_id, second.money) == ("request_id_reused", "order-4711", Money.NONE)
+    assert first.job_id in second.reason.message
+    assert world.bus.types == [EventType.SUBMITTED, EventType.REJECTED]
+    assert len(world.provider.sent) == 1
+
+
+def test_a_request_that_was_wrong_and_is_corrected_under_the_same_id_is_not_dropped_in_silence(world: World):
+    world.submit.run(replace(REQUEST, options={}, faults=("There is no 'urgent' in a request.",)))
+
+    world.submit.run(replace(REQUEST, options={}))
+
+    codes = [detail["data"]["reason"]["code"] for _, detail in world.bus.published]
+    assert codes == ["request_invalid", "request_id_reused"]
+
+
+def test_a_request_is_the_same_whatever_the_order_of_its_options_and_the_form_of_its_numbers(world: World):
+    world.submit.run(replace(REQUEST, options={"duration": 10, "cfg_scale": 1}))
+
+    world.submit.run(replace(REQUEST, options={"cfg_scale": 1.0, "duration": 10.0}))
+
+    assert len(world.jobs.jobs) == 1
+
+
+def test_what_a_job_was_asked_for_by_stands_in_its_events(world: World):
+    world.submit.run(DROP)
+    world.submit.run(REQUEST)
+
+    told = [detail["data"]["request_id"] for _, detail in world.bus.published]
+    assert told == [None, "order-4711"]
+
+
+def test_a_dead_letter_keeps_the_requests_id(world: World):
+    world.submit.dead_letter(REQUEST, OSError("no"))
+
+    (job,) = world.jobs.jobs.values()
+    assert job.request_id == "order-4711"
+
+
+# --- submit: copies --------------------------------------------------------------------------------------------------
+
+COPY = replace(DROP, image=replace(DROP.image, version_id="v2", sequencer="s2"), is_copy=True)
+
+
+def test_a_copy_of_a_picture_onto_itself_leaves_no_job_and_no_event(world: World):
+    world.submit.run(DROP)
+    events = len(world.bus.published)
+    world.image.etag = '"e1-2"'
+
+    outcomes = [world.submit.run(COPY) for _ in range(2)]
+
+    assert outcomes == ["copied", "copied"]
+    assert list(world.jobs.jobs) == [JOB_ID]
+    assert len(world.bus.published) == events
+    assert (len(world.provider.sent), world.reserved) == (1, 47)
+
+
+def test_the_original_of_a_copy_whose_event_came_first_is_not_paid_again(world: World):
+    world.image.last_modified = NOON + timedelta(seconds=1)
+    world.submit.run(COPY)
+    world.image.last_modified = NOON
+
+    outcome = world.submit.run(DROP)
+
+    assert outcome == "copied"
+    assert (len(world.jobs.jobs), len(world.provider.sent)) == (1, 1)
+
+
+def test_a_picture_that_is_uploaded_once_more_is_paid_whatever_was_copied_before(world: World):
+    world.submit.run(COPY)
+    world.image.last_modified = NOON + timedelta(seconds=1)
+
+    for version in ("v3", "v4"):
+        assert world.submit.run(replace(DROP, image=replace(DROP.image, version_id=version))) == "generating"
+
+    assert len(world.provider.sent) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda world: setattr(world.image, "content", jpeg(orientation=6)),
+        lambda world: setattr(world.image, "key", "elsewhere/beach.jpg"),
+        lambda world: world.image.metadata.update(prompt="a storm comes up"),
+        lambda world: world.images.files.update({"holiday/beach.jpg.json": b'{"prompt": "a storm comes up"}'}),
+    ],
+    ids=["another picture", "another key", "other metadata", "another sidecar"],
+)
+def test_a_copy_that_says_something_new_is_a_job(world: World, change):
+    world.submit.run(DROP)
+    change(world)
+    drop = replace(COPY, image=replace(COPY.image, key=world.image.key))
+
+    assert world.submit.run(drop) == "generating"
+    assert len(world.provider.sent) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda world: world.images.files.update({"holiday/dropreel.json": b'{"mode": "hq"}'}),
+        lambda world: world.submit.judge.default_options.update(prompt="a storm comes up"),
+        lambda world: world.image.metadata.update(camera="X100", mode="33188"),
+    ],
+    ids=["folder defaults", "stack parameters", "somebody else's metadata"],
+)
+def test_a_copy_is_not_paid_whatever_has_changed_that_is_not_the_images_own(world: World, change):
+    defaults = dict(world.submit.judge.default_options)
+    world.submit = replace(world.submit, judge=replace(world.submit.judge, default_options=defaults))
+    world.submit.run(DROP)
+    change(world)
+
+    assert world.submit.run(COPY) == "copied"
+
+
+def test_a_request_may_ask_for_a_picture_that_has_its_video_already(world: World):
+    world.submit.run(DROP)
+
+    assert world.submit.run(REQUEST) == "generating"
+    assert world.submit.run(replace(REQUEST, request_id="r2")) == "generating"
+
+
+def test_a_copy_that_waited_for_money_ends_when_the_original_has_been_paid(world: World):
+    world.ledger.limit = SpendLimit(46 + 1)
+    world.ledger.reserved[day_of(NOON)] = 47
+    for drop in (DROP, COPY):
+        assert world.submit.run(drop) == "held"
+    world.ledger.reserved.clear()
+    original, copy = world.jobs.jobs[JOB_ID], world.jobs.jobs[job_id_of(COPY.image)]
+
+    outcomes = [world.submit.run(Again(job.job_id, 1, 0)) for job in (original, copy)]
+
+    ended = world.jobs.jobs[copy.job_id]
+    assert outcomes == ["generating", "rejected"]
+    assert ended.reason is not None
+    assert (ended.reason.code, ended.money) == ("duplicate_copy", Money.NONE)
+    assert JOB_ID in ended.reason.message
+    assert len(world.provider.sent) == 1
+
+
+def test_a_copy_that_has_claimed_its_picture_keeps_it_through_all_that_follows(world: World):
+    world.provider.submit_answer = Busy(429, 30)
+    world.submit.run(COPY)
+    world.image.last_modified = NOON + timedelta(seconds=5)
+    world.provider.submit_answer = ACCEPTED
+    assert world.submit.run(replace(DROP, image=replace(DROP.image, version_id="v3"))) == "generating"
+
+    assert world.comes_again() == "generating"
+    assert len(world.provider.sent) == 3
 
 
 # --- submit: the order of things -------------------------------------------------------------------------------------

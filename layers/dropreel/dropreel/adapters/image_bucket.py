@@ -3,6 +3,7 @@
 import hashlib
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from enum import Enum
@@ -35,6 +36,7 @@ class StoredImage:
     version_id: str | None
     etag: str
     size: int
+    last_modified: datetime
     metadata: dict[str, str] = field(default_factory=dict)
     encoding: str | None = None
     content: bytes | None = field(default=None, repr=False)
@@ -119,6 +121,7 @@ class ImageBucket:
             version_id=found.get("VersionId"),
             etag=found["ETag"],
             size=said,
+            last_modified=found["LastModified"],
             metadata={name: _decoded(value) for name, value in found["Metadata"].items()},
             encoding=found.get("ContentEncoding"),
             content=content,

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
+from dropreel.adapters.attribute_values import attribute_value
 from dropreel.adapters.job_table import OURS, attributes_of, job_update, ours, reason_json
 from dropreel.errors import TryAgain
+from dropreel.fingerprints import Picture
 from dropreel.jobs import Job, JobStatus, Reason
 from dropreel.spending import SpendLimit, day_of
 
@@ -26,9 +28,10 @@ MAX_PAUSE_SECONDS = 1.0
 
 
 class NotClaimed(Enum):
-    """Why a claim took nothing: somebody else has the job, or the day's limit would be passed."""
+    """Why a claim took nothing: somebody else has the job or its picture, or the day's limit would be passed."""
 
     TAKEN = "taken"
+    DUPLICATE = "duplicate"
     NO_MONEY = "no_money"
 
 
@@ -42,10 +45,12 @@ class Ledger:
     limit: SpendLimit
     sleep: Callable[[float], None] = time.sleep
 
-    def claim(self, job: Job, now: datetime, lease: timedelta) -> Job | NotClaimed:
+    def claim(self, job: Job, now: datetime, lease: timedelta, picture: Picture | None = None) -> Job | NotClaimed:
         """Write the intent to submit and reserve its price, both or neither.
 
-        The job must not exist, or wait as `deferred` or `held` for this very attempt.
+        The job must not exist, or wait as `deferred` or `held` for this very attempt. `picture` is given at a job's first
+        claim: a copy claims only a picture that no other job has claimed. An upload always claims, unless it is the original
+        of a copy that has claimed already: S3's events come in any order.
         """
         day = day_of(now)
         claimed = replace(
@@ -70,10 +75,19 @@ class Ledger:
                 ":defers_was": job.defers,
             },
         )
-        failed = self._transact([update, self._spend(day, job.cost_cents, self.limit.cents)])
-        if failed is None:
-            return claimed
-        return NotClaimed.TAKEN if failed == 0 else NotClaimed.NO_MONEY
+        updates = [update, self._spend(day, job.cost_cents, self.limit.cents)]
+        answers = [NotClaimed.TAKEN, NotClaimed.NO_MONEY]
+        if picture is not None:
+            updates.insert(1, self._claim_picture(picture, job.job_id))
+            answers.insert(1, NotClaimed.DUPLICATE)
+        failed = self._transact(updates)
+        return claimed if failed is None else answers[failed]
+
+    def claimed_by(self, picture: Picture) -> str | None:
+        """Return the id of the job that claimed a picture last, or None."""
+        key = {"job_id": {"S": picture.item_key}}
+        answer = self.client.get_item(TableName=self.jobs_table, Key=key, ConsistentRead=True)
+        return answer["Item"]["claimed_by"]["S"] if "Item" in answer else None
 
     def give_back(
         self, job: Job, changes: dict[str, Any], reason: Reason, now: datetime, event: str | None = None
@@ -91,6 +105,25 @@ class Ledger:
         """Return what may have been spent on a day, in US cents."""
         answer = self.client.get_item(TableName=self.spend_table, Key={"day": {"S": day}}, ConsistentRead=True)
         return int(answer.get("Item", {}).get("reserved_cents", {"N": "0"})["N"])
+
+    def _claim_picture(self, picture: Picture, job_id: str) -> dict[str, Any]:
+        """Return the update of a picture's item: `claimed_by`, and of the copy that claimed it `copied_at`."""
+        update: dict[str, Any] = {
+            "TableName": self.jobs_table,
+            "Key": {"job_id": {"S": picture.item_key}},
+            "UpdateExpression": "SET claimed_by = :job",
+            "ExpressionAttributeValues": {
+                ":job": {"S": job_id},
+                ":modified_at": attribute_value(picture.modified_at),
+            },
+        }
+        if picture.is_copy:
+            update["UpdateExpression"] += ", copied_at = :modified_at"
+            update["ConditionExpression"] = "attribute_not_exists(claimed_by) OR claimed_by = :job"
+        else:
+            original = "attribute_not_exists(copied_at) OR copied_at < :modified_at"
+            update["ConditionExpression"] = f"{original} OR claimed_by = :job"
+        return update
 
     def _spend(self, day: str, cents: int, limit: int | None) -> dict[str, Any]:
         update: dict[str, Any] = {

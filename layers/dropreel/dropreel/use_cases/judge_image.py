@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
+from dropreel.fingerprints import request_fingerprint
 from dropreel.images import MAX_IMAGE_BYTES, ImageFacts, inspect_image, too_large
 from dropreel.jobs import Job, JobStatus, Reason, job_id_of
 from dropreel.messages import Drop, few_enough
@@ -82,8 +82,9 @@ class ImageJudge:
         return Judged(self._judged(drop, stored), stored)
 
     def _judged(self, drop: Drop, stored: StoredImage) -> Job:
-        known = {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size, "sha256": stored.sha256}
-        job = self._job(drop, known)
+        job = self.unjudged(drop, JobStatus.SUBMITTING)
+        seen = {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size, "sha256": stored.sha256}
+        job = replace(job, image={**job.image, **seen})
         facts = too_large(stored.size) if stored.content is None else inspect_image(stored.content)
         places, faults = self._places(drop, stored)
         resolved = resolve(places)
@@ -114,28 +115,23 @@ class ImageJudge:
         return places, faults
 
     def _rejected(self, drop: Drop, reason: Reason) -> Judged:
-        return Judged(replace(self._job(drop, {}), status=JobStatus.REJECTED, reason=reason))
+        return Judged(replace(self.unjudged(drop, JobStatus.REJECTED), reason=reason))
 
-    def described(self, drop: Drop) -> dict[str, Any]:
-        """Return the image as far as the event itself tells it."""
-        return {
-            "bucket": drop.image.bucket,
-            "key": drop.image.key,
-            "version_id": drop.image.version_id,
-            "etag": drop.image.etag,
-            "size": drop.size,
-            "sha256": None,
-        }
-
-    def _job(self, drop: Drop, known: dict[str, Any]) -> Job:
+    def unjudged(self, drop: Drop, status: JobStatus) -> Job:
+        """Return the job of a drop that nothing is known of but what its event says."""
+        image = drop.image
+        described = {"bucket": image.bucket, "key": image.key, "version_id": image.version_id, "etag": image.etag}
         now = self.now()
         return Job(
             job_id=job_id_of(drop.image, drop.request_id),
-            status=JobStatus.SUBMITTING,
+            status=status,
             attempt=1,
-            image={**self.described(drop), **known},
+            image={**described, "size": drop.size, "sha256": None},
             created_at=now,
             updated_at=now,
+            request_id=drop.request_id,
+            request_fingerprint=fingerprint_of(drop),
+            is_copy=drop.is_copy,
         )
 
 
@@ -153,6 +149,11 @@ def _unsendable(key: str) -> Reason:
         f"The key {key!r:.200} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
         "could not fetch the image.",
     )
+
+
+def fingerprint_of(drop: Drop) -> str | None:
+    """Return what tells a request from another one under the same request id; None for an upload."""
+    return None if drop.request_id is None else request_fingerprint(drop.options, drop.faults)
 
 
 _FILE_MODE = re.compile("[0-7]{3,7}|[0-9]{5}")

@@ -15,13 +15,14 @@ from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
 from dropreel.events import EventType
+from dropreel.fingerprints import Picture, picture_of
 from dropreel.images import CONTENT_TYPES
 from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
 from dropreel.messages import Again, Drop
 from dropreel.options import Options
 from dropreel.prices import usd
 from dropreel.use_cases.announce import Announcer
-from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
+from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge, fingerprint_of
 from dropreel.use_cases.settle_ambiguous import settle_ambiguous
 from dropreel.waiting import KEY_REFUSED_SECONDS, LONGEST_SECONDS, backoff_seconds
 
@@ -56,7 +57,7 @@ class SubmitGeneration:
     random: Callable[[], float]
 
     def run(self, message: Drop | Again) -> str:
-        """Bring one message's job as far as it goes now; return its status, `ignored`, `superseded` or `overtaken`.
+        """Bring one message's job as far as it goes now; return its status, `ignored`, `superseded`, `copied` or `overtaken`.
 
         Raises TryAgain where the same message must come again.
         """
@@ -65,6 +66,8 @@ class SubmitGeneration:
         if message.request_id is None and not is_image_key(message.image.key, message.size):
             return "ignored"
         job = self.jobs.get(job_id_of(message.image, message.request_id))
+        if job is not None and job.request_fingerprint not in (None, fingerprint_of(message)):
+            return self._request_id_reused(message, job)
         if job is None or (not job.options and job.status is JobStatus.DEFERRED):
             return self._begin(message, job)
         return self._go_on(job)
@@ -79,7 +82,7 @@ class SubmitGeneration:
             job = self.jobs.get(message.job_id)
         else:
             job_id = job_id_of(message.image, message.request_id)
-            job = self.jobs.get(job_id) or Job(job_id, JobStatus.DEFERRED, 1, self.judge.described(message), now, now)
+            job = self.jobs.get(job_id) or self.judge.unjudged(message, JobStatus.DEFERRED)
         if job is not None:
             self.jobs.note_dead_letter(replace(job, reason=reason), now)
 
@@ -93,7 +96,18 @@ class SubmitGeneration:
         job = judged.job
         if job.status is JobStatus.REJECTED and job.reason is not None:
             return self._rejected(job, job.reason)
-        return self._submit(job, judged.image)
+        return self._submit(job, judged.image, is_new=dead is None)
+
+    def _request_id_reused(self, drop: Drop, first: Job) -> str:
+        """Answer a request whose id belongs to another one with a job of its own: nobody waits for a video that is not made."""
+        job_id = job_id_of(drop.image, drop.request_id, fingerprint_of(drop))
+        logger.warning("request id reused", extra={"job_id": job_id, "first_job_id": first.job_id})
+        told = self.jobs.get(job_id)
+        if told is not None:
+            return self._told(told, job_id)
+        message = f"The request_id belongs to job {first.job_id}, which asked for something else of this image."
+        job = replace(self.judge.unjudged(drop, JobStatus.REJECTED), job_id=job_id)
+        return self._rejected(job, Reason("request_id_reused", message))
 
     def _again(self, message: Again) -> str:
         job = self.jobs.get(message.job_id)
@@ -122,10 +136,10 @@ class SubmitGeneration:
             return job.status.value
         return self._submit(job)
 
-    def _submit(self, job: Job, image: StoredImage | None = None) -> str:
+    def _submit(self, job: Job, image: StoredImage | None = None, *, is_new: bool = False) -> str:
         """Claim the job and its price, then POST once. Whatever can fail on our side is done before the claim.
 
-        `image`: as it has just been seen; a job that has waited is looked for anew.
+        `image`: as it has just been seen; a job that has waited is looked for anew. `is_new`: the table has nothing of it yet.
         """
         if self.ledger.limit.can_never_hold(job.cost_cents):
             limit = usd(self.ledger.limit.cents or 0)
@@ -138,13 +152,25 @@ class SubmitGeneration:
             return self._rejected(job, MISSING_REASONS[Missing.SUPERSEDED])
         url = stored.presigned_url(CONTENT_TYPES[job.image["format"]])
         submission = self.provider.prepare(_body(job, url))
-        claimed = self.ledger.claim(job, self.now(), LEASE)
+        picture = picture_of(job, stored.last_modified) if job.lease_until is None else None
+        claimed = self.ledger.claim(job, self.now(), LEASE, picture)
         if claimed is NotClaimed.TAKEN:
             raise TryAgain(f"job {job.job_id} has just been claimed by another delivery")
+        if claimed is NotClaimed.DUPLICATE and picture is not None:
+            return self._duplicate(job, picture, is_new)
         if claimed is NotClaimed.NO_MONEY:
             return self._held(job)
         assert isinstance(claimed, Job)  # noqa: S101  # the two other answers are above
         return self._settle(claimed, submission.send())
+
+    def _duplicate(self, job: Job, picture: Picture, is_new: bool) -> str:
+        """Leave nothing of a copy whose picture another job has claimed; a job that has been told of ends."""
+        first = self.ledger.claimed_by(picture)
+        logger.info("copied", extra={"job_id": job.job_id, "first_job_id": first})
+        if is_new:
+            return "copied"
+        message = f"Job {first} has the same picture under the same key; a copy is not paid again."
+        return self._rejected(job, Reason("duplicate_copy", message))
 
     def _held(self, job: Job) -> str:
         """Wait for money. Told once: a job that was held before and is still too dear for today just stays so."""
