@@ -4,6 +4,8 @@ import json
 import shutil
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dropreel.jobs import JobStatus
@@ -49,12 +51,27 @@ def test_the_files_of_a_recursive_copy_count_whichever_comes_first(account: Acco
 
 def test_a_sidecar_that_is_uploaded_after_its_image_counts(account: Account) -> None:
     key = account.new_key()
-    account.put(key)
-    account.put(f"{key}.json", b'{"prompt": "a storm comes up"}')
+    with settling(account, seconds=6):
+        account.put(key)
+        time.sleep(2)  # much longer than a warm function takes to read an image's options
+        account.put(f"{key}.json", b'{"prompt": "a storm comes up"}')
 
-    account.ended(key)
+        account.ended(key)
 
     assert prompts(account, key) == ["a storm comes up"]
+
+
+@contextmanager
+def settling(account: Account, seconds: int) -> Iterator[None]:
+    """Let uploads wait so long, as UploadSettleSeconds does, and then as long as locally."""
+    sqs, url = account.client("sqs"), account.stack.outputs["QueueUrl"]
+    was = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]["DelaySeconds"]
+    assert was == "1"
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": str(seconds)})
+    try:
+        yield
+    finally:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": was})
 
 
 def test_files_count_in_whatever_form_and_case_another_system_writes_their_names(account: Account) -> None:
