@@ -30,7 +30,8 @@ class Units:
     """
 
     job_write: int = 2
-    claim_writes: int = 2 * 2
+    claim_writes: int = 2 * 2 + 2
+    """The job, and the small item of its picture."""
     claim_index: int = 1
     spend_writes: int = 2
     accepted_writes: int = 2 * 2
