@@ -185,6 +185,14 @@ def test_an_answer_that_is_not_the_image_is_asked_for_again(s3: Stubber, content
         ImageBucket(s3.client).find(IMAGE, size)
 
 
+@pytest.mark.parametrize("sent", [CONTENT[:-1], CONTENT + b"!"])
+def test_a_body_of_another_length_is_asked_for_again_whoever_reads_it(s3: Stubber, sent):
+    has(s3, {"VersionId": "v1"}, VersionId="v1", Body=io.BytesIO(sent), ContentLength=len(CONTENT))
+
+    with pytest.raises(TryAgain):
+        ImageBucket(s3.client).find(IMAGE)
+
+
 def test_an_answer_of_no_length_is_asked_for_again(s3: Stubber):
     answer = {"Body": StreamingBody(io.BytesIO(CONTENT), None), "ETag": '"e1"', "Metadata": {}, "VersionId": "v1"}
     s3.add_response("get_object", answer)

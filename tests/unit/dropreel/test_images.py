@@ -276,6 +276,7 @@ def grey_frame(precision: int = 8, components: bytes = b"\x01\x11\0") -> bytes:
         (segment(0xC4, b"\0" + b"\0\1" + bytes(14) + b"\x11") + bytes(500), "Huffman table"),
         (segment(0xC4, b"\x20" + bytes(16)) + bytes(500), "Huffman table"),
         (segment(0x42, b""), "marker 42"),
+        (TABLE + segment(0xC0, grey_frame()) + b"\xff\xd9", "ends before its picture data"),
     ],
 )
 def test_a_jpeg_whose_headers_no_reader_takes_is_refused(segments, what):
@@ -429,6 +430,7 @@ def test_a_png_cut_anywhere_is_refused(name):
         png()[:33] + chunk(b"IDAT", b"") + png()[-12:],
         png()[:33] + chunk(b"IDAT", b"") * 3 + png()[-12:],
         png()[:33] + chunk(b"IDAT", PNG_DATA[:1]) + png()[-12:],
+        png()[:33] + chunk(b"IDAT", PNG_DATA[:1] + b"\0" + PNG_DATA[2:]) + png()[-12:],
         png()[:33] + chunk(b"IDAT", b"GIF8" + PNG_DATA) + png()[-12:],
         png()[:33]
         + chunk(b"IDAT", PNG_DATA[:20])
@@ -495,6 +497,14 @@ def test_the_orientation_of_a_long_animation_is_found_behind_it():
     assert facts_of(content).orientation == 6
 
 
+def test_of_two_exif_chunks_the_first_one_counts():
+    first = webp(exif=exif(6))
+    content = riff(first[12:], riff_chunk(b"EXIF", exif(3)[6:]))
+
+    assert_as_pillow_shows_it(content, "WebP")
+    assert facts_of(content).orientation == 6
+
+
 @pytest.mark.parametrize("name", ["lossy", "lossless", "extended lossy", "animated", "lossy with alpha"])
 def test_a_webp_cut_anywhere_is_refused(name):
     content = WEBPS[name]
@@ -511,6 +521,8 @@ def test_a_webp_cut_anywhere_is_refused(name):
         riff(riff_chunk(b"VP8 ", b"\x01\0\0\x9d\x01\x2a\x10\0\x10\0")),
         riff(riff_chunk(b"VP8 ", b"\0\0\0\0\0\0\x10\0\x10\0")),
         riff(riff_chunk(b"VP8 ", b"\0\0\0\x9d\x01\x2a\0\0\x10\0")),
+        riff(riff_chunk(b"VP8 ", b"\x10\0\0\x9d\x01\x2a\x10\0\x10")),
+        riff(riff_chunk(b"VP8L", b"\x2f\0\0")),
         riff(riff_chunk(b"VP8L", b"\x2e\0\0\0\0")),
         riff(riff_chunk(b"VP8L", b"\x2f\0\0\0\xe0")),
         riff(vp8x(0, 60, 40), riff_chunk(b"XMP ", b"<x/>")),
