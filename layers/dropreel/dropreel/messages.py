@@ -8,6 +8,7 @@ from typing import Any
 
 from dropreel.errors import VIDEO_WITHOUT_MEDIA
 from dropreel.jobs import ImageRef, Job, JobStatus, Reason, execution_name
+from dropreel.redaction import holds_signed_address
 
 EXECUTION_ENDED = "Step Functions Execution Status Change"
 """The `detail-type` of what Step Functions says of an execution."""
@@ -105,6 +106,10 @@ def _requested(event: Mapping[str, Any]) -> Drop:
             return None
         if isinstance(value, str) and where in _FORMS and not _FORMS[where][0](value):
             faults.append(f"{where} must be {_FORMS[where][1]} and is {json.dumps(value)[:60]}.")
+            return None
+        # It would stand in the table, the events and the receipt.
+        if isinstance(value, str) and holds_signed_address(value):
+            faults.append(f"{where} holds a signed address, which is a secret; name the image by its bucket and key.")
             return None
         return value
 

@@ -1,12 +1,13 @@
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.errors import VIDEO_WITHOUT_MEDIA, VideoFault
-from dropreel.jobs import ImageRef, job_id_of
+from dropreel.jobs import ImageRef, Reason, job_id_of
 from dropreel.messages import (
     EXECUTION_ENDED,
     Again,
@@ -468,3 +469,21 @@ def test_the_state_says_which_execution_carries_it():
     }
 
     assert generation_of(state) == Generation("j", 2, "g", "j-2")
+
+
+SIGNED = (
+    f"https://uploads.s3.amazonaws.com/a.jpg?X-Amz-Credential=AKIAQ7XK2MPLR5VN3TBC&X-Amz-Signature={'5ec2e7f0' * 8}"
+)
+
+
+@pytest.mark.parametrize("where", ["image.bucket", "image.key", "image.version_id", "request_id"])
+def test_a_request_that_holds_a_signed_address_is_refused_and_does_not_repeat_it(where):
+    detail = {"image": {"bucket": "uploads", "key": "a.jpg"}, "request_id": "r"}
+    holder = detail["image"] if "." in where else detail
+    assert isinstance(holder, dict)
+    holder[where.rpartition(".")[2]] = SIGNED[-100:]
+
+    drop = drop_of({**load_event("video_generation_requested"), "detail": detail})
+
+    assert "5ec2e7f0" not in repr(replace(drop, faults=())) + Reason("request_invalid", " ".join(drop.faults)).message
+    assert any(where in fault for fault in drop.faults)
