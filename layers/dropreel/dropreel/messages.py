@@ -107,9 +107,8 @@ def _requested(event: Mapping[str, Any]) -> Drop:
         if isinstance(value, str) and where in _FORMS and not _FORMS[where][0](value):
             faults.append(f"{where} must be {_FORMS[where][1]} and is {json.dumps(value)[:60]}.")
             return None
-        if isinstance(value, str) and holds_signed_address(
-            value
-        ):  # it would stand in the table, the events and the receipt
+        # It would stand in the table, the events and the receipt.
+        if isinstance(value, str) and holds_signed_address(value):
             faults.append(f"{where} holds a signed address, which is a secret; name the image by its bucket and key.")
             return None
         return value
