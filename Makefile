@@ -50,7 +50,7 @@ remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS acco
 test: $(INSTALLED) $(OLDEST)/installed $(BUILT) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
 	$(DEV)/bin/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
-test-unit: $(DEV)/installed $(OLDEST)/installed ## the unit tests: seconds
+test-unit: $(DEV)/installed $(OLDEST)/installed $(SAM)/installed ## the unit tests: seconds
 	$(DEV)/bin/python -m pytest tests/unit
 
 test-integration: $(DEV)/installed ## the tests against moto: seconds

@@ -17,6 +17,7 @@ def ours(url: str, bucket: str, key: str) -> dict[str, object]:
     parts = urlsplit(url)
     os.environ |= {
         "JOBS_TABLE_NAME": "jobs",
+        "STACK_NAME": "dropreel",
         "EVENT_BUS_NAME": "default",
         "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:key",
         "API_BASE_URL": f"{parts.scheme}://{parts.netloc}",

@@ -26,6 +26,7 @@ PARAMETERS = {
     "GenerationTimeoutMinutes": "30",
     "DailySpendLimitUsd": "unlimited",
     "ExistingUploadsBucketName": EXISTING_BUCKET,
+    "UploadsPrefix": "test-",
     "NotificationEmail": "owner@example.com",
 }
 SAMPLE = ROOT / "local" / "sample.jpg"

@@ -168,10 +168,15 @@ def test_alarms_may_publish_to_the_topic(account: Account) -> None:
     assert not topic["Attributes"].get("KmsMasterKeyId")
 
 
-def test_a_dead_letter_raises_its_alarm(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:
-    alarm = account.physical("DeadLetterAlarm")
+@pytest.mark.parametrize(
+    ("name", "queue"), [("DeadLetterAlarm", "DeadLetterQueue"), ("FailedInvocationsAlarm", "FailedInvocationsQueue")]
+)
+def test_a_message_in_a_queue_of_failures_raises_its_alarm(
+    account: Account, notices: Callable[[str], dict[str, Any]], name: str, queue: str
+) -> None:
+    alarm = account.physical(name)
     (found,) = account.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
-    dead = account.stack.outputs["DeadLetterQueueUrl"]
+    dead = account.physical(queue)
     sqs = account.client("sqs")
     sqs.send_message(QueueUrl=dead, MessageBody="not for us")
     named = {"QueueName": dead.rpartition("/")[2]}

@@ -45,7 +45,7 @@ def key_of(job: Job) -> str:
 def owner_resumes(account: Account, job: Job) -> Job:
     """Resume a job as its owner, with the owner's own credentials."""
     jobs = JobTable(account.client("dynamodb"), account.stack.outputs["JobsTableName"])
-    bus = EventBus(account.client("events"), account.stack.outputs["EventBusName"])
+    bus = EventBus(account.client("events"), account.stack.outputs["EventBusName"], account.stack.name)
     machine = StateMachine(account.client("stepfunctions"), account.stack.outputs["StateMachineArn"])
     return ResumeJob(jobs, machine, Announcer(jobs, bus), _now).run(job.job_id)
 

@@ -73,16 +73,45 @@ def test_a_request_for_an_image_in_the_existing_bucket_becomes_a_second_video(
     ]
 
 
-def test_a_request_for_an_image_in_a_bucket_that_was_not_given_is_rejected(account: Account) -> None:
-    key = account.new_key()
+def test_of_the_existing_bucket_only_what_is_under_the_prefix_is_taken(
+    account: Account, existing: Callable[..., dict[str, Any]]
+) -> None:
+    outside, inside = f"other/{account.new_key()}", account.new_key()
+    existing(outside)
+    existing("dropreel.json", json.dumps({"duration": 10}).encode())  # above the prefix: the stack may not read it
+
+    existing(inside)
+
+    job = account.ended(inside)
+    assert (job.status, job.options["duration"]) == (JobStatus.COMPLETED, 5)
+    assert account.jobs_of(outside) == []
+
+
+def test_a_request_for_an_image_outside_of_the_prefix_is_rejected_with_where_images_are_taken_from(
+    account: Account, existing: Callable[..., dict[str, Any]]
+) -> None:
+    outside = f"other/{account.new_key()}"
+    existing(outside)
+
+    request(account, EXISTING_BUCKET, outside)
+
+    job = account.ended(outside)
+    assert (job.status, job.money) == (JobStatus.REJECTED, "none")
+    assert job.reason is not None
+    assert job.reason.code == "bucket_not_allowed"
+    assert f"Images in {EXISTING_BUCKET} are taken from test- only" in job.reason.message
+    assert account.submitted(outside) == []
+
+
+def test_a_request_for_an_image_in_a_bucket_of_no_stack_is_nobodys(account: Account) -> None:
+    """It may be another stack's, which has a rule of its own: two must not both answer."""
+    key, ours = account.new_key(), account.new_key()
     account.client("s3").create_bucket(Bucket="somebody-elses")
     account.client("s3").put_object(Bucket="somebody-elses", Key=key, Body=SAMPLE.read_bytes())
 
     request(account, "somebody-elses", key)
+    request(account, account.uploads, ours)
 
-    job = account.ended(key)
-    assert (job.status, job.money) == (JobStatus.REJECTED, "none")
-    assert job.reason is not None
-    assert job.reason.code == "bucket_not_allowed"
-    assert EXISTING_BUCKET in job.reason.message
+    assert account.ended(ours).status is JobStatus.REJECTED  # it came later, and is answered: there is no such image
+    assert account.jobs_of(key) == []
     assert account.submitted(key) == []

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, cast
 
 import boto3
 import botocore.client
 import pytest
+from cfnlint.decode.cfn_yaml import load as load_template
 
 import dropreel.wiring
 from dropreel.adapters.event_bus import EventBus
@@ -32,20 +34,19 @@ from tests.faults.tables import Tables
 from tests.integration.conftest import SAMPLE, WIRED, call
 from tests.sample_events import from_queue, object_created
 
-VISIBILITY = timedelta(seconds=360)
-MAX_RECEIVES = 5
+_RESOURCES: dict[str, Any] = load_template(str(Path(__file__).resolve().parents[2] / "template.yaml"))["Resources"]
+_QUEUE = _RESOURCES["SubmissionQueue"]["Properties"]
+VISIBILITY = timedelta(seconds=_QUEUE["VisibilityTimeout"])
+MAX_RECEIVES: int = _QUEUE["RedrivePolicy"]["maxReceiveCount"]
 ASYNC_TRIES = 3
 """Lambda tries an event that nobody waits for so often, then drops it."""
 LATE = timedelta(minutes=25)
 """A late event comes after the sweeper would have found the job."""
 MENDED_AFTER = timedelta(hours=3)
 OWNERS_TRIES = 5
-MOST_SECONDS = {
-    "submit_generation": 60,
-    "check_status": 30,
-    "deliver_video": 890,
-    "report_failure": 30,
-    "sweep_jobs": 240,
+MOST_SECONDS: dict[str, int] = {
+    step: _RESOURCES[f"{step.title().replace('_', '')}Function"]["Properties"].get("Timeout", 30)
+    for step in ("submit_generation", "check_status", "deliver_video", "report_failure", "sweep_jobs")
 }
 """The functions' time-outs. Whoever else works is a person's own process, and has as long as the longest of them."""
 
@@ -278,7 +279,7 @@ class World:
         message.receives += 1
         message.visible_at = self.now + VISIBILITY
         if self.chaos and self.random.random() < 0.15:
-            self.duplicate(message, self.random.choice([0, 1, 400]))
+            self.duplicate(message, self.random.choice([0, 1, round(VISIBILITY.total_seconds()) + 40]))
         event = from_queue(json.loads(message.body))
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(message.receives)
         if self._try("submit_generation", event):

@@ -12,6 +12,8 @@ from dropreel.prices import usd
 
 SOURCE = "dropreel"
 VERSION = "1"
+DEFAULT_STACK = "dropreel"
+"""The stack's name where nobody chose another."""
 
 
 class EventType(StrEnum):
@@ -41,8 +43,8 @@ def event_id(job: Job, event_type: str) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 
-def detail_of(job: Job, event_type: str) -> dict[str, Any]:
-    """Return the event's `detail` for a job as it stands. It never holds an address with a signature.
+def detail_of(job: Job, event_type: str, stack: str = DEFAULT_STACK) -> dict[str, Any]:
+    """Return the event's `detail` for a job as it stands, published by `stack`. It never holds an address with a signature.
 
     A `Submitted`, `Held` or `Deferred` event that is sent late still tells of its own moment, not of what came after it.
     """
@@ -71,4 +73,4 @@ def detail_of(job: Job, event_type: str) -> dict[str, Any]:
         "reason": None if job.reason is None else {**job.reason.as_json(), "next_step": next_step(job)},
         "video": None if job.video is None else asdict(job.video),
     }
-    return {"metadata": {"version": VERSION, "id": event_id(job, event_type)}, "data": data}
+    return {"metadata": {"version": VERSION, "id": event_id(job, event_type), "stack": stack}, "data": data}

@@ -29,7 +29,9 @@ _BY_CODE = {
     "image_superseded": "Nothing: the newer upload has a job of its own.",
     "duplicate_copy": "Nothing. For one more video of the picture, upload it anew or ask for it with an event.",
     "request_id_reused": "Ask with another request_id for another video of the image; nothing was spent.",
-    "bucket_not_allowed": "Give the stack the bucket (ExistingUploadsBucketName) or move the image, and ask again.",
+    "bucket_not_allowed": (
+        "Give the stack the bucket (ExistingUploadsBucketName) or the prefix (UploadsPrefix), or move the image, and ask again."
+    ),
     "over_daily_limit": "Raise DailySpendLimitUsd or choose a cheaper mode or duration, and upload the image again.",
     "daily_limit": "Nothing: it goes on when the day (UTC) changes or DailySpendLimitUsd is raised.",
     "provider_busy": _COMES_AGAIN,

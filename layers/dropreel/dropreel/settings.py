@@ -39,6 +39,18 @@ class Settings:
         return frozenset(name for name in self._text("IMAGE_BUCKET_NAMES").split(",") if name)
 
     @property
+    def key_prefixes(self) -> dict[str, str]:
+        """What the keys of a bucket's images must begin with, by bucket; a bucket that is not named takes every key."""
+        bucket = self._text("EXISTING_UPLOADS_BUCKET_NAME", may_be_empty=True)
+        prefix = self._text("UPLOADS_PREFIX", may_be_empty=True)
+        return {bucket: prefix} if bucket and prefix else {}
+
+    @property
+    def stack_name(self) -> str:
+        """The stack's name, as its events say it."""
+        return self._text("STACK_NAME")
+
+    @property
     def event_bus(self) -> str:
         """The event bus's name."""
         return self._text("EVENT_BUS_NAME")
@@ -122,6 +134,6 @@ class Settings:
 
     def _number(self, name: str) -> int:
         value = self._text(name)
-        if not value.isdecimal():
-            raise SettingsError(f"the environment variable {name} is {value!r}, not a whole number")
+        if not (value.isascii() and value.isdecimal()):
+            raise SettingsError(f"the environment variable {name} is {value!r}, not a whole number such as 90")
         return int(value)

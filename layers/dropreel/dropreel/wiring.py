@@ -62,7 +62,7 @@ def submit_generation() -> "SubmitGeneration":
     return SubmitGeneration(
         jobs=_jobs(),
         ledger=_ledger(),
-        judge=ImageJudge(images, settings.image_buckets, settings.default_options, _now),
+        judge=ImageJudge(images, settings.image_buckets, settings.default_options, _now, settings.key_prefixes),
         images=images,
         provider=_provider(),
         state_machine=_state_machine(),
@@ -187,8 +187,8 @@ def _announcer() -> "Announcer":
     from dropreel.adapters.event_bus import EventBus
     from dropreel.use_cases.announce import Announcer
 
-    bus = EventBus(_client("events"), Settings.from_environment().event_bus)
-    return Announcer(_jobs(), bus)
+    settings = Settings.from_environment()
+    return Announcer(_jobs(), EventBus(_client("events"), settings.event_bus, settings.stack_name))
 
 
 def _provider() -> "ProviderApi":

@@ -8,6 +8,7 @@ import pytest
 from cfnlint.decode.cfn_yaml import load as load_template
 
 from dropreel.waiting import LONGEST_SECONDS
+from tests.unit.template.resolved import refused
 
 ROOT = Path(__file__).resolve().parents[3]
 MAX_EVENTS = 25_000  # Step Functions' limit on the history of a Standard execution
@@ -28,40 +29,10 @@ def states() -> dict[str, Any]:
     return loaded
 
 
-def holds(expression: Any, parameters: dict[str, str]) -> Any:
-    """Evaluate a rule's expression as CloudFormation does."""
-    if isinstance(expression, list):
-        return [holds(each, parameters) for each in expression]
-    if not isinstance(expression, dict):
-        return str(expression)
-    ((function, arguments),) = expression.items()
-    if function == "Ref":
-        return parameters[arguments]
-    values = holds(arguments, parameters)
-    return {"Fn::Contains": lambda: values[1] in values[0], "Fn::Not": lambda: not values[0]}[function]()
-
-
-def is_taken(template: dict[str, Any], interval: int, minutes: int) -> bool:
-    parameters = {"PollIntervalSeconds": str(interval), "GenerationTimeoutMinutes": str(minutes)}
-    return all(
-        holds(assertion["Assert"], parameters)
-        for rule in template["Rules"].values()
-        if holds(rule["RuleCondition"], parameters)
-        for assertion in rule["Assertions"]
-    )
-
-
-def allowed(template: dict[str, Any], name: str) -> range:
-    parameter = template["Parameters"][name]
-    return range(parameter["MinValue"], parameter["MaxValue"] + 1)
-
-
-def test_every_time_out_that_is_taken_fits_into_an_executions_history_and_all_others_are_refused(
-    template: dict[str, Any],
-) -> None:
-    for interval in allowed(template, "PollIntervalSeconds"):
-        for minutes in allowed(template, "GenerationTimeoutMinutes"):
-            taken = is_taken(template, interval, minutes)
+def test_every_time_out_that_is_taken_fits_into_an_executions_history_and_all_others_are_refused() -> None:
+    for interval in range(1, 61):
+        for minutes in range(1, 181):
+            taken = not refused(PollIntervalSeconds=str(interval), GenerationTimeoutMinutes=str(minutes))
             assert taken is (minutes <= 36 * interval), (interval, minutes)
             if taken:
                 assert minutes * 60 / interval * EVENTS_A_POLL < 0.8 * MAX_EVENTS
@@ -101,8 +72,8 @@ def test_an_uploads_event_waits_until_its_options_have_settled(template: dict[st
     queue = template["Resources"]["SubmissionQueue"]["Properties"]
 
     assert queue["DelaySeconds"] == {"Ref": "UploadSettleSeconds"}
-    assert template["Parameters"]["UploadSettleSeconds"]["Default"] == 10
-    assert allowed(template, "UploadSettleSeconds") == range(LONGEST_SECONDS + 1)
+    assert template["Parameters"]["UploadSettleSeconds"]["Default"] == "10"
+    assert [one for one in range(LONGEST_SECONDS + 2) if refused(UploadSettleSeconds=str(one))] == [LONGEST_SECONDS + 1]
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 
 def test_every_resource_and_output_in_the_checklist_is_in_the_template(template: dict[str, Any]) -> None:
     page = (ROOT / "docs" / "first-deployment.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"\$\(id (\w+)\)", page)) <= set(template["Resources"])
+    assert set(re.findall(r"\$\(resource (\w+)\)", page)) <= set(template["Resources"])
     assert set(re.findall(r"\$\((?:name|arn) (\w+)\)", page)) <= set(template["Outputs"])
 
 

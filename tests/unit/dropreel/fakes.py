@@ -434,6 +434,7 @@ class FakeBus(Outside):
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     takes_nothing: bool = False
     takes_nothing_of: set[str] = field(default_factory=set)
+    stack: str = "shop"
 
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
         if self.takes_nothing or detail["data"]["job_id"] in self.takes_nothing_of:

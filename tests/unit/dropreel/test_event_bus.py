@@ -1,6 +1,7 @@
 """An event is on the bus only when the bus says so."""
 
 import json
+import types
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ NOT_TAKEN = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure",
 class Client:
     """Answers PutEvents as told, and keeps what was put."""
 
+    meta = types.SimpleNamespace(partition="aws-cn")
+
     def __init__(self, *answers: dict[str, Any]) -> None:
         self.answers = list(answers)
         self.put: list[dict[str, Any]] = []
@@ -28,7 +31,7 @@ class Client:
 
 def publish(*answers: dict[str, Any]) -> tuple[Client, list[float]]:
     client, pauses = Client(*answers), []
-    bus = EventBus(client, "default", pauses.append)
+    bus = EventBus(client, "default", "shop", pauses.append)
     bus.publish(EventType.SUBMITTED, detail_of(job_with(), EventType.SUBMITTED))
     return client, pauses
 
@@ -43,6 +46,7 @@ def test_an_event_is_put_once_where_the_bus_takes_it():
         "default",
     )
     assert json.loads(entry["Detail"])["data"]["job_id"] == job_with().job_id
+    assert entry["Resources"] == ["arn:aws-cn:s3:::uploads"]
     assert pauses == []
 
 

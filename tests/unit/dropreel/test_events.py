@@ -7,6 +7,7 @@ import pytest
 from dropreel.events import EventType, detail_of, event_id, in_order
 from dropreel.jobs import JobStatus, Money, Reason
 from tests.unit.dropreel.sample_jobs import OPTIONS, VIDEO, job_with
+from tests.unit.dropreel.world import DROP, World
 
 
 def test_a_repeated_event_has_the_same_id():
@@ -50,10 +51,19 @@ def test_a_detail_has_metadata_and_the_promised_data():
     detail = detail_of(job_with(), EventType.SUBMITTED)
 
     assert set(detail) == {"metadata", "data"}
-    assert set(detail["metadata"]) >= {"version", "id"}
+    assert set(detail["metadata"]) == {"version", "id", "stack"}
     assert set(detail["data"]) >= {
         *("job_id", "status", "image", "options", "generation_id", "attempt", "cost_usd", "money", "reason", "video"),
     }
+
+
+def test_an_event_names_the_stack_that_publishes_it():
+    world = World()
+    world.bus.stack = "shop"
+
+    world.submit.run(DROP)
+
+    assert [detail["metadata"]["stack"] for _, detail in world.bus.published] == ["shop"]
 
 
 def test_a_detail_says_what_the_job_is():

@@ -8,6 +8,9 @@ ENVIRONMENT = {
     "JOBS_TABLE_NAME": "jobs",
     "VIDEOS_BUCKET_NAME": "videos",
     "IMAGE_BUCKET_NAMES": "uploads",
+    "EXISTING_UPLOADS_BUCKET_NAME": "pictures",
+    "UPLOADS_PREFIX": "shop/",
+    "STACK_NAME": "dropreel",
     "EVENT_BUS_NAME": "default",
     "STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:watch",
     "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
@@ -28,6 +31,7 @@ READ_FROM = {
     "videos_bucket": "VIDEOS_BUCKET_NAME",
     "image_buckets": "IMAGE_BUCKET_NAMES",
     "event_bus": "EVENT_BUS_NAME",
+    "stack_name": "STACK_NAME",
     "state_machine_arn": "STATE_MACHINE_ARN",
     "api_key_secret_arn": "API_KEY_SECRET_ARN",
     "api_base_url": "API_BASE_URL",
@@ -56,7 +60,7 @@ def test_an_empty_variable_is_a_missing_one(setting, variable):
 
 
 @pytest.mark.parametrize(
-    "setting", ["jobs_table", "videos_bucket", "event_bus", "state_machine_arn", "api_key_secret_arn"]
+    "setting", ["jobs_table", "videos_bucket", "event_bus", "stack_name", "state_machine_arn", "api_key_secret_arn"]
 )
 def test_a_name_is_taken_as_it_stands(setting):
     assert getattr(settings_with(), setting) == ENVIRONMENT[READ_FROM[setting]]
@@ -65,6 +69,23 @@ def test_a_name_is_taken_as_it_stands(setting):
 @pytest.mark.parametrize("names", ["uploads,pictures", "uploads,,pictures,"])
 def test_images_may_be_in_several_buckets(names):
     assert settings_with(IMAGE_BUCKET_NAMES=names).image_buckets == {"uploads", "pictures"}
+
+
+def test_the_existing_bucket_has_the_prefix():
+    assert settings_with().key_prefixes == {"pictures": "shop/"}
+
+
+@pytest.mark.parametrize("empty", ["EXISTING_UPLOADS_BUCKET_NAME", "UPLOADS_PREFIX"])
+def test_without_a_prefix_or_a_bucket_for_it_every_key_is_taken(empty):
+    assert settings_with(**{empty: ""}).key_prefixes == {}
+
+
+@pytest.mark.parametrize("missing", ["EXISTING_UPLOADS_BUCKET_NAME", "UPLOADS_PREFIX"])
+def test_a_prefix_that_the_template_does_not_set_is_a_fault(missing):
+    settings = Settings({name: value for name, value in ENVIRONMENT.items() if name != missing})
+
+    with pytest.raises(SettingsError, match=missing):
+        _ = settings.key_prefixes
 
 
 def test_a_function_needs_only_what_its_part_reads():
@@ -90,7 +111,7 @@ def test_the_time_limit_is_counted_in_seconds():
     assert settings_with(GENERATION_TIMEOUT_MINUTES="90").generation_timeout_seconds == 5400
 
 
-@pytest.mark.parametrize("value", ["-1", "1.5", "ten", " 5", "1e3", "0x10", "²"])
+@pytest.mark.parametrize("value", ["-1", "1.5", "90.0", "ten", " 5", "5 ", "1e3", "0x10", "²", "٥"])
 @pytest.mark.parametrize("setting", ["generation_timeout_seconds", "max_video_bytes"])
 def test_a_number_that_is_none_is_refused(setting, value):
     variable = READ_FROM[setting]

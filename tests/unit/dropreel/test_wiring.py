@@ -10,6 +10,7 @@ import pytest
 
 from dropreel import wiring
 from dropreel.errors import SettingsError
+from dropreel.options import OPTION_NAMES
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
@@ -20,6 +21,21 @@ ENVIRONMENT = {
     "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key",
     "API_BASE_URL": "https://api.example",
     "GENERATION_TIMEOUT_MINUTES": "30",
+}
+
+SUBMITTING = {
+    "SPEND_TABLE_NAME": "spend",
+    "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/queue",
+    "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:machine",
+    "DAILY_SPEND_LIMIT_USD": "50",
+    "MAX_ATTEMPTS": "2",
+    "AMBIGUOUS_SUBMIT_POLICY": "park",
+    "IMAGE_BUCKET_NAMES": "uploads,pictures",
+    "EXISTING_UPLOADS_BUCKET_NAME": "pictures",
+    "UPLOADS_PREFIX": "shop/",
+    "STACK_NAME": "shop",
+    "EVENT_BUS_NAME": "orders",
+    **{f"DEFAULT_{name.upper()}": "x" for name in OPTION_NAMES},
 }
 
 
@@ -104,3 +120,15 @@ def test_a_function_is_ready_when_it_is_imported_and_has_not_imported_boto3():
     )
 
     assert said.stdout.split() == ["1", "False"]
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.MonkeyPatch):
+    for name, value in SUBMITTING.items():
+        monkeypatch.setenv(name, value)
+
+    step = wiring.submit_generation()
+
+    assert (step.announcer.bus.bus, step.announcer.bus.stack) == ("orders", "shop")
+    assert step.judge.allowed_buckets == {"uploads", "pictures"}
+    assert step.judge.key_prefixes == {"pictures": "shop/"}

@@ -19,10 +19,11 @@ PAUSES = (0.2, 1.0)
 
 @dataclass(frozen=True)
 class EventBus:
-    """Publishes events, one a call."""
+    """Publishes events, one a call. `stack` is the name of the stack that publishes them."""
 
     client: "EventBridgeClient"
     bus: str
+    stack: str
     sleep: Callable[[float], None] = time.sleep
 
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
@@ -36,6 +37,7 @@ class EventBus:
             self.sleep(pause)
 
     def _put(self, event_type: str, detail: dict[str, Any]) -> str | None:
+        bucket = f"arn:{self.client.meta.partition}:s3:::{detail['data']['image']['bucket']}"
         answer = self.client.put_events(
             Entries=[
                 {
@@ -43,7 +45,7 @@ class EventBus:
                     "DetailType": event_type,
                     "Detail": json.dumps(detail, ensure_ascii=False),
                     "EventBusName": self.bus,
-                    "Resources": [f"arn:aws:s3:::{detail['data']['image']['bucket']}"],
+                    "Resources": [bucket],
                 }
             ]
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_TRIES = 16
 """Transactions that meet another one on the same item are tried so often: hundreds of jobs share the day's one item."""
 MAX_GIVE_BACK_TRIES = 30
-"""A job whose money cannot be given back would count as perhaps paid: that is worth half of the function's 60 seconds."""
+"""A job whose money cannot be given back would count as perhaps paid: that is worth 30 of the function's 100 seconds."""
 MAX_PAUSE_SECONDS = 1.0
 """The longest pause between two tries: more tries do more than longer pauses."""
 

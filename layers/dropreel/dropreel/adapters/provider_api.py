@@ -48,7 +48,7 @@ from dropreel.redaction import redact
 SUBMIT_TIMEOUT = (5, 30)
 """Seconds to connect, and between two pieces of the answer."""
 SUBMIT_SECONDS = 45
-"""Seconds for a whole submission, its answer read: it ends well before the function does, which has 60."""
+"""Seconds for a whole submission, its answer read: it ends well before the function does, which has 100."""
 POLL_TIMEOUT = (3, 10)
 POLL_SECONDS = 20
 """Seconds for a whole poll. The function has 30."""

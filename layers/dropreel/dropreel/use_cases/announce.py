@@ -18,5 +18,5 @@ class Announcer:
     def announce(self, job: Job) -> None:
         """Publish every event in the job's `pending_events`. Raises PublishFault if the bus does not take one."""
         for event in in_order(job.pending_events):
-            self.bus.publish(event, detail_of(job, event))
+            self.bus.publish(event, detail_of(job, event, self.bus.stack))
             self.jobs.event_sent(job, event)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -54,12 +54,16 @@ class Judged:
 
 @dataclass(frozen=True)
 class ImageJudge:
-    """Turns a drop into a job that may be claimed, or into one that is rejected with every reason at once."""
+    """Turns a drop into a job that may be claimed, or into one that is rejected with every reason at once.
+
+    `key_prefixes`: of these buckets, only keys that begin so may be read, images and their option files alike.
+    """
 
     images: ImageBucket
     allowed_buckets: frozenset[str]
     default_options: dict[str, str]
     now: Callable[[], datetime]
+    key_prefixes: Mapping[str, str] = field(default_factory=dict)
 
     def judge(self, drop: Drop) -> Judged | None:
         """Return the job, or None where a newer upload, with an event of its own, is there instead."""
@@ -72,6 +76,10 @@ class ImageJudge:
                 drop,
                 Reason("bucket_not_allowed", f"Images are taken from {allowed}, not from {image.bucket[:63]}."),
             )
+        if not self._may_read(image.bucket, image.key):
+            prefix = self.key_prefixes[image.bucket]
+            message = f"Images in {image.bucket} are taken from {prefix} only; {image.key!r:.200} is outside of it."
+            return self._rejected(drop, Reason("bucket_not_allowed", message))
         if not is_sendable(image.key):
             return self._rejected(drop, _unsendable(image.key))
         stored = self.images.find(image, drop.size)
@@ -104,7 +112,7 @@ class ImageJudge:
         """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
         said, faults = _metadata_options(stored.metadata)
         places = [Place("request", drop.options), Place(S3_METADATA, said, is_text=True)]
-        for key in find_option_keys(stored.key, partial(self.images.list_keys, stored.bucket)):
+        for key in find_option_keys(stored.key, partial(self._listed, stored.bucket)):
             content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
             if content is None:  # deleted since it was listed
                 continue
@@ -115,6 +123,12 @@ class ImageJudge:
                 faults.append(found)
         places.append(Place(STACK_PARAMETERS, self.default_options, is_text=True))
         return places, faults
+
+    def _listed(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
+        return self.images.list_keys(bucket, prefix, after, most) if self._may_read(bucket, prefix) else ([], False)
+
+    def _may_read(self, bucket: str, key: str) -> bool:
+        return key.startswith(self.key_prefixes.get(bucket, ""))
 
     def _rejected(self, drop: Drop, reason: Reason) -> Judged:
         return Judged(replace(self.unjudged(drop, JobStatus.REJECTED), reason=reason))

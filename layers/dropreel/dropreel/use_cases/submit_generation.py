@@ -33,8 +33,8 @@ from dropreel.waiting import (
     is_deferral_to_be_told,
 )
 
-LEASE = timedelta(seconds=120)
-"""How long a claim lasts: longer than the function can run, shorter than the queue hides its message."""
+LEASE = timedelta(seconds=150)
+"""How long a claim lasts: longer than the function can run (100 s), shorter than the queue hides its message (600 s)."""
 
 _END_BY_MONEY = {
     # A refused attempt ends the job by what the attempts before it cost: only what cost nothing is `rejected`.

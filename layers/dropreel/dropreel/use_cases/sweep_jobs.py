@@ -20,7 +20,7 @@ from dropreel.use_cases.settle_ambiguous import settle_ambiguous
 from dropreel.waiting import is_deferral_to_be_told
 
 QUIET = timedelta(minutes=10)
-"""A job that nothing has touched for so long is looked at: longer than any step or any message of ours takes."""
+"""A job that nothing has touched for so long is looked at: no sooner than the queue shows a message again that was taken."""
 
 PASS = timedelta(seconds=35)
 """The time of one pass over what waits in one way: all six fit into the function's 240 seconds."""

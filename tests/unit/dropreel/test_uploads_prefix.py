@@ -1,0 +1,79 @@
+"""Of a bucket with a prefix, only keys under it are taken and read."""
+
+import json
+
+import pytest
+
+from dropreel.jobs import ImageRef, JobStatus
+from dropreel.messages import Drop
+from dropreel.use_cases.judge_image import ImageJudge
+from tests.unit.dropreel.fakes import Clock, FakeImageBucket, FakeStoredImage
+from tests.unit.dropreel.pictures import jpeg
+from tests.unit.dropreel.world import STACK
+
+
+def judged(key: str, prefix: str, bucket: str = "pictures", files: dict[str, dict[str, object]] | None = None):
+    """Return the job of an image, and what was listed to find its option files."""
+    journal: list[str] = []
+    image = FakeStoredImage(journal, content=jpeg(), bucket=bucket, key=key)
+    images = FakeImageBucket(journal, stored=image)
+    images.files = {name: json.dumps(options).encode() for name, options in (files or {}).items()}
+    judge = ImageJudge(images, frozenset({"uploads", "pictures"}), STACK, Clock(), {"pictures": prefix})
+    drop = Drop(ImageRef(bucket, key, "v1", "e1", "s1"), size=len(jpeg()), request_id="r1")
+    found = judge.judge(drop)
+    assert found is not None
+    return found.job, images.listed
+
+
+def test_an_image_under_the_prefix_is_taken():
+    job, _ = judged("shop/a.jpg", "shop/")
+
+    assert job.status is JobStatus.SUBMITTING
+
+
+@pytest.mark.parametrize("key", ["other/a.jpg", "shop.jpg", "Shop/a.jpg", "a/shop/a.jpg"])
+def test_an_image_outside_of_the_prefix_is_rejected_unread_and_told_why(key):
+    job, asked = judged(key, "shop/")
+
+    assert (job.status, job.money) == (JobStatus.REJECTED, "none")
+    assert job.reason is not None
+    assert job.reason.code == "bucket_not_allowed"
+    assert job.reason.message == f"Images in pictures are taken from shop/ only; '{key}' is outside of it."
+    assert asked == []
+
+
+def test_the_stacks_own_bucket_has_no_prefix():
+    job, asked = judged("anywhere/a.jpg", "shop/", bucket="uploads")
+
+    assert job.status is JobStatus.SUBMITTING
+    assert "uploads/dropreel." in asked
+
+
+def test_option_files_above_the_prefix_are_not_asked_for():
+    """The role may not read them: S3 would answer 403, and no image could be taken."""
+    _, asked = judged("shop/summer/a.jpg", "shop/")
+
+    assert asked == ["pictures/shop/dropreel.", "pictures/shop/summer/dropreel.", "pictures/shop/summer/a.jpg."]
+
+
+def test_a_folder_default_under_the_prefix_counts_and_one_above_does_not():
+    files = {"shop/dropreel.json": {"mode": "hq"}, "dropreel.json": {"duration": 10}}
+
+    job, _ = judged("shop/a.jpg", "shop/", files=files)
+
+    assert (job.options["mode"], job.options["duration"]) == ("hq", 5)
+
+
+def test_a_prefix_may_end_within_a_name():
+    inside, asked = judged("shop/in-1.jpg", "shop/in-")
+    outside, _ = judged("shop/out-1.jpg", "shop/in-")
+
+    assert (inside.status, outside.status) == (JobStatus.SUBMITTING, JobStatus.REJECTED)
+    assert asked == ["pictures/shop/in-1.jpg."]
+
+
+def test_another_bucket_is_told_by_its_name_not_by_the_prefix():
+    job, _ = judged("shop/a.jpg", "shop/", bucket="somebody-elses")
+
+    assert job.reason is not None
+    assert "not from somebody-elses" in job.reason.message

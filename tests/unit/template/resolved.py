@@ -1,0 +1,138 @@
+"""Reads template.yaml as CloudFormation does once it has its parameters: conditions decided, references filled in."""
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cfnlint.decode.cfn_yaml import load as load_template
+
+ROOT = Path(__file__).resolve().parents[3]
+ACCOUNT = "123456789012"
+PSEUDO = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-central-1",
+    "AWS::StackName": "shop",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+REQUIRED = {"NohumanApiKey": "key"}
+_NOTHING = object()
+
+
+@cache
+def written() -> dict[str, Any]:
+    """Return template.yaml as it is written; intrinsic functions stand as `{"Ref": ...}` and `{"Fn::If": ...}`."""
+    loaded: dict[str, Any] = load_template(str(ROOT / "template.yaml"))
+    return loaded
+
+
+@cache
+def translated() -> dict[str, Any]:
+    """Return template.yaml as SAM hands it to CloudFormation."""
+    command = [str(ROOT / ".venvs" / "sam" / "bin" / "python"), "-m", "tests.lint.translated_template"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded: dict[str, Any] = json.loads(done.stdout)
+    return loaded
+
+
+def parameters(**given: str) -> dict[str, str]:
+    """Return the template's parameters with their defaults, but for those that are given."""
+    defaults = {name: str(one["Default"]) for name, one in written()["Parameters"].items() if "Default" in one}
+    return {**defaults, **REQUIRED, **given}
+
+
+def refused(**given: str) -> list[str]:
+    """Return what CloudFormation has against these parameters before it creates anything: patterns, lengths, values, rules."""
+    values = parameters(**given)
+    wrong = [name for name, value in values.items() if not _is_allowed(written()["Parameters"][name], value)]
+    for name, rule in written()["Rules"].items():
+        if "RuleCondition" not in rule or _is_true(rule["RuleCondition"], values):
+            wrong += [name for one in rule["Assertions"] if not _is_true(one["Assert"], values)]
+    return wrong
+
+
+def _is_allowed(parameter: Mapping[str, Any], value: str) -> bool:
+    if "AllowedValues" in parameter and value not in [str(one) for one in parameter["AllowedValues"]]:
+        return False
+    if not parameter.get("MinLength", 0) <= len(value) <= parameter.get("MaxLength", 4096):
+        return False
+    return re.fullmatch(parameter.get("AllowedPattern", ".*"), value, re.DOTALL) is not None
+
+
+def resources(**given: str) -> dict[str, Any]:
+    """Return the resources that a stack with these parameters has, SAM's own forms as they are written."""
+    values = parameters(**given)
+    return {
+        name: _value(one, values)
+        for name, one in written()["Resources"].items()
+        if "Condition" not in one or _holds(one["Condition"], values)
+    }
+
+
+def statements(role: str, **given: str) -> list[dict[str, Any]]:
+    """Return what a role may do."""
+    (policy,) = resources(**given)[f"{role}Role"]["Properties"]["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, and anything else as a list of one: IAM takes either."""
+    return value if isinstance(value, list) else [value]
+
+
+def _holds(condition: str, values: Mapping[str, str]) -> bool:
+    return _is_true(written()["Conditions"][condition], values)
+
+
+def _is_true(expression: Any, values: Mapping[str, str]) -> bool:
+    ((function, arguments),) = expression.items()
+    match function:
+        case "Fn::Not":
+            return not _is_true(arguments[0], values)
+        case "Fn::Equals":
+            left, right = (_value(one, values) for one in arguments)
+            return bool(left == right)
+        case "Fn::Contains":
+            allowed, value = (_value(one, values) for one in arguments)
+            return value in allowed
+    raise AssertionError(f"unknown condition function {function}")
+
+
+def _value(node: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(node, list):
+        found = [_value(one, values) for one in node]
+        return [one for one in found if one is not _NOTHING]
+    if not isinstance(node, dict):
+        return node
+    if len(node) == 1:
+        ((function, arguments),) = node.items()
+        match function:
+            case "Ref":
+                return _NOTHING if arguments == "AWS::NoValue" else _reference(arguments, values)
+            case "Fn::GetAtt":
+                return ".".join(arguments)
+            case "Fn::If":
+                condition, yes, no = arguments
+                return _value(yes if _holds(condition, values) else no, values)
+            case "Fn::Sub":
+                return _substituted(arguments, values)
+            case "Fn::FindInMap":
+                name, first, second = (_value(one, values) for one in arguments)
+                return written()["Mappings"][name][first][second]
+    found_values = {str(name): _value(one, values) for name, one in node.items()}
+    return {name: one for name, one in found_values.items() if one is not _NOTHING}
+
+
+def _reference(name: str, values: Mapping[str, str]) -> str:
+    return PSEUDO.get(name) or values.get(name, name)
+
+
+def _substituted(arguments: Any, values: Mapping[str, str]) -> str:
+    text, more = arguments if isinstance(arguments, list) else (arguments, {})
+    own = {name: _value(one, values) for name, one in more.items()}
+    return re.sub(r"\$\{([\w.:]+)\}", lambda found: str(own.get(found[1]) or _reference(found[1], values)), text)

@@ -1,0 +1,74 @@
+"""docs/deploy-policy.json lets whoever has it deploy the template: what CloudFormation itself says that each resource takes."""
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+import pytest
+
+from tests.unit.template.resolved import ROOT, as_list, translated
+
+POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
+NOT_NEEDED = (
+    # what CloudFormation does for properties that the template does not have
+    "kinesis:*", "s3tables:*", "s3files:*", "ec2:*", "elasticfilesystem:*", "firehose:*", "s3:REST.PUT.OBJECT",
+    "dynamodb:*Item", "dynamodb:Scan", "dynamodb:Query", "dynamodb:ImportTable", "dynamodb:*Replica",
+    "dynamodb:*KinesisStreamingDestination", "iam:CreateServiceLinkedRole", "s3:*MetadataTableConfiguration",
+    "s3:UpdateBucketMetadata*", "s3:*Object", "s3:*ObjectAcl", "s3:*ObjectMetadata", "lambda:*CodeSigningConfig",
+    "lambda:PassCapacityProvider", "lambda:AssociateRuntimeAlias", "logs:*LogDelivery", "logs:*DataProtectionPolicy",
+    "logs:*IndexPolicy", "logs:*ResourcePolicy", "logs:*KmsKey", "logs:PutBearerTokenAuthentication",
+    "logs:PutLogGroupDeletionProtection", "logs:*LogStream*", "logs:PutLogEvents", "secretsmanager:*Replicat*",
+    "sns:PutDataProtectionPolicy", "kms:*",
+)  # fmt: skip
+
+
+@cache
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return CloudFormation's schema of each resource type, as cfn-lint brings them along."""
+    folder = Path(cfnlint.__file__).parent / "data" / "schemas" / "resources"
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json"))
+    return {one["typeName"]: one for one in found if "typeName" in one}
+
+
+def types() -> list[str]:
+    return sorted({one["Type"] for one in translated()["Resources"].values()})
+
+
+def allowed() -> Iterator[str]:
+    for statement in POLICY["Statement"]:
+        yield from as_list(statement["Action"])
+
+
+def test_every_resource_type_is_known_to_say_what_it_takes():
+    assert {kind for kind in types() if not schemas().get(kind, {}).get("handlers")} == set()
+
+
+@pytest.mark.parametrize("kind", types())
+def test_whoever_deploys_may_do_what_a_resource_takes(kind):
+    handlers = schemas()[kind]["handlers"]
+    steps = [handlers[name] for name in ("create", "read", "update", "delete") if name in handlers]
+    wanted = {action for step in steps for action in step["permissions"]}
+    missing = {
+        action for action in wanted if not any(fnmatchcase(action, pattern) for pattern in (*allowed(), *NOT_NEEDED))
+    }
+
+    assert missing == set()
+
+
+def test_no_service_is_given_away_whole():
+    assert [action for action in allowed() if action.partition(":")[2] == "*"] == []
+
+
+def test_only_what_has_no_name_is_allowed_everywhere():
+    everywhere = [one["Sid"] for one in POLICY["Statement"] if "*" in as_list(one["Resource"])]
+
+    assert everywhere == ["WhatHasNoName"]
+
+
+def test_a_policy_is_small_enough_for_iam():
+    """A managed policy has at most 6,144 characters, white space not counted."""
+    assert len(json.dumps(POLICY, separators=(",", ":"))) <= 6_144

@@ -1,0 +1,262 @@
+"""What stays, who may come in, and what is kept of what failed."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.unit.template.resolved import ROOT, as_list, resources, statements, translated, written
+
+RETAINED = ("UploadsBucket", "VideosBucket", "JobsTable", "SpendTable")
+EVERYTHING = {
+    "ExistingUploadsBucketName": "pictures",
+    "UploadsPrefix": "shop/",
+    "NotificationEmail": "owner@example.com",
+    "KmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd",
+}
+WATCHED_QUEUES = ("DeadLetterQueue", "FailedInvocationsQueue")
+
+
+def of_type(kind: str, **given: str) -> dict[str, dict[str, Any]]:
+    return {name: one for name, one in resources(**given).items() if one["Type"] == kind}
+
+
+# --- what stays -------------------------------------------------------------------------------------------------------
+
+
+def test_what_nothing_can_bring_back_is_retained_unless_its_creation_failed():
+    stays = {name for name, one in resources().items() if one.get("DeletionPolicy") == "RetainExceptOnCreate"}
+
+    assert stays == set(RETAINED)
+    assert {resources()[name]["UpdateReplacePolicy"] for name in RETAINED} == {"Retain"}
+
+
+def test_every_bucket_and_table_is_among_what_is_retained():
+    assert {*of_type("AWS::S3::Bucket"), *of_type("AWS::DynamoDB::Table")} == set(RETAINED)
+
+
+@pytest.mark.parametrize("table", ["JobsTable", "SpendTable"])
+def test_a_table_is_protected_against_deletion(table):
+    assert resources()[table]["Properties"]["DeletionProtectionEnabled"] is True
+
+
+def test_sam_leaves_the_policies_as_they_are_and_layers_go_with_the_stack():
+    found = translated()["Resources"]
+    layers = [one for one in found.values() if one["Type"] == "AWS::Lambda::LayerVersion"]
+
+    assert len(layers) == len(of_type("AWS::Serverless::LayerVersion")) > 0
+    assert {one["DeletionPolicy"] for one in layers} == {"Delete"}
+    assert {found[name]["DeletionPolicy"] for name in RETAINED} == {"RetainExceptOnCreate"}
+
+
+# --- what failed and nobody waited for ----------------------------------------------------------------------------------
+
+
+def called_without_waiting() -> set[str]:
+    """Return the functions that a rule or a schedule calls."""
+    rules = of_type("AWS::Events::Rule").values()
+    targets = {target["Arn"].partition(".")[0] for one in rules for target in one["Properties"]["Targets"]}
+    functions = of_type("AWS::Serverless::Function")
+    scheduled = {
+        name
+        for name, one in functions.items()
+        for event in one["Properties"].get("Events", {}).values()
+        if event["Type"] in ("Schedule", "ScheduleV2", "EventBridgeRule")
+    }
+    return (targets & set(functions)) | scheduled
+
+
+def test_the_sweeper_and_report_failure_are_called_without_anybody_waiting():
+    assert called_without_waiting() == {"SweepJobsFunction", "ReportFailureFunction"}
+
+
+@pytest.mark.parametrize("function", sorted(called_without_waiting()))
+def test_an_invocation_that_kept_failing_is_kept(function):
+    config = resources()[function]["Properties"]["EventInvokeConfig"]
+    queue = config["DestinationConfig"]["OnFailure"]["Destination"]
+
+    assert {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"} <= set(config)
+    assert queue == "FailedInvocationsQueue.Arn"
+    may_send = [
+        resource
+        for one in statements(function.removesuffix("Function"))
+        if "sqs:SendMessage" in as_list(one["Action"])
+        for resource in as_list(one["Resource"])
+    ]
+    assert queue in may_send
+
+
+def test_every_target_of_a_rule_has_a_dead_letter_queue_that_lets_the_rule_in():
+    found = translated()["Resources"]
+    rules = {name: one["Properties"] for name, one in found.items() if one["Type"] == "AWS::Events::Rule"}
+    policies = [one["Properties"] for one in found.values() if one["Type"] == "AWS::SQS::QueuePolicy"]
+
+    assert "SweepJobsFunctionSchedule" in rules
+    for name, rule in rules.items():
+        for target in rule["Targets"]:
+            queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+            (policy,) = [one for one in policies if {"Ref": queue} in one["Queues"]]
+            assert {"Fn::GetAtt": [name, "Arn"]} in _leaves(policy["PolicyDocument"]), (name, queue)
+
+
+def _leaves(node: Any) -> list[Any]:
+    found = [node]
+    for one in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        found += _leaves(one)
+    return found
+
+
+@pytest.mark.parametrize("queue", WATCHED_QUEUES)
+def test_a_queue_of_failures_has_an_alarm_that_tells_the_owner(queue):
+    watching = [
+        one["Properties"]
+        for one in of_type("AWS::CloudWatch::Alarm", **EVERYTHING).values()
+        if one["Properties"].get("Dimensions") == [{"Name": "QueueName", "Value": f"{queue}.QueueName"}]
+    ]
+
+    (alarm,) = watching
+    assert alarm["AlarmActions"] == ["AlarmTopic"]
+
+
+# --- who may come in --------------------------------------------------------------------------------------------------------
+
+
+def policies_of(kind: str, holders: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the statements about each queue, topic or bucket, by its name."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in of_type(kind, **EVERYTHING).values():
+        for holder in as_list(one["Properties"][holders]):
+            found.setdefault(holder, []).extend(one["Properties"]["PolicyDocument"]["Statement"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy", "holders", "action", "resource"),
+    [
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket", "s3:*", "{0}.Arn"),
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues", "sqs:*", "{0}.Arn"),
+        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics", "sns:Publish", "{0}"),
+    ],
+)
+def test_nothing_is_taken_without_tls(kind, policy, holders, action, resource):
+    by_holder = policies_of(policy, holders)
+
+    assert set(by_holder) == set(of_type(kind, **EVERYTHING))
+    for name, found in by_holder.items():
+        (deny,) = [one for one in found if one["Effect"] == "Deny"]
+        assert (deny["Principal"], deny["Action"]) == ("*", action)
+        assert deny["Condition"]["Bool"] == {"aws:SecureTransport": "false"}
+        assert resource.format(name) in as_list(deny["Resource"])
+
+
+def test_alarms_may_publish_on_the_topic_though_it_has_a_policy_of_its_own():
+    (allow,) = [one for one in policies_of("AWS::SNS::TopicPolicy", "Topics")["AlarmTopic"] if one["Effect"] == "Allow"]
+
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allow["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+    assert allow["Condition"]["ArnLike"]["aws:SourceArn"].startswith(
+        "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:"
+    )
+
+
+def trust(role: str) -> dict[str, Any]:
+    (statement,) = resources()[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    found: dict[str, Any] = statement
+    return found
+
+
+def test_only_this_accounts_state_machines_may_take_their_role():
+    said = trust("GenerateVideoRole")["Condition"]
+
+    assert said["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+    assert said["ArnLike"] == {"aws:SourceArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:*"}
+
+
+@pytest.mark.parametrize("role", sorted(name for name in of_type("AWS::IAM::Role") if name != "GenerateVideoRole"))
+def test_lambda_says_no_source_so_that_none_is_asked_of_it(role):
+    assert trust(role) == {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+
+
+def test_no_partition_is_written_out():
+    sources = [
+        ROOT / "template.yaml",
+        *(ROOT / "statemachine").glob("*.json"),
+        *(ROOT / "functions").rglob("*.py"),
+        *(ROOT / "layers" / "dropreel").rglob("*.py"),
+        *(ROOT / "cli").rglob("*.py"),
+    ]
+
+    assert [path.name for path in sources if re.search(r"arn:aws(-[a-z-]+)?:", path.read_text(encoding="utf-8"))] == []
+
+
+# --- buckets under a key ------------------------------------------------------------------------------------------------------
+
+KEY = EVERYTHING["KmsKeyArn"]
+KEY_USES = {"SubmitGeneration": {"kms:Decrypt"}, "DeliverVideo": {"kms:GenerateDataKey", "kms:Decrypt"}}
+
+
+@pytest.mark.parametrize("bucket", ["UploadsBucket", "VideosBucket"])
+def test_a_bucket_is_encrypted_with_the_owners_key_where_there_is_one(bucket):
+    def rule(**given: str) -> Any:
+        return resources(**given)[bucket]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+    assert rule() == [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+    assert rule(KmsKeyArn=KEY) == [
+        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}, "BucketKeyEnabled": True}
+    ]
+
+
+@pytest.mark.parametrize("role", ["SubmitGeneration", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs"])
+def test_who_reads_or_writes_objects_may_use_the_key_through_s3_and_nobody_else(role):
+    uses = [one for one in statements(role, KmsKeyArn=KEY) if any("kms:" in a for a in as_list(one["Action"]))]
+
+    assert {action for one in uses for action in as_list(one["Action"])} == KEY_USES.get(role, set())
+    assert all(one["Resource"] == KEY for one in uses)
+    assert all(one["Condition"]["StringLike"]["kms:ViaService"] == "s3.eu-central-1.*" for one in uses)
+    assert not any("kms:" in action for one in statements(role) for action in as_list(one["Action"]))
+
+
+# --- the existing bucket under a prefix ----------------------------------------------------------------------------------------
+
+
+def readable(**given: str) -> list[str]:
+    (read,) = [one for one in statements("SubmitGeneration", **given) if one["Sid"] == "ReadImage"]
+    return as_list(read["Resource"])
+
+
+def test_only_keys_under_the_prefix_may_be_read():
+    own = "UploadsBucket.Arn/*"
+
+    assert readable() == [own]
+    assert readable(ExistingUploadsBucketName="pictures") == [own, "arn:aws:s3:::pictures/*"]
+    assert readable(ExistingUploadsBucketName="pictures", UploadsPrefix="shop/") == [
+        own,
+        "arn:aws:s3:::pictures/shop/*",
+    ]
+
+
+def test_a_listing_of_the_existing_bucket_is_kept_to_the_prefix_and_a_missing_key_still_found_missing():
+    given = {"ExistingUploadsBucketName": "pictures", "UploadsPrefix": "shop/"}
+    lists = [one for one in statements("SubmitGeneration", **given) if one["Action"] == "s3:ListBucket"]
+
+    assert [one["Resource"] for one in lists] == ["UploadsBucket.Arn", "arn:aws:s3:::pictures"]
+    assert [one.get("Condition") for one in lists] == [None, {"StringLikeIfExists": {"s3:prefix": "shop/*"}}]
+
+
+def test_the_function_hears_of_the_prefix():
+    variables = resources(**EVERYTHING)["SubmitGenerationFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert variables["IMAGE_BUCKET_NAMES"] == "UploadsBucket,pictures"
+    assert (variables["EXISTING_UPLOADS_BUCKET_NAME"], variables["UPLOADS_PREFIX"]) == ("pictures", "shop/")
+
+
+def test_no_permission_is_for_everything():
+    roles = [name.removesuffix("Role") for name in of_type("AWS::IAM::Role")]
+    found = {role: [one["Resource"] for one in statements(role, **EVERYTHING)] for role in roles}
+
+    assert {role: each for role, each in found.items() if "*" in each} == {}
+    assert written()["Globals"]["Function"].get("Policies") is None

@@ -1,0 +1,136 @@
+"""Several stacks on one bus: an upload and a request have one answer, and the events say whose they are."""
+
+import json
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+from dropreel.events import SOURCE, EventType
+from tests.sample_events import load_event, object_created
+from tests.unit.template.resolved import ACCOUNT, as_list, resources, statements
+
+EXISTING = {"ExistingUploadsBucketName": "pictures"}
+PUBLISHERS = ("SubmitGeneration", "DeliverVideo", "ReportFailure", "SweepJobs")
+
+
+def rules_for(event: dict[str, Any], **given: str) -> list[str]:
+    """Return the names of the rules that take an event, as moto's EventBridge reads their patterns."""
+    rules = {name: one for name, one in resources(**given).items() if one["Type"] == "AWS::Events::Rule"}
+    patterns = {name: json.dumps(one["Properties"]["EventPattern"]) for name, one in rules.items()}
+    return [name for name, text in patterns.items() if EventPattern.load(text).matches_event(event)]
+
+
+def uploaded(bucket: str, key: str = "shop/a.jpg", **changes: Any) -> dict[str, Any]:
+    return {**object_created(bucket, key, 1, "etag", "v1", "seq"), "account": ACCOUNT, **changes}
+
+
+def requested(image: Any, **changes: Any) -> dict[str, Any]:
+    return {**load_event("video_generation_requested"), "account": ACCOUNT, "detail": {"image": image}, **changes}
+
+
+def image_in(bucket: str, key: str = "shop/a.jpg") -> dict[str, str]:
+    return {"bucket": bucket, "key": key}
+
+
+def test_an_upload_into_the_stacks_own_bucket_is_taken_once():
+    assert rules_for(uploaded("UploadsBucket"), **EXISTING) == ["ImageUploadedRule"]
+
+
+def test_an_upload_into_the_existing_bucket_is_taken_once():
+    assert rules_for(uploaded("pictures"), **EXISTING) == ["ExistingBucketImageUploadedRule"]
+
+
+@pytest.mark.parametrize("event", [uploaded("another"), requested(image_in("another"))], ids=["upload", "request"])
+def test_what_concerns_another_stacks_bucket_is_left_to_it(event):
+    assert rules_for(event, **EXISTING) == []
+
+
+@pytest.mark.parametrize("event", [uploaded("pictures"), requested(image_in("pictures"))], ids=["upload", "request"])
+def test_without_an_existing_bucket_nothing_of_it_is_taken(event):
+    assert rules_for(event) == []
+
+
+@pytest.mark.parametrize("bucket", ["UploadsBucket", "pictures"])
+def test_a_request_about_an_image_in_a_bucket_of_the_stack_is_taken_once(bucket):
+    assert rules_for(requested(image_in(bucket)), **EXISTING) == ["VideoRequestedRule"]
+
+
+@pytest.mark.parametrize("event", [uploaded("UploadsBucket"), requested(image_in("UploadsBucket"))])
+def test_what_another_account_says_is_not_taken(event):
+    assert rules_for({**event, "account": "999999999999"}) == []
+
+
+@pytest.mark.parametrize("image", [None, "a.jpg", {}, {"key": "a.jpg"}, {"bucket": 5}, {"bucket": {}}])
+def test_a_request_that_names_no_bucket_is_nobodys(image):
+    assert rules_for(requested(image)) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"bucket": "UploadsBucket"},
+        {"bucket": "UploadsBucket", "key": "a.jpg", "color": "red"},
+        {"bucket": ["UploadsBucket", 5]},  # EventBridge looks for a value among several
+    ],
+)
+def test_a_request_that_names_our_bucket_and_is_wrong_otherwise_is_taken_to_be_answered(image):
+    assert rules_for(requested(image)) == ["VideoRequestedRule"]
+
+
+def test_an_execution_of_another_account_is_not_ours():
+    detail = {"stateMachineArn": "GenerateVideoStateMachine", "status": "FAILED", "name": "x"}
+    event = {"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail}
+
+    assert rules_for({**event, "account": ACCOUNT}) == ["ExecutionEndedRule"]
+    assert rules_for({**event, "account": "999999999999"}) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "rules"), [("shop/a.jpg", 1), ("shop/b/c.jpg", 1), ("other/a.jpg", 0), ("shop.jpg", 0)]
+)
+def test_of_the_existing_bucket_only_what_is_under_the_prefix_is_taken(key, rules):
+    assert len(rules_for(uploaded("pictures", key), **EXISTING, UploadsPrefix="shop/")) == rules
+
+
+def test_the_prefix_does_not_hold_for_the_stacks_own_bucket():
+    event = uploaded("UploadsBucket", "anywhere.jpg")
+
+    assert rules_for(event, **EXISTING, UploadsPrefix="shop/") == ["ImageUploadedRule"]
+
+
+def test_every_rule_that_feeds_a_queue_may_write_into_it():
+    for given in ({}, EXISTING):
+        found = resources(**given)
+        allow = found["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
+        named = allow["Condition"]["ArnEquals"]["aws:SourceArn"]
+        feeding = [
+            f"{name}.Arn"
+            for name, one in found.items()
+            if one["Type"] == "AWS::Events::Rule" and one["Properties"]["Targets"][0]["Arn"] == "SubmissionQueue.Arn"
+        ]
+        assert sorted(named) == sorted(feeding)
+
+
+def put_events(role: str) -> list[dict[str, Any]]:
+    return [one for one in statements(role) if "events:PutEvents" in as_list(one["Action"])]
+
+
+@pytest.mark.parametrize("role", PUBLISHERS)
+def test_a_step_may_publish_our_own_events_alone(role):
+    (statement,) = put_events(role)
+
+    said = statement["Condition"]["StringEquals"]
+    assert said["events:source"] == SOURCE
+    # Deferred is published from the release on that knows it: the permission may be there before.
+    assert set(said["events:detail-type"]) == {event.value for event in EventType} | {"Video Generation Deferred"}
+    assert "*" not in statement["Resource"]
+
+
+def test_check_status_publishes_nothing():
+    assert put_events("CheckStatus") == []
+
+
+@pytest.mark.parametrize("role", PUBLISHERS)
+def test_who_publishes_knows_the_stacks_name(role):
+    assert resources()[f"{role}Function"]["Properties"]["Environment"]["Variables"]["STACK_NAME"] == "shop"
