@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.local_account import LocalAccount, function_processes, log_lines, logical_name
 from cli.stack import Stack
 from local.cloud import API_KEY, STACK_NAME, LocalCloud, deploy, running_engine
+from local.parameters import local_parameters
 from local.provider_simulator.process import running_simulator
 
 Counts = Mapping[str, float]
@@ -138,7 +139,7 @@ def metered_cloud(say: Callable[[str], None]) -> Iterator[LocalAccount]:
         running_simulator(API_KEY) as simulator,
     ):
         say("deploying template.yaml with sam deploy")
-        deploy(engine, {"NohumanApiKey": API_KEY, "NohumanApiBaseUrl": simulator.base_url, **PARAMETERS})
+        deploy(engine, {**local_parameters(simulator.base_url, API_KEY), **PARAMETERS})
         stack = Stack.find(STACK_NAME, engine.session(), engine.endpoint_url)
         account = LocalAccount(LocalCloud(engine, simulator, stack))
         account.client("dynamodb").update_table(

@@ -17,13 +17,14 @@ import boto3
 import requests
 
 from cli.stack import Stack
+from local.logs import new_log_folder, shown
+from local.parameters import local_parameters, override
 from local.provider_simulator.process import RunningSimulator, running_simulator
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
-LOGS = ROOT / ".local" / "logs"
 STACK_NAME = "dropreel-local"
 REGION = "us-east-1"
 API_KEY = "local-key"
@@ -37,10 +38,11 @@ class LocalCloudFault(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """A running ministack."""
+    """A running ministack. `logs` is the folder that this run writes its logs to."""
 
     endpoint_url: str
     process: subprocess.Popen[bytes]
+    logs: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -72,29 +74,34 @@ def running_cloud(
     created_seconds: float = 1.0,
     processing_seconds: float = 6.0,
     environment: Mapping[str, str] | None = None,
+    logs: Path | None = None,
 ) -> Iterator[LocalCloud]:
     """Start the engine and the simulator, deploy, and stop both at the end whatever happens. Raises LocalCloudFault.
 
-    `environment` has more variables for the engine: its settings.
+    `environment` has more variables for the engine: its settings. `logs` is a folder from `new_log_folder`; without one, the
+    run gets its own.
     """
     say("starting the local cloud")
     with (
-        running_engine(environment) as engine,
+        running_engine(environment, logs=logs) as engine,
         running_simulator(API_KEY, created_seconds=created_seconds, processing_seconds=processing_seconds) as simulator,
     ):
         say("deploying template.yaml with sam deploy")
-        deploy(engine, {**_local_parameters(simulator.base_url), **(parameters or {})})
+        deploy(engine, {**local_parameters(simulator.base_url, API_KEY), **(parameters or {})})
         stack = Stack.find(STACK_NAME, engine.session(), engine.endpoint_url)
         yield LocalCloud(engine, simulator, stack)
 
 
 @contextmanager
-def running_engine(environment: Mapping[str, str] | None = None) -> Iterator[Engine]:
-    """Run ministack on a free port of 127.0.0.1 with a folder of its own for all that it writes."""
-    LOGS.mkdir(parents=True, exist_ok=True)
+def running_engine(environment: Mapping[str, str] | None = None, *, logs: Path | None = None) -> Iterator[Engine]:
+    """Run ministack on a free port of 127.0.0.1 with a folder of its own for all that it writes. Raises LocalCloudFault.
+
+    `environment` has more variables for it. It is corrected (engine_corrections.py), unless `ENGINE_AS_SHIPPED` is one of them.
+    """
+    logs = logs or new_log_folder()
     port = _free_port()
     place = Path(tempfile.mkdtemp(prefix="dropreel-engine-"))
-    log = LOGS / "engine.log"
+    log = logs / "engine.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     settings = {
         **inherited,
@@ -103,6 +110,7 @@ def running_engine(environment: Mapping[str, str] | None = None) -> Iterator[Eng
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",  # else a broker listens on every address of the machine, on one fixed port
         "STATE_DIR": str(place / "state"),
         "S3_DATA_DIR": str(place / "s3"),
         "TMPDIR": str(place),
@@ -118,7 +126,7 @@ def running_engine(environment: Mapping[str, str] | None = None) -> Iterator[Eng
             env=settings,
             start_new_session=True,
         )
-    engine = Engine(f"http://127.0.0.1:{port}", process)
+    engine = Engine(f"http://127.0.0.1:{port}", process, logs)
     try:
         _wait_until_healthy(engine, log)
         yield engine
@@ -129,9 +137,9 @@ def running_engine(environment: Mapping[str, str] | None = None) -> Iterator[Eng
 
 def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STACK_NAME) -> None:
     """Run `sam deploy --config-env local` on what `sam build` made. Raises LocalCloudFault with the place of its log."""
-    log = LOGS / "sam-deploy.log"
+    log = engine.logs / f"sam-deploy-{stack_name}.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    overrides = [f'{name}="{value}"' for name, value in parameters.items()]
+    overrides = [override(name, value) for name, value in parameters.items()]
     with log.open("wb") as out:
         done = subprocess.run(
             [
@@ -152,11 +160,7 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
             check=False,
         )
     if done.returncode:
-        raise LocalCloudFault(f"sam deploy failed:\n{_end_of(log)}\nIts whole log is {log}")
-
-
-def _local_parameters(base_url: str) -> dict[str, str]:
-    return {"NohumanApiKey": API_KEY, "NohumanApiBaseUrl": base_url, "UploadSettleSeconds": "1"}
+        raise LocalCloudFault(f"sam deploy failed:\n{_end_of(log)}\nIts whole log is {shown(log)}")
 
 
 def _free_port() -> int:
@@ -176,7 +180,7 @@ def _wait_until_healthy(engine: Engine, log: Path) -> None:
                 return
         except requests.ConnectionError:
             time.sleep(0.1)
-    raise LocalCloudFault(f"the local cloud did not start:\n{_end_of(log)}\nIts whole log is {log}")
+    raise LocalCloudFault(f"the local cloud did not start:\n{_end_of(log)}\nIts whole log is {shown(log)}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

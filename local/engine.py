@@ -23,8 +23,8 @@ if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if "ENGINE_AS_SHIPPED" not in os.environ:  # for the tests that say what has still to be corrected
         sys.path.append(str(Path(__file__).resolve().parents[1]))
-        from local.engine_event_conditions import know_what_put_events_puts
+        from local.engine_corrections import correct_all
 
-        know_what_put_events_puts()
+        correct_all()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__")

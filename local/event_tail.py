@@ -23,12 +23,18 @@ class EventTail:
 
     def events(self) -> list[dict[str, Any]]:
         """Return every event that has arrived by now."""
+        self.new_events()
+        return self.seen
+
+    def new_events(self) -> list[dict[str, Any]]:
+        """Return the events that have arrived since the last look."""
         client = self.stack.session.client("sqs", endpoint_url=self.stack.endpoint_url)
+        known = len(self.seen)
         while messages := client.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 self.seen.append(json.loads(message["Body"]))
                 client.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
-        return self.seen
+        return self.seen[known:]
 
     def wait_for(self, key: str, detail_type: str, seconds: float = 30) -> dict[str, Any]:
         """Return the event of this type about the image with this key. Raises TimeoutError if it does not come."""

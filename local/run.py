@@ -1,4 +1,4 @@
-"""`make run`: one photograph's whole way through the local cloud, with its video in output/ at the end."""
+"""`make run`: a photograph's whole way through the local cloud, with its video in output/ at the end; or a folder's."""
 
 import json
 import os
@@ -17,8 +17,10 @@ from cli.progress import JobProgress, describe_video, explain_end
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus
 from dropreel.prices import usd
-from local.cloud import LOGS, ROOT, LocalCloud, LocalCloudFault, running_cloud
+from local.cloud import ROOT, LocalCloud, LocalCloudFault, running_cloud
 from local.event_tail import event_tail
+from local.folder import Folder, read_folder, run_folder
+from local.logs import new_log_folder, shown
 
 SAMPLE = ROOT / "local" / "sample.jpg"
 OUTPUT = ROOT / "output"
@@ -26,26 +28,40 @@ WAIT_SECONDS = 180
 
 
 def main() -> int:
-    """Return 0 once the video is there, 1 where anything failed, 2 where there is no such image."""
+    """Return 0 once every video is there, 1 where one failed, 2 where there is no such image."""
     console = Console(soft_wrap=True)
-    image = Path(os.environ.get("IMAGE") or SAMPLE)
-    if not image.is_file():
-        console.print(f"There is no image {escape(str(image))}.", style="red")
+    image = Path(os.environ.get("IMAGE") or SAMPLE).expanduser()
+    folder = read_folder(image) if image.is_dir() else None
+    if mistake := _mistake(image, folder):
+        console.print(escape(mistake), style="red")
         return 2
-    started = time.monotonic()
+    started, logs = time.monotonic(), new_log_folder()
 
     def say(step: str) -> None:
         console.print(f"  {time.monotonic() - started:5.1f} s  {step}", highlight=False)
 
+    # A folder may cost more than a day's limit, and nothing is paid here.
+    parameters = {"DailySpendLimitUsd": "unlimited"} if folder else None
     try:
-        with running_cloud(say) as cloud:
-            return _drop_and_show(cloud, image, console)
+        with running_cloud(say, parameters, logs=logs) as cloud:
+            if folder is None:
+                return _drop_and_show(cloud, image, console)
+            return 0 if run_folder(cloud.stack, folder, options_from(os.environ), OUTPUT, console) else 1
     except (LocalCloudFault, TimeoutError, BotoCoreError, ClientError, OSError, requests.RequestException) as fault:
-        console.print(f"The run failed: {escape(str(fault))}\nLook into {LOGS.relative_to(ROOT)}/.", style="red")
+        console.print(f"The run failed: {escape(str(fault))}\nLook into {shown(logs)}/.", style="red")
         return 1
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 130
+
+
+def _mistake(image: Path, folder: Folder | None) -> str | None:
+    """Say what is wrong with the image that was asked for, before anything is started."""
+    if folder is not None:
+        return None if folder.images else f"There is no image in {image}/."
+    if not image.is_file():
+        return f"There is no image {image}."
+    return None if os.access(image, os.R_OK) else f"{image} cannot be read: you lack the permission."
 
 
 def _drop_and_show(cloud: LocalCloud, image: Path, console: Console) -> int:
@@ -58,7 +74,9 @@ def _drop_and_show(cloud: LocalCloud, image: Path, console: Console) -> int:
             for job in follow(cloud.stack, dropped, WAIT_SECONDS, progress.waiting):
                 progress.saw(job)
         if job.status is not JobStatus.COMPLETED:
-            console.print(f"{escape(explain_end(job))}\nLook into {LOGS.relative_to(ROOT)}/.", style="red")
+            # What is rejected is for its owner to correct; anything else that ends like this has its cause in here.
+            where = "" if job.status is JobStatus.REJECTED else f"\nLook into {shown(cloud.engine.logs)}/."
+            console.print(f"{escape(explain_end(job))}{where}", style="red")
             return 1
         event = tail.wait_for(dropped.key, EventType.COMPLETED)
     _show(console, fetch(cloud.stack, job, OUTPUT), job, event)
@@ -66,7 +84,7 @@ def _drop_and_show(cloud: LocalCloud, image: Path, console: Console) -> int:
 
 
 def _show(console: Console, video: Path, job: Job, event: dict[str, object]) -> None:
-    console.print(f"\n[bold]Video[/]  {escape(str(video.relative_to(ROOT)))}", highlight=False)
+    console.print(f"\n[bold]Video[/]  {escape(shown(video))}", highlight=False)
     console.print(f"       {describe_video(video)}", highlight=False)
     console.print(f"[bold]Event[/]  {event['detail-type']} from {event['source']}", highlight=False)
     console.print_json(json.dumps(event["detail"]), indent=2)

@@ -3,7 +3,7 @@
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-BRING_THEIR_OWN = ("tests/e2e/test_stock_clients.py",)
+BRING_THEIR_OWN = ("tests/e2e/test_stock_clients.py", "tests/e2e/test_local_runs.py")
 """Tests that start local clouds of their own."""
 
 

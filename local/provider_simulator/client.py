@@ -36,6 +36,10 @@ class SimulatorClient:
         """Changes `created_seconds`, `processing_seconds` or `result_url_seconds` of what is accepted from now on."""
         self._call("PUT", "pace", seconds)
 
+    def share_videos(self, one_for_all: bool = True) -> None:
+        """Lets all images share one video for each shape, length and prompt from now on, or each have its own again."""
+        self._call("PUT", "rendering", {"one_for_all": one_for_all})
+
     def reset(self) -> None:
         """Forgets submissions, generations and faults."""
         self._call("POST", "reset")

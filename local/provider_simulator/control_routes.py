@@ -19,6 +19,14 @@ class PaceChange(BaseModel):
     result_url_seconds: float = Field(3600.0, ge=0, allow_inf_nan=False, description="Life of a result address.")
 
 
+class RenderingChange(BaseModel):
+    """How videos are made for the generations accepted from now on."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    one_for_all: bool = Field(description="Whether all images share one video for each shape, length and prompt.")
+
+
 router = APIRouter(prefix="/simulator", tags=["simulator"])
 """The control endpoints. They need no key: the simulator listens on loopback only."""
 
@@ -54,6 +62,13 @@ async def change_pace(pace: PaceChange, simulator: CurrentSimulator) -> dict[str
     """Changes how fast generations go."""
     named = {name: float(getattr(pace, name)) for name in pace.model_fields_set}
     return vars(simulator.ledger.change_pace(**named))
+
+
+@router.put("/rendering")
+async def change_rendering(rendering: RenderingChange, simulator: CurrentSimulator) -> dict[str, bool]:
+    """Renders each image, or one for all that ask for the same: rendering is what a run of many images takes longest for."""
+    simulator.videos.one_for_all = rendering.one_for_all
+    return {"one_for_all": rendering.one_for_all}
 
 
 @router.post("/reset")

@@ -26,6 +26,8 @@ class Videos:
 
     def __init__(self, render: Renderer = render_video) -> None:
         self._render = render
+        self.one_for_all = False
+        """Whether every image gets the video of the first that asked for the same plan: for runs of many images."""
         self._directory = tempfile.TemporaryDirectory(prefix="provider-simulator-")
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
         self._stop = threading.Event()
@@ -35,13 +37,14 @@ class Videos:
 
     def video(self, image: bytes, image_sha256: str, plan: VideoPlan) -> VideoFile:
         """The video of an image: the one that exists, the one on its way, or a new one."""
+        source_of_video = "" if self.one_for_all else image_sha256
         with self._lock:
-            known = self._files.get((image_sha256, plan))
+            known = self._files.get((source_of_video, plan))
             if known is None:
                 # Each render has files of its own: one that was given up may still be tidying when the next begins.
                 source = Path(self._directory.name, f"{next(self._numbers)}.image")
                 source.write_bytes(image)
-                known = self._files[image_sha256, plan] = self._pool.submit(self._make, source, plan, self._stop)
+                known = self._files[source_of_video, plan] = self._pool.submit(self._make, source, plan, self._stop)
         return known
 
     def _make(self, source: Path, plan: VideoPlan, stop: threading.Event) -> Path:

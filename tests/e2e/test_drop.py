@@ -1,5 +1,6 @@
 """A drop and what comes of it, through the whole local cloud."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from dropreel.jobs import JobStatus
 from tests.e2e.conftest import SAMPLE, Account
 from tests.sample_events import object_created
+from tests.support.photographs import small_jpeg
 
 AWKWARD_KEYS = [
     "with space.jpg",
@@ -92,8 +94,22 @@ def test_the_provider_fetches_the_very_image_that_was_dropped(account: Account) 
     account.ended(key)
 
     (submission,) = account.submitted(key)
-    assert submission["image"]["bytes"] == SAMPLE.stat().st_size
+    assert submission["image"]["sha256"] == hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
     assert submission["paid"] is True
+
+
+def test_the_sample_photograph_is_taken_without_a_warning_and_a_small_one_with(account: Account) -> None:
+    key, small = account.new_key(), account.new_key("small.jpg")
+    account.put(key)
+    account.put(small, small_jpeg())
+
+    assert account.ended(key).warnings == ()
+    (warning,) = account.ended(small).warnings
+    assert "1024 x 1024" in warning
+    video = account.ended(small).video
+    assert video is not None
+    stored = account.client("s3").get_object(Bucket=account.videos, Key=video.receipt_key)
+    assert json.loads(stored["Body"].read())["warnings"] == [warning]
 
 
 def test_a_text_file_named_jpg_is_rejected_and_told(account: Account) -> None:

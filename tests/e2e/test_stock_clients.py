@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 
@@ -93,29 +92,7 @@ def test_make_run_fails_plainly_for_what_is_no_image() -> None:
     assert done.returncode == 1
     assert "not a JPG, PNG or WebP image" in " ".join(done.stdout.split())
     assert "Nothing was spent." in done.stdout
-
-
-def test_make_up_says_what_to_paste_and_stops_on_ctrl_c() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "local.up"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        if "Ctrl-C" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=30)
-
-    assert process.returncode == 0
-    assert "aws s3 cp local/sample.jpg s3://" in said
-    assert "AWS_ENDPOINT_URL=http://127.0.0.1:" in said
-    assert "Stopping." in rest
+    assert "logs" not in done.stdout  # there is nothing in them that would help
 
 
 def _cli(account: Account, answers: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

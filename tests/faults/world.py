@@ -31,8 +31,9 @@ from tests.faults.script import NOTICES, Script, Words
 from tests.faults.services import REGION, Buckets, Message, refusal, spoilt
 from tests.faults.state_machine import Execution, StateMachine, StepFault
 from tests.faults.tables import Tables
-from tests.integration.conftest import SAMPLE, WIRED, call
+from tests.integration.conftest import WIRED, call
 from tests.sample_events import from_queue, object_created
+from tests.support.photographs import small_jpeg
 
 _RESOURCES: dict[str, Any] = load_template(str(Path(__file__).resolve().parents[2] / "template.yaml"))["Resources"]
 _QUEUE = _RESOURCES["SubmissionQueue"]["Properties"]
@@ -183,7 +184,7 @@ class World:
 
     def _written(self, key: str, reason: str) -> Message:
         """Write an image, and return its event as a message."""
-        stored = self.buckets.put("uploads", key, SAMPLE.read_bytes(), at=self.now)
+        stored = self.buckets.put("uploads", key, small_jpeg(), at=self.now)
         event = object_created("uploads", key, len(stored.content), stored.etag, stored.version_id, "seq")
         event["detail"]["reason"] = reason
         return Message(json.dumps(event), self.now)

@@ -74,6 +74,19 @@ def test_another_image_or_another_plan_is_another_video(videos: Videos, renderer
     assert len(paths) == 2 * len(plans)
 
 
+def test_all_images_share_one_video_of_a_plan_where_that_is_asked_for(videos: Videos, renderer: SlowRenderer) -> None:
+    renderer.may_end.set()
+    own = order(videos, b"cat").result(5)
+
+    videos.one_for_all = True
+    shared = {order(videos, image).result(5) for image in (b"dog", b"eel", b"cat")}
+    wide = order(videos, b"eel", replace(PLAN, aspect_ratio="1:1")).result(5)
+    videos.one_for_all = False
+
+    assert len({own, *shared, wide}) == 3
+    assert order(videos, b"eel").result(5).read_bytes() == b"video of eel"
+
+
 def test_only_finished_videos_stay_on_disk(videos: Videos, renderer: SlowRenderer) -> None:
     renderer.may_end.set()
 

@@ -1,0 +1,157 @@
+"""`make run IMAGE=folder/`: every picture in a folder with its files, as `aws s3 cp --recursive` would bring them."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.drop import Dropped, drop, fetch
+from cli.stack import Stack
+from dropreel.adapters.job_table import JobTable
+from dropreel.jobs import TERMINAL, ImageRef, Job, JobStatus, Money, is_image_key, job_id_of
+from dropreel.prices import usd
+from local.logs import shown
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+QUIET_SECONDS = 180
+"""So long nothing may change on any job before the run gives up."""
+_LOOK_SECONDS = 0.5
+_BATCH = 100
+"""DynamoDB gives so many items in one BatchGetItem."""
+_MAX_REASON_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What is in a folder, as keys: paths below it, with `/` between their parts."""
+
+    root: Path
+    images: tuple[str, ...]
+    option_files: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def read_folder(root: Path) -> Folder:
+    """Sort a folder's files, its subfolders' too, into what the stack takes for images, for options, and for neither."""
+    images, option_files, skipped = [], [], []
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            key = path.relative_to(root).as_posix()
+            if is_image_key(key, path.stat().st_size):
+                images.append(key)
+            elif key.lower().endswith(".json"):
+                option_files.append(key)
+            else:
+                skipped.append(key)
+    return Folder(root, tuple(images), tuple(option_files), tuple(skipped))
+
+
+def drop_folder(stack: Stack, folder: Folder, options: dict[str, str]) -> list[Dropped]:
+    """Upload the files with options first, so that they are there before the images that they are for."""
+    client = stack.session.client("s3", endpoint_url=stack.endpoint_url)
+    for key in folder.option_files:
+        content = (folder.root / key).read_bytes()
+        client.put_object(Bucket=stack.outputs["UploadsBucketName"], Key=key, Body=content)
+    return [drop(stack, folder.root / key, options, key) for key in folder.images]
+
+
+def follow_all(
+    stack: Stack,
+    dropped: Iterable[Dropped],
+    waiting: Callable[[Counter[str]], None] = lambda _: None,
+    quiet_seconds: float = QUIET_SECONDS,
+) -> Iterator[Job]:
+    """Yield each image's job once it has ended. Raises TimeoutError where none changes for so long.
+
+    `waiting` is called after each look with the number of jobs in each status.
+    """
+    client = stack.session.client("dynamodb", endpoint_url=stack.endpoint_url)
+    table = JobTable(client, stack.outputs["JobsTableName"])
+    open_ids = {job_id_of(ImageRef(one.bucket, one.key, one.version_id)) for one in dropped}
+    seen: dict[str, dict[str, Any]] = {}
+    changed_at = time.monotonic()
+    while open_ids:
+        states = {state["job_id"]["S"]: state for state in _states(client, table.table, open_ids)}
+        if not states.items() <= seen.items():
+            seen, changed_at = {**seen, **states}, time.monotonic()
+        for job_id, state in states.items():
+            if state["status"]["S"] in TERMINAL and "pending_events" not in state and (job := table.get(job_id)):
+                open_ids.remove(job_id)
+                yield job
+        waiting(Counter(state["status"]["S"] for state in seen.values()))
+        if time.monotonic() - changed_at > quiet_seconds:
+            raise TimeoutError(f"{len(open_ids)} jobs have not changed for {quiet_seconds:.0f} seconds")
+        if open_ids:
+            time.sleep(_LOOK_SECONDS)
+
+
+def _states(client: "DynamoDBClient", table: str, job_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the little of each job that tells whether it has changed: one call for a hundred of them."""
+    keys = [{"job_id": {"S": job_id}} for job_id in sorted(job_ids)]
+    for start in range(0, len(keys), _BATCH):
+        wanted: Any = {
+            "Keys": keys[start : start + _BATCH],
+            "ProjectionExpression": "job_id, #status, polls, updated_at, pending_events",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ConsistentRead": True,
+        }
+        yield from client.batch_get_item(RequestItems={table: wanted})["Responses"].get(table, [])
+
+
+def run_folder(stack: Stack, folder: Folder, options: dict[str, str], output: Path, console: Console) -> bool:
+    """Drop a folder, show what becomes of it, fetch the videos. Return whether every image became one."""
+    for key in folder.skipped:
+        console.print(f"  skipped  {escape(key)}: the stack does not take it for an image", highlight=False)
+    console.print(
+        f"Dropping {_count(len(folder.images), 'image')} and {_count(len(folder.option_files), 'file')} with options "
+        f"from {escape(str(folder.root))} into s3://{stack.outputs['UploadsBucketName']}/",
+        highlight=False,
+    )
+    started, rows = time.monotonic(), []
+    with console.status("waiting for the uploads' events") as status:
+
+        def say_how_far(counts: Counter[str]) -> None:
+            status.update(", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "waiting")
+
+        for job in follow_all(stack, drop_folder(stack, folder, options), say_how_far):
+            video = _fetched(stack, job, output)
+            rows.append((job, video))
+            console.print(
+                f"  {time.monotonic() - started:5.1f} s  {len(rows)}/{len(folder.images)}  "
+                f"[bold]{job.status.value}[/]  {escape(str(job.image['key']))}",
+                highlight=False,
+            )
+    console.print(_table(rows))
+    return all(job.status is JobStatus.COMPLETED for job, _ in rows)
+
+
+def _fetched(stack: Stack, job: Job, output: Path) -> Path | None:
+    """Bring a job's video into the same folder below `output` that its image has."""
+    return None if job.video is None else fetch(stack, job, output / PurePosixPath(job.video.key).parent)
+
+
+def _table(rows: list[tuple[Job, Path | None]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("image", "status", "cost", "video or reason"):
+        table.add_column(heading, overflow="fold")
+    for job, video in sorted(rows, key=lambda row: str(row[0].image["key"])):
+        cost = "" if job.money is Money.NONE else f"${usd(job.cost_cents)}"
+        reason = (job.reason.message if job.reason else "")[:_MAX_REASON_CHARACTERS]
+        what = shown(video) if video else reason
+        table.add_row(escape(str(job.image["key"])), job.status.value, cost, escape(what))
+    total = sum(job.cost_cents for job, _ in rows if job.money is not Money.NONE)
+    table.caption = f"${usd(total)} at the provider; this run was simulated and cost nothing."
+    table.caption_justify = "left"
+    return table
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
