@@ -49,7 +49,7 @@ drop: $(DEV)/installed ## drop IMAGE=my.jpg into your own AWS stack and wait for
 	@$(DEV)/bin/python -m cli drop
 
 deploy: $(DEV)/installed $(SAM)/installed $(BUILT) ## deploy into your own AWS account (asks the first time; GUIDED=1 asks again, STACK=name)
-	@$(DEV)/bin/python -m cli deploy $(if $(GUIDED),--guided)
+	@$(DEV)/bin/python -m cli deploy
 
 remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS account, and say what is kept and why
 	@$(DEV)/bin/python -m cli remove

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.drop import drop, fetch, follow
-from cli.options import options_from
+from cli.options import option_faults, options_from
 from cli.progress import JobProgress, describe_video, explain_end
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus
@@ -28,6 +28,9 @@ WAIT_SECONDS = 180
 def main() -> int:
     """Return 0 once the video is there, 1 where anything failed, 2 where there is no such image."""
     console = Console(soft_wrap=True)
+    if faults := option_faults(options_from(os.environ)):
+        console.print(escape("\n".join(faults)), style="red")
+        return 2
     image = Path(os.environ.get("IMAGE") or SAMPLE)
     if not image.is_file():
         console.print(f"There is no image {escape(str(image))}.", style="red")
