@@ -232,10 +232,9 @@ def build(checkout: Checkout, template: dict[str, Any]) -> None:
 
 
 def test_saved_answers_of_an_older_sam_deploy_are_not_sent(account: Account, checkout: Checkout) -> None:
-    build(
-        checkout,
-        {**TINY, "Parameters": {**TINY["Parameters"], "DailySpendLimitUsd": {"Type": "String", "Default": "50"}}},
-    )
+    limit = {"DailySpendLimitUsd": {"Type": "String", "Default": "50"}}
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "DailySpendLimitUsd"}}}
+    build(checkout, {"Parameters": {**TINY["Parameters"], **limit}, "Resources": {"Queue": queue}})
     first = checkout.cli("deploy", STACK="older", NOHUMAN_API_KEY=KEY, YES="1",
                          MAKE_VARIABLES="DAILY_SPEND_LIMIT_USD", DAILY_SPEND_LIMIT_USD="0")  # fmt: skip
     assert first.returncode == 0, first.stdout + first.stderr

@@ -39,6 +39,7 @@ def make(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]
         (["bench", "ONYL=startup"], "There is no ONYL; did you mean ONLY?"),
         (["test-faults", "DROPREEL_SCHEDULE=9"], "There is no DROPREEL_SCHEDULE; did you mean DROPREEL_SCHEDULES?"),
         (["remove", "DURATION=5"], "make remove takes no DURATION: that is for make run, make drop."),
+        (["up", "NOHUMAN_API_KEY=k"], "make up takes no NOHUMAN_API_KEY: that is for make deploy."),
         (["lint", "FAST=1"], "There is no FAST; make lint takes no variables."),
         (["run", "it's=1"], "There is no it's; make run takes IMAGE, "),
     ],
