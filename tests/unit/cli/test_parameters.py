@@ -34,7 +34,7 @@ def test_every_default_of_the_template_is_taken_and_only_the_key_has_none(parame
         ("DefaultMode", "hd", "DefaultMode is 'hd'; allowed are fast, hq."),
         ("DailySpendLimitUsd", "50.001", "must be dollars with up to two decimals, or unlimited."),
         ("DailySpendLimitUsd", "", "must be dollars"),
-        ("PollIntervalSeconds", "0", "must be a number from 1 to 60"),
+        ("PollIntervalSeconds", "0", "PollIntervalSeconds is '0'; must be"),
         ("PollIntervalSeconds", "often", "PollIntervalSeconds is 'often'"),
         ("DefaultPrompt", "", "DefaultPrompt is ''; must not be empty."),
         ("DefaultPrompt", "x" * 2501, "length that is not allowed."),
@@ -59,6 +59,21 @@ def test_what_the_template_does_not_take_is_told(
 )
 def test_what_the_template_takes_is_let_through(parameters: dict[str, Parameter], name: str, value: str) -> None:
     assert parameters[name].fault_of(value) is None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sentence"),
+    [
+        ({"MinValue": 1, "MaxValue": 60}, "must be a number from 1 to 60."),
+        ({"MinValue": 1}, "must be a number of 1 or more."),
+    ],
+)
+def test_a_number_out_of_its_bounds_is_told_with_them(bounds: dict[str, int], sentence: str) -> None:
+    number = Parameter("Seconds", {"Type": "Number", **bounds})
+
+    assert number.fault_of("1") is None
+    for wrong in ("0", "often", ""):
+        assert sentence in (number.fault_of(wrong) or "")
 
 
 def test_a_secret_that_is_not_right_is_not_shown() -> None:
