@@ -7,9 +7,16 @@ ENGINE := .venvs/ministack
 SCAN := .venvs/checkov
 OLDEST := .venvs/oldest
 
-# What `make run` and `make drop` take, passed on as environment, so that neither a shell nor make reads what is in a prompt.
-VARIABLES := IMAGE PROMPT MODE NEGATIVE_PROMPT ASPECT_RATIO DURATION CFG_SCALE SOUND STACK
-$(foreach name,$(VARIABLES),$(eval override export $(name) := $$(value $(name))))
+# What stands on make's command line. A name that the target does not take is refused before anything is installed or paid;
+# cli/variables.py knows them all. The rest is passed on as environment, so that neither a shell nor make reads what is in a prompt.
+GIVEN := $(sort $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+ifeq ($(MAKELEVEL)$(if $(GIVEN),,-),0)
+ifeq ($(lastword $(shell $(PYTHON) -B -m cli.variables '$(MAKECMDGOALS)' '$(subst ','\'',$(GIVEN))'; echo $$?)),2)
+$(error Nothing was started)
+endif
+endif
+$(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
+export MAKE_VARIABLES := $(GIVEN)
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Nothing that is packaged or hashed gets compiled files in it.
@@ -41,8 +48,8 @@ up: $(INSTALLED) $(BUILT) ## keep the local cloud running until Ctrl-C, and prin
 drop: $(DEV)/installed ## drop IMAGE=my.jpg into your own AWS stack and wait for its video (PROMPT="..." ...)
 	@$(DEV)/bin/python -m cli drop
 
-deploy: $(DEV)/installed $(SAM)/installed $(BUILT) ## deploy into your own AWS account (asks the first time; GUIDED=1 asks again)
-	@$(DEV)/bin/python -m cli deploy $(if $(GUIDED),--guided)
+deploy: $(DEV)/installed $(SAM)/installed $(BUILT) ## deploy into your own AWS account (asks the first time; GUIDED=1 asks again, STACK=name)
+	@$(DEV)/bin/python -m cli deploy
 
 remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS account, and say what is kept and why
 	@$(DEV)/bin/python -m cli remove

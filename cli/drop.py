@@ -7,14 +7,11 @@ from email.header import Header
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boto3.dynamodb.conditions import Attr
-
 from cli.stack import Stack
 from dropreel.adapters.job_table import JobTable
 from dropreel.jobs import ImageRef, Job, job_id_of
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBServiceResource
     from mypy_boto3_s3 import S3Client
 
 LOOK_SECONDS = 0.25
@@ -52,9 +49,7 @@ def follow(stack: Stack, dropped: Dropped, seconds: float, waiting: Callable[[],
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         job = table.get(job_id)
-        if job is None:
-            job_id = _id_by_version(stack, dropped) or job_id
-        elif job != seen:
+        if job is not None and job != seen:
             seen = job
             yield job
             if job.is_terminal and not job.pending_events:
@@ -62,14 +57,6 @@ def follow(stack: Stack, dropped: Dropped, seconds: float, waiting: Callable[[],
         waiting()
         time.sleep(LOOK_SECONDS)
     raise TimeoutError(f"the job of {dropped.key} has not ended within {seconds:.0f} seconds")
-
-
-def _id_by_version(stack: Stack, dropped: Dropped) -> str | None:
-    """Find a job whose event carried no version id (the local engine's do not), so that its id cannot be reckoned."""
-    resource: DynamoDBServiceResource = stack.session.resource("dynamodb", endpoint_url=stack.endpoint_url)
-    ours = Attr("image.key").eq(dropped.key) & Attr("image.version_id").eq(dropped.version_id)
-    found = resource.Table(stack.outputs["JobsTableName"]).scan(FilterExpression=ours, ProjectionExpression="job_id")
-    return str(found["Items"][0]["job_id"]) if found["Items"] else None
 
 
 def fetch(stack: Stack, job: Job, folder: Path) -> Path:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.drop import drop, fetch, follow
-from cli.options import options_from
+from cli.options import option_faults, options_from
 from cli.progress import JobProgress, describe_video, explain_end
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus
@@ -30,6 +30,9 @@ WAIT_SECONDS = 180
 def main() -> int:
     """Return 0 once every video is there, 1 where one failed, 2 where there is no such image."""
     console = Console(soft_wrap=True)
+    if faults := option_faults(options_from(os.environ)):
+        console.print(escape("\n".join(faults)), style="red")
+        return 2
     image = Path(os.environ.get("IMAGE") or SAMPLE).expanduser()
     folder = read_folder(image) if image.is_dir() else None
     if mistake := _mistake(image, folder):

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
+from botocore.exceptions import ClientError
+
+from local.cloud import REGION, Engine
 from tests.e2e.conftest import Account
 
 
@@ -48,3 +52,27 @@ def start_afresh(account: Account, role: str) -> None:
     account.client("lambda").update_function_configuration(
         FunctionName=name, Description=f"afresh at {time.monotonic()}"
     )
+
+
+def publisher(engine: Engine, name: str, statement: dict[str, Any]) -> Any:
+    """Return the EventBridge client of a new user who may do what the statement says."""
+    iam = engine.session().client("iam", endpoint_url=engine.endpoint_url)
+    iam.create_user(UserName=name)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=name, PolicyName="publish", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+    return session.client("events", endpoint_url=engine.endpoint_url)
+
+
+def may_publish(client: Any, *entries: tuple[str, str]) -> bool:
+    """Try to put one request of these sources and detail types on the bus, which others read, too."""
+    detail = json.dumps({"data": {"job_id": "", "image": {"bucket": "none", "key": "none"}}})
+    put = [{"Source": source, "DetailType": kind, "Detail": detail} for source, kind in entries]
+    try:
+        client.put_events(Entries=put)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("AccessDenied", "AccessDeniedException"):
+            raise
+        return False
+    return True

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from local.cloud import Engine, running_engine
 from local.engine_corrections import CORRECTIONS
 from tests.e2e.conftest import Account
+from tests.e2e.roles import may_publish, publisher
 
 KEY = "für Anna + 100%.jpg"
 IMAGE = bytes(range(256)) * 4
@@ -301,6 +302,14 @@ def _one_copy_of_a_layer(engine: Engine) -> bool:
     return bool(first == second)
 
 
+def _conditions_of_put_events(engine: Engine) -> bool:
+    """A policy may say which events its holder publishes."""
+    ours = {"events:source": "ours", "events:detail-type": "Ours"}
+    statement = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": "*", "Condition": {"StringEquals": ours}}
+    client = publisher(engine, "publisher", statement)
+    return may_publish(client, ("ours", "Ours")) and not may_publish(client, ("ours", "Others"))
+
+
 # Which correction each difference belongs to.
 DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "a part of a version": ("honour_range_and_overrides_on_versions", _part_of_a_version),
@@ -309,6 +318,7 @@ DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "numbers that are text": ("take_numbers_that_arrive_as_text", _numbers_of_text_parameters),
     "policies for TLS alone": ("treat_loopback_as_tls", _deliveries_past_a_policy_for_tls_alone),
     "one copy of a layer": ("unpack_each_layer_once", _one_copy_of_a_layer),
+    "who may publish what": ("know_what_put_events_puts", _conditions_of_put_events),
 }
 
 

@@ -95,15 +95,16 @@ def test_make_run_fails_plainly_for_what_is_no_image() -> None:
     assert "logs" not in done.stdout  # there is nothing in them that would help
 
 
-def _cli(account: Account, answers: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _cli(account: Account, answers: str, command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
+        [sys.executable, "-m", "cli", command],
         cwd=ROOT,
         env={
             **os.environ,
             **account.cloud.engine.environment,
             "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}",
             "SAM_CLI_TELEMETRY": "0",
+            **variables,
         },
         input=answers,
         capture_output=True,
@@ -117,8 +118,8 @@ def test_removing_a_stack_keeps_pictures_videos_and_the_record_and_says_why(acco
     deploy(account.cloud.engine, {"NohumanApiKey": "key"}, stack_name="passing")
     outputs = Stack.find("passing", account.stack.session, account.stack.endpoint_url).outputs
 
-    removed = _cli(account, "y\ny\n", "remove", "--stack", "passing")
-    again = _cli(account, "", "remove", "--stack", "passing")
+    removed = _cli(account, "y\n", "remove", STACK="passing")
+    again = _cli(account, "", "remove", STACK="passing")
 
     assert removed.returncode == 0, removed.stderr
     buckets = {bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]}
@@ -130,5 +131,6 @@ def test_removing_a_stack_keeps_pictures_videos_and_the_record_and_says_why(acco
         assert f"{outputs[name]}: {why}." in removed.stdout
     assert {outputs["UploadsBucketName"], outputs["VideosBucketName"]} <= buckets
     assert outputs["JobsTableName"] in account.client("dynamodb").list_tables()["TableNames"]
+    assert f"--no-deletion-protection-enabled --table-name {outputs['JobsTableName']}" in removed.stdout
     assert again.returncode == 1
     assert "there is no stack passing" in again.stdout

@@ -1,0 +1,112 @@
+"""The template's parameters: what they take, and how they go to sam."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from cli.variables import TEMPLATE, variable_name
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as the template declares it. `default` is None where it must be given."""
+
+    name: str
+    declared: Mapping[str, Any]
+
+    @property
+    def variable(self) -> str:
+        """Its name as a make variable."""
+        return variable_name(self.name)
+
+    @property
+    def default(self) -> str | None:
+        """Its default as text, as CloudFormation has it."""
+        return _text(self.declared["Default"]) if "Default" in self.declared else None
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether nobody may see it."""
+        return self.declared.get("NoEcho") in (True, "true")
+
+    @property
+    def description(self) -> str:
+        """What it is for, with what it takes."""
+        allowed = [_text(each) for each in self.declared.get("AllowedValues", [])]
+        taken = f" One of: {', '.join(allowed)}." if allowed else ""
+        return f"{str(self.declared.get('Description', '')).strip()}{taken}"
+
+    def fault_of(self, value: str) -> str | None:
+        """Return what is wrong with a value, by CloudFormation's rules, or None."""
+        if self._takes(value):
+            return None
+        allowed = [_text(each) for each in self.declared.get("AllowedValues", [])]
+        low, high = self.declared.get("MinValue"), self.declared.get("MaxValue")
+        why = (
+            self.declared.get("ConstraintDescription")
+            or (f"allowed are {', '.join(allowed)}" if allowed else None)
+            or (f"must be a number from {low} to {high}" if high is not None else None)
+            or (f"must be a number of {low} or more" if low is not None else None)
+            or ("must not be empty" if not value else "has a form or length that is not allowed")
+        )
+        return f"{self.name} is {'not right' if self.is_secret else repr(value)}; {why}."
+
+    def _takes(self, value: str) -> bool:
+        rule = self.declared
+        if rule.get("AllowedValues") and value not in map(_text, rule["AllowedValues"]):
+            return False
+        if "AllowedPattern" in rule and not re.fullmatch(rule["AllowedPattern"], value):
+            return False
+        if not int(rule.get("MinLength", 0)) <= len(value) <= int(rule.get("MaxLength", 4096)):
+            return False
+        if rule["Type"] != "Number":
+            return True
+        try:
+            number = float(value)
+        except ValueError:
+            return False
+        return float(rule.get("MinValue", "-inf")) <= number <= float(rule.get("MaxValue", "inf"))
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the base has no types
+    """Reads a template; what CloudFormation's own tags stand for is of no interest here."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
+
+
+def read_parameters(template: Path = TEMPLATE) -> dict[str, Parameter]:
+    """Return the template's parameters by name, in their order."""
+    loaded = yaml.load(template.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    return {name: Parameter(name, declared) for name, declared in loaded.get("Parameters", {}).items()}
+
+
+def overrides_file(values: Mapping[str, str]) -> str:
+    """Return the text of a YAML file from which `sam deploy --parameter-overrides file://...` reads exactly these values.
+
+    In a file no other process can read the key, as it could from a command line.
+    """
+    return "{" + ", ".join(f"{_quoted(name)}: {_quoted(_for_sam(value))}" for name, value in values.items()) + "}\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a YAML string in ASCII: JSON's, but for characters that YAML would fold or that JSON writes as two."""
+    return re.sub(r"[^\x20-\x7e]", lambda found: f"\\U{ord(found[0]):08x}", json.dumps(text, ensure_ascii=False))
+
+
+def _for_sam(value: str) -> str:
+    """Return what sam turns into the value: it takes off quotes and backslashes twice, for a file."""
+    if not re.search(r"[\"'\\]", value):
+        return value
+    for _ in range(2):
+        value = '"' + re.sub(r"\\(?=[ \"'])", r"\\\\", value) + '"'
+    return value
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,325 @@
+"""`make deploy` and `make remove` with the real SAM CLI, as a person at a terminal and as a machine without one."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from cli.parameters import read_parameters
+from cli.stack import Stack
+from cli.target import ANSWERS
+from local.cloud import ROOT
+from tests.e2e.conftest import Account
+
+HOME = "us-east-1"
+AWAY = "us-west-2"
+KEY = "key-that-nobody-may-see"
+_PROMPT = re.compile(r"(\]|\w): $")
+
+
+@dataclass
+class Checkout:
+    """A checkout of its own beside the repository: what it remembers and saves is not the developer's."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def cli(self, *arguments: str, answers: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command without a terminal."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **variables},
+            input=answers,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def at_terminal(self, command: str, answers: dict[str, list[str]], **variables: str) -> tuple[int, str]:
+        """Run a command on a terminal of its own; answer each question by its first words, and else with Enter.
+
+        Return the exit status and all that stood on the screen.
+        """
+        left = {question: list(replies) for question, replies in answers.items()}
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _IN_A_SESSION, sys.executable, "-m", "cli", command],
+            cwd=self.folder,
+            env={**self.environment, **variables, "COLUMNS": "1000", "TERM": "dumb"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        screen, answered, end = "", 0, time.monotonic() + 120
+        try:
+            while time.monotonic() < end:
+                ready, _, _ = select.select([ours], [], [], 0.3)
+                if ready:
+                    try:
+                        piece = os.read(ours, 65536)
+                    except OSError:  # Linux says so once nobody holds the other end
+                        break
+                    if not piece:
+                        break
+                    screen += piece.decode(errors="replace")
+                elif _PROMPT.search(screen) and len(screen) > answered:
+                    question = screen.splitlines()[-1]
+                    replies = next((list_ for start, list_ in left.items() if question.startswith(start)), [])
+                    os.write(ours, f"{replies.pop(0) if replies else ''}\n".encode())
+                    answered = len(screen)
+            return process.wait(timeout=20), screen
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+_IN_A_SESSION = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+@pytest.fixture
+def checkout(account: Account, tmp_path: Path) -> Checkout:
+    for name in (".venvs", ".aws-sam", "template.yaml", "functions", "layers", "statemachine"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "samconfig.toml", tmp_path)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    for name in ("STACK", "YES", "GUIDED", "MAKE_VARIABLES", "NOHUMAN_API_KEY"):
+        inherited.pop(name, None)
+    return Checkout(
+        tmp_path,
+        {
+            **inherited,
+            **account.cloud.engine.environment,
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}",
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.5",
+        },
+    )
+
+
+def cloudformation(account: Account, region: str) -> Any:
+    return boto3.client(
+        "cloudformation",
+        region_name=region,
+        endpoint_url=account.stack.endpoint_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def stacks(account: Account, region: str) -> dict[str, str]:
+    described = cloudformation(account, region).describe_stacks()["Stacks"]
+    return {one["StackName"]: one["StackStatus"] for one in described if one["StackStatus"] != "DELETE_COMPLETE"}
+
+
+def values_of(account: Account, stack: str, region: str) -> dict[str, str]:
+    (described,) = cloudformation(account, region).describe_stacks(StackName=stack)["Stacks"]
+    return {one["ParameterKey"]: one["ParameterValue"] for one in described["Parameters"]}
+
+
+def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: Checkout) -> None:
+    answers = {
+        "Stack name [dropreel]": ["shop window", "shop"],
+        f"AWS region [{HOME}]": [AWAY],
+        "NohumanApiKey": ["", KEY],
+        "DefaultMode [fast]": ["hd", "hq"],
+        "DefaultPrompt": ['pan "right", it\'s $5 \\ ü'],
+    }
+
+    # Declined: nothing is left.
+    status, screen = checkout.at_terminal("deploy", {**answers, "Deploy this changeset?": ["n"]})
+    assert status == 1, screen
+    asked = [name for name in read_parameters() if re.search(rf"^{name}( \[.*\])?: ", screen, re.MULTILINE)]
+    assert asked == list(read_parameters())
+    assert screen.rstrip().endswith("Nothing was changed.")
+    assert "shop" not in stacks(account, AWAY)
+
+    # The name and the region are offered as they were answered.
+    retried = {**answers, "NohumanApiKey": [KEY], "DefaultMode [fast]": ["hq"], "Deploy this changeset?": ["y"]}
+    status, screen = checkout.at_terminal("deploy", retried)
+    assert status == 0, screen
+    assert "Stack name [shop]: " in screen
+    assert KEY not in screen
+    assert f"shop in {AWAY} is deployed." in screen
+    assert f"--region {AWAY}" in screen
+    assert stacks(account, AWAY)["shop"] == "CREATE_COMPLETE"
+    assert "shop" not in stacks(account, HOME)
+    values = values_of(account, "shop", AWAY)
+    assert (values["DefaultMode"], values["DefaultPrompt"]) == ("hq", 'pan "right", it\'s $5 \\ ü')
+    assert values["DailySpendLimitUsd"] == "50"
+    secret = boto3.client("secretsmanager", region_name=AWAY, endpoint_url=account.stack.endpoint_url,
+                          aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+    names = [one["Name"] for one in secret.list_secrets()["SecretList"]]
+    assert KEY in [secret.get_secret_value(SecretId=name)["SecretString"] for name in names]
+
+    # Somebody pauses spending in the console; nothing that is called later moves it back.
+    client = cloudformation(account, AWAY)
+    kept = [{"ParameterKey": name, "UsePreviousValue": True} for name in values if name != "DailySpendLimitUsd"]
+    client.update_stack(
+        StackName="shop",
+        UsePreviousTemplate=True,
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Parameters=[*kept, {"ParameterKey": "DailySpendLimitUsd", "ParameterValue": "0"}],
+    )
+    client.get_waiter("stack_update_complete").wait(StackName="shop", WaiterConfig={"Delay": 1})
+    same = checkout.cli("deploy")
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert f"shop in {AWAY} is up to date." in same.stdout
+    changed = checkout.cli("deploy", MAKE_VARIABLES="DEFAULT_MODE", DEFAULT_MODE="fast", YES="1")
+    assert changed.returncode == 0, changed.stdout + changed.stderr
+    assert f"shop in {AWAY} is deployed." in changed.stdout
+    status, screen = checkout.at_terminal("deploy", {}, GUIDED="1")
+    assert status == 0, screen
+    assert "DailySpendLimitUsd [0]: " in screen
+    assert "NohumanApiKey [the present one]: " in screen
+    assert f"shop in {AWAY} is up to date." in screen
+    expected = {**values, "DailySpendLimitUsd": "0", "DefaultMode": "fast"}
+    assert values_of(account, "shop", AWAY) == expected
+    assert KEY in [secret.get_secret_value(SecretId=name)["SecretString"] for name in names]
+
+    # What sam would have saved, and would have sent again, is nowhere.
+    assert (checkout.folder / "samconfig.toml").read_bytes() == (ROOT / "samconfig.toml").read_bytes()
+    assert KEY not in (checkout.folder / ANSWERS).read_text(encoding="utf-8")
+
+    removed = checkout.cli("remove", answers="y\n")
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    assert f"shop in {AWAY} is gone." in removed.stdout
+    assert "shop" not in stacks(account, AWAY)
+
+
+TINY = {
+    "Parameters": {"NohumanApiKey": {"Type": "String", "NoEcho": True}},
+    "Resources": {
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "JobsTable": {
+            "Type": "AWS::DynamoDB::Table",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "DeletionProtectionEnabled": True,
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            },
+        },
+        "UploadsBucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"},
+    },
+}  # fmt: skip
+
+
+def build(checkout: Checkout, template: dict[str, Any]) -> None:
+    """Put a small template where `sam build` puts ours."""
+    (checkout.folder / ".aws-sam").unlink()
+    built = checkout.folder / ".aws-sam" / "build"
+    built.mkdir(parents=True)
+    (built / "template.yaml").write_text(yaml.safe_dump(template), encoding="utf-8")
+
+
+def test_saved_answers_of_an_older_sam_deploy_are_not_sent(account: Account, checkout: Checkout) -> None:
+    limit = {"DailySpendLimitUsd": {"Type": "String", "Default": "50"}}
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "DailySpendLimitUsd"}}}
+    build(checkout, {"Parameters": {**TINY["Parameters"], **limit}, "Resources": {"Queue": queue}})
+    first = checkout.cli("deploy", STACK="older", NOHUMAN_API_KEY=KEY, YES="1",
+                         MAKE_VARIABLES="DAILY_SPEND_LIMIT_USD", DAILY_SPEND_LIMIT_USD="0")  # fmt: skip
+    assert first.returncode == 0, first.stdout + first.stderr
+    config = checkout.folder / "samconfig.toml"
+    saved = 'confirm_changeset = true\nparameter_overrides = "DailySpendLimitUsd=\\"50\\""'
+    config.write_text(config.read_text(encoding="utf-8").replace("confirm_changeset = true", saved), encoding="utf-8")
+    assert "parameter_overrides" in config.read_text(encoding="utf-8")
+
+    again = checkout.cli("deploy", STACK="older", YES="1")
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert values_of(account, "older", HOME)["DailySpendLimitUsd"] == "0"
+    assert checkout.cli("remove", STACK="older", YES="1").returncode == 0
+
+
+def test_a_first_creation_that_fails_says_what_to_do_and_remove_clears_it(account: Account, checkout: Checkout) -> None:
+    wrong = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "Sting", "Value": "x"}}
+    build(checkout, {**TINY, "Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}, "Setting": wrong}})
+    machine = {"STACK": "half", "NOHUMAN_API_KEY": KEY, "YES": "1"}
+
+    failed = checkout.cli("deploy", **machine)
+    again = checkout.cli("deploy", **machine)
+    removed = checkout.cli("remove", STACK="half", answers="y\n")
+    gone = checkout.cli("remove", STACK="half", answers="y\n")
+
+    assert failed.returncode == 1
+    assert f"half in {HOME} is ROLLBACK_COMPLETE. Setting failed: " in failed.stdout
+    assert "can only be removed: run `make remove`" in failed.stdout
+    assert again.returncode == 1
+    assert f"half in {HOME} cannot be changed: it is ROLLBACK_COMPLETE. Setting failed: " in again.stdout
+    assert "Traceback" not in failed.stderr + again.stderr
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    assert f"half in {HOME} is gone." in removed.stdout
+    assert "These are kept" not in removed.stdout
+    assert gone.returncode == 1
+    assert f"there is no stack half in {HOME}." in gone.stdout
+
+
+def test_a_change_set_that_was_never_executed_is_removed_with_its_name(account: Account, checkout: Checkout) -> None:
+    client = cloudformation(account, HOME)
+    client.create_change_set(
+        StackName="reviewed", ChangeSetName="mine", ChangeSetType="CREATE", TemplateBody=yaml.safe_dump(
+            {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    )  # fmt: skip
+
+    declined = checkout.cli("remove", STACK="reviewed")
+    removed = checkout.cli("remove", STACK="reviewed", answers="y\n")
+
+    assert (declined.returncode, removed.returncode) == (1, 0), removed.stdout + removed.stderr
+    assert "Nothing was removed." in declined.stdout
+    assert "reviewed" not in stacks(account, HOME)
+
+
+def test_the_commands_that_remove_prints_delete_what_is_left(account: Account, checkout: Checkout) -> None:
+    build(checkout, TINY)
+    assert checkout.cli("deploy", STACK="tidy", NOHUMAN_API_KEY=KEY, YES="1").returncode == 0
+    names = {
+        one["LogicalResourceId"]: one["PhysicalResourceId"]
+        for one in account.client("cloudformation").list_stack_resources(StackName="tidy")["StackResourceSummaries"]
+    }
+
+    removed = checkout.cli("remove", STACK="tidy", YES="1")
+
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    assert f"{names['JobsTable']}: the record of what was paid." in removed.stdout
+    assert f"{names['UploadsBucket']}: your pictures." in removed.stdout
+    assert "/tidy/: the code that sam uploaded for this stack" in removed.stdout
+    assert "Queue" not in removed.stdout
+    path = f"{ROOT / '.venvs/dev/bin'}:{os.environ['PATH']}"
+    for line in removed.stdout.splitlines():
+        _, found, commands = line.partition("To delete it: ")
+        if found:
+            commands = commands.partition("(all versions), then ")[2] or commands
+            done = subprocess.run(
+                ["/bin/sh", "-c", commands],
+                env={**checkout.environment, "PATH": path, "AWS_PAGER": ""},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            assert done.returncode == 0, (commands, done.stderr)
+    assert names["JobsTable"] not in account.client("dynamodb").list_tables()["TableNames"]
+    buckets = {bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]}
+    assert names["UploadsBucket"] not in buckets
+    bucket = Stack.find("aws-sam-cli-managed-default", account.stack.session, account.stack.endpoint_url)
+    left = account.client("s3").list_objects_v2(Bucket=bucket.outputs["SourceBucket"], Prefix="tidy/")
+    assert left["KeyCount"] == 0

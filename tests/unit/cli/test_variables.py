@@ -1,0 +1,115 @@
+"""A variable that make would ignore is refused before anything starts, and what is in the others arrives as it was typed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.parameters import read_parameters
+from cli.variables import OPTIONS, parameter_names, refused, variable_name
+from dropreel.options import OPTION_NAMES
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def make(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", *OPTIONS)}
+    return subprocess.run(
+        ["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments],
+        cwd=ROOT,
+        env={**inherited, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "DURATIN=10"], "There is no DURATIN; did you mean DURATION?"),
+        (["run", "duration=10"], "There is no duration; did you mean DURATION?"),
+        (["drop", "IMAGE=a.jpg", "PROMT=x"], "There is no PROMT; did you mean PROMPT?"),
+        (["up", "DAILY_SPEND_LIMIT=1"], "There is no DAILY_SPEND_LIMIT; did you mean DAILY_SPEND_LIMIT_USD?"),
+        (["deploy", "STAK=shop"], "There is no STAK; did you mean STACK?"),
+        (["bench", "ONYL=startup"], "There is no ONYL; did you mean ONLY?"),
+        (["test-faults", "DROPREEL_SCHEDULE=9"], "There is no DROPREEL_SCHEDULE; did you mean DROPREEL_SCHEDULES?"),
+        (["remove", "DURATION=5"], "make remove takes no DURATION: that is for make run, make drop."),
+        (["up", "NOHUMAN_API_KEY=k"], "make up takes no NOHUMAN_API_KEY: that is for make deploy."),
+        (["lint", "FAST=1"], "There is no FAST; make lint takes no variables."),
+        (["run", "it's=1"], "There is no it's; make run takes IMAGE, "),
+    ],
+)
+def test_make_refuses_a_variable_that_it_would_ignore(arguments: list[str], sentence: str) -> None:
+    done = make(*arguments)
+
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "??" not in done.stderr
+    assert "?." not in done.stderr
+    assert "Nothing was started" in done.stderr
+    assert done.stdout == ""
+
+
+def test_every_wrong_variable_is_named_at_once() -> None:
+    done = make("run", "MOOD=fast", "SOUNDS=true", "MODE=fast")
+
+    assert "MOOD; did you mean MODE?" in done.stderr
+    assert "SOUNDS; did you mean SOUND?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("run", "IMAGE"),
+        ("drop", "AWS_PROFILE"),
+        ("deploy", "NOHUMAN_API_KEY"),
+        ("deploy", "YES"),
+        ("up", "DAILY_SPEND_LIMIT_USD"),
+        ("setup", "PIP_INDEX_URL"),
+        ("setup", "https_proxy"),
+        ("lint", "PYTHON"),
+    ],
+)
+def test_what_a_target_takes_is_let_through(target: str, name: str) -> None:
+    assert refused([target], [name]) == []
+
+
+def test_a_variable_of_one_of_two_targets_is_let_through() -> None:
+    assert refused(["build", "run"], ["DURATION"]) == []
+
+
+def test_every_option_and_every_parameter_of_the_template_is_a_variable() -> None:
+    assert [name.upper() for name in OPTION_NAMES] == list(OPTIONS)
+    assert parameter_names() == list(read_parameters())
+    assert len(set(map(variable_name, parameter_names()))) == len(parameter_names())
+    assert variable_name("DailySpendLimitUsd") == "DAILY_SPEND_LIMIT_USD"
+    assert variable_name("KmsKeyArn") == "KMS_KEY_ARN"
+
+
+def test_values_arrive_as_they_were_typed(tmp_path: Path) -> None:
+    prompt = 'pan "right" über $5 $(shell exit 1) $$ it\'s #1; \\ `a`=b % 日本'
+    printing = tmp_path / "printing.mk"
+    script = "import json, os; print(json.dumps([os.environ.get(n) for n in ('PROMPT', 'MODE', 'MAKE_VARIABLES')]))"
+    printing.write_text(f'include Makefile\ndrop: ; @{sys.executable} -c "{script}"\n', encoding="utf-8")
+
+    done = make("--file", str(printing), "drop", f"PROMPT={prompt}", MODE="x$y")
+
+    assert done.returncode == 0, done.stderr
+    arrived_prompt, mode, names = json.loads(done.stdout)
+    assert (arrived_prompt, mode) == (prompt, "x$y")
+    assert names.split() == ["PROMPT", "PYTHON"]
+
+
+def test_the_check_needs_nothing_that_has_to_be_installed_first() -> None:
+    bare = [sys.executable, "-I", "-S", "-c"]
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from cli.variables import refused; print(refused(['up'], ['A']))"
+
+    done = subprocess.run([*bare, script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "There is no A" in done.stdout
