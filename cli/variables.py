@@ -37,7 +37,7 @@ _TARGETS = {
 }
 _WITH_PARAMETERS = ("up", "deploy")
 """Targets that also take the template's parameters: DailySpendLimitUsd as DAILY_SPEND_LIMIT_USD."""
-_SET_BY_THE_LOCAL_CLOUD = ("NOHUMAN_API_KEY", "NOHUMAN_API_BASE_URL")
+SET_BY_THE_LOCAL_CLOUD = ("NOHUMAN_API_KEY", "NOHUMAN_API_BASE_URL")
 _WITH_AWS = ("drop", "deploy", "remove")
 _EVERYWHERE = re.compile(r"PYTHON|SHELL|(PIP|UV|SAM_CLI)_\w+|(https?|no|all)_proxy", re.IGNORECASE)
 """What make itself and the installation read."""
@@ -75,7 +75,7 @@ def _taken_by(target: str) -> list[str]:
     names = list(_TARGETS.get(target, ()))
     if target in _WITH_PARAMETERS:
         mine = map(variable_name, parameter_names())
-        names += [name for name in mine if target != "up" or name not in _SET_BY_THE_LOCAL_CLOUD]
+        names += [name for name in mine if target != "up" or name not in SET_BY_THE_LOCAL_CLOUD]
     if target in _WITH_AWS:
         names += _AWS
     return names

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import boto3
 import requests
 
+from cli.parameters import overrides_file
 from cli.stack import Stack
 from local.logs import new_log_folder, shown
-from local.parameters import local_parameters, override
+from local.parameters import local_parameters
 from local.provider_simulator.process import RunningSimulator, running_simulator
 
 if TYPE_CHECKING:
@@ -139,8 +140,9 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
     """Run `sam deploy --config-env local` on what `sam build` made. Raises LocalCloudFault with the place of its log."""
     log = engine.logs / f"sam-deploy-{stack_name}.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    overrides = [override(name, value) for name, value in parameters.items()]
-    with log.open("wb") as out:
+    with log.open("wb") as out, tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as overrides:
+        overrides.write(overrides_file(parameters))
+        overrides.flush()
         done = subprocess.run(
             [
                 str(ROOT / ".venvs" / "sam" / "bin" / "sam"),
@@ -150,7 +152,7 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
                 "--stack-name",
                 stack_name,
                 "--parameter-overrides",
-                *overrides,
+                f"file://{overrides.name}",
             ],
             cwd=ROOT,
             env={**inherited, **engine.environment, "SAM_CLI_TELEMETRY": "0"},

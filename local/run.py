@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.drop import drop, fetch, follow
-from cli.options import option_faults, options_from
+from cli.options import image_fault, option_faults, options_from
 from cli.progress import JobProgress, describe_video, explain_end
 from dropreel.events import EventType
 from dropreel.jobs import Job, JobStatus
@@ -62,9 +62,7 @@ def _mistake(image: Path, folder: Folder | None) -> str | None:
     """Say what is wrong with the image that was asked for, before anything is started."""
     if folder is not None:
         return None if folder.images else f"There is no image in {image}/."
-    if not image.is_file():
-        return f"There is no image {image}."
-    return None if os.access(image, os.R_OK) else f"{image} cannot be read: you lack the permission."
+    return image_fault(image)
 
 
 def _drop_and_show(cloud: LocalCloud, image: Path, console: Console) -> int:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from local.cloud import ACCOUNT, ROOT, LocalCloud, LocalCloudFault, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.logs import new_log_folder, shown
-from local.parameters import parameters_from
+from local.parameters import parameter_faults, parameters_from
 
 EVENTS_FILE = "events.jsonl"
 _LOOK_SECONDS = 1.0
@@ -31,12 +31,16 @@ class Command:
 
 
 def main() -> int:
-    """Return 0 after Ctrl-C, 1 where the local cloud could not be started or has ended by itself."""
+    """Return 0 after Ctrl-C, 1 where the local cloud could not be started or has ended by itself, 2 for a wrong parameter."""
     console = Console(soft_wrap=True)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    parameters, logs = parameters_from(os.environ), new_log_folder()
+    parameters = parameters_from(os.environ)
+    if faults := parameter_faults(parameters):
+        console.print(escape("\n".join(faults)), style="red")
+        return 2
+    logs = new_log_folder()
     for name, value in parameters.items():
         console.print(f"  {name} = {escape(value)}", highlight=False)
     try:
@@ -99,7 +103,7 @@ def commands_of(outputs: dict[str, str], events: Path) -> list[Command]:
         Command(
             "The jobs",
             f"aws dynamodb scan --table-name {outputs['JobsTableName']}"
-            " --query 'Items[].[job_id.S, status.S, image.M.key.S, reason.M.message.S]' --output text",
+            " --query 'Items[?status].[job_id.S, status.S, image.M.key.S, reason.M.message.S]' --output text",
         ),
         Command(
             "What was reserved a day, in US cents",
