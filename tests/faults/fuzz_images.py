@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from dropreel.images import MAX_PIXELS, ImageFacts, inspect_image
-from tests.unit.dropreel.pictures import animated, exif, interlaced, jpeg, picture, png, webp
+from tests.unit.dropreel.pictures import animated, exif, jpeg, png, webp
 
 LONGEST_WALK = 1.0
 """Seconds."""
@@ -26,7 +26,6 @@ def seeds() -> list[bytes]:
         jpeg(progressive=True),
         png(exif=exif(5)),
         png("P"),
-        interlaced(picture()),
         animated("PNG"),
         webp(exif=exif(8)),
     ]

@@ -114,9 +114,8 @@ _LOSSLESS_FRAME = 0xC3
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS_FRAME, 0xC9, 0xCA})  # what libjpeg-turbo decodes
 _RARE_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})  # hierarchical, or lossless and arithmetic
 _HUFFMAN_TABLES, _START, _END, _SCAN, _QUANTIZATION_TABLES, _EXIF = 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xE1
-_SEGMENTS = frozenset(
-    {*_FRAMES, *_RARE_FRAMES, _HUFFMAN_TABLES, 0xCC, _QUANTIZATION_TABLES, 0xDC, 0xDD, _SCAN, *range(0xE0, 0xF0), 0xFE}
-)
+_PASSED_OVER = frozenset({0xCC, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE} - {_EXIF})
+_SEGMENTS = _PASSED_OVER | _FRAMES | _RARE_FRAMES | {_HUFFMAN_TABLES, _QUANTIZATION_TABLES, _SCAN, _EXIF}
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """A marker that is no stuffed zero, restart or fill byte: finds the next segment over stray bytes and over picture data."""
 
@@ -141,6 +140,8 @@ def _jpeg(content: bytes) -> ImageFacts:
             if frame is None or not has_scan:
                 raise _damaged("JPEG", "it ends before its picture data")
             return _displayed("JPEG", frame.width, frame.height, content, _tiff_orientation(b"".join(exif)))
+        if marker in _PASSED_OVER:
+            continue
         payload = content[start:end]
         if marker in _RARE_FRAMES:
             raise _rare_jpeg("hierarchical or arithmetic")

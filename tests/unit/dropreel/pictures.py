@@ -6,7 +6,6 @@ import zlib
 from functools import cache
 from typing import Any
 
-import numpy
 from PIL import Image, ImageOps
 
 ORIENTATION = 0x0112
@@ -86,39 +85,6 @@ def png_header(width: int, height: int, depth: int = 8, colour: int = 2, rest: b
     """A PNG that says it has this size, with no real picture in it."""
     header = chunk(b"IHDR", struct.pack(">IIBB", width, height, depth, colour) + rest)
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
-ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Each pass of an interlaced PNG: its first column and row, and the steps from one to the next."""
-
-
-def interlaced(image: Image.Image) -> bytes:
-    """The picture as an interlaced PNG of 8 bits a sample, which Pillow reads and does not write."""
-    colour = {"L": 0, "RGB": 2, "LA": 4, "RGBA": 6}[image.mode]
-    bands = len(image.getbands())
-    rows = [image.crop((0, y, image.width, y + 1)).tobytes() for y in range(image.height)]
-    data = bytearray()
-    for left, top, across, down in ADAM7:
-        if left >= image.width:
-            continue
-        for row in rows[top::down]:
-            pixels = [row[at * bands : (at + 1) * bands] for at in range(left, image.width, across)]
-            data += b"\0" + b"".join(pixels)
-    header = struct.pack(">IIBB", image.width, image.height, 8, colour) + b"\0\0\1"
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data, 1)) + chunk(b"IEND", b"")
-
-
-@cache
-def photograph(width: int = 2400, height: int = 1600, grain: float = 8.0) -> Image.Image:
-    """A picture that takes as many bytes as a camera's: shapes and shades with the grain of a sensor over them.
-
-    A JPEG of quality 90 takes about 0.3 bytes a pixel. Each call gives the same picture: copy it before changing it.
-    """
-    noise = numpy.random.default_rng(width)
-    coarse = Image.fromarray(noise.integers(0, 256, (height // 60, width // 60, 3), dtype=numpy.uint8))
-    smooth = numpy.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=numpy.float32)
-    grained = smooth + noise.normal(0, grain, (height, width, 3)).astype(numpy.float32)
-    return Image.fromarray(grained.clip(0, 255).astype(numpy.uint8))
 
 
 def riff_chunk(kind: bytes, payload: bytes) -> bytes:
