@@ -99,7 +99,7 @@ def commands_of(outputs: dict[str, str], events: Path) -> list[Command]:
         Command(
             "The jobs",
             f"aws dynamodb scan --table-name {outputs['JobsTableName']}"
-            " --query 'Items[].[job_id.S, status.S, image.M.key.S, reason.M.message.S]' --output text",
+            " --query 'Items[?status].[job_id.S, status.S, image.M.key.S, reason.M.message.S]' --output text",
         ),
         Command(
             "What was reserved a day, in US cents",
