@@ -66,7 +66,7 @@ def up() -> Iterator[Up]:
     process = subprocess.Popen(
         [sys.executable, "-m", "local.up"],
         cwd=ROOT,
-        env={**ENVIRONMENT, **variables},
+        env={**ENVIRONMENT, **variables, "MAKE_VARIABLES": " ".join(variables)},
         stdout=subprocess.PIPE,
         text=True,
     )
