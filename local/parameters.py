@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cli.parameters import read_parameters
+from cli.target import given_names
 from cli.variables import SET_BY_THE_LOCAL_CLOUD
 
 LOCAL_DEFAULTS = {"UploadSettleSeconds": "1"}
@@ -10,11 +11,12 @@ LOCAL_DEFAULTS = {"UploadSettleSeconds": "1"}
 
 
 def parameters_from(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the template's parameters that are set there. An empty variable counts as one that is not set."""
+    """Return the template's parameters on make's command line; what else the environment holds is not meant for the stack."""
+    given = given_names(environment)
     return {
-        parameter.name: environment[parameter.variable]
+        parameter.name: environment.get(parameter.variable, "")
         for parameter in read_parameters().values()
-        if parameter.variable not in SET_BY_THE_LOCAL_CLOUD and environment.get(parameter.variable)
+        if parameter.variable in given and parameter.variable not in SET_BY_THE_LOCAL_CLOUD
     }
 
 

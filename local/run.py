@@ -19,7 +19,7 @@ from dropreel.jobs import Job, JobStatus
 from dropreel.prices import usd
 from local.cloud import ROOT, LocalCloud, LocalCloudFault, running_cloud
 from local.event_tail import event_tail
-from local.folder import Folder, read_folder, run_folder
+from local.folder import read_folder, run_folder
 from local.logs import new_log_folder, shown
 
 SAMPLE = ROOT / "local" / "sample.jpg"
@@ -35,7 +35,11 @@ def main() -> int:
         return 2
     image = Path(os.environ.get("IMAGE") or SAMPLE).expanduser()
     folder = read_folder(image) if image.is_dir() else None
-    if mistake := _mistake(image, folder):
+    if folder is None:
+        mistake = image_fault(image)
+    else:
+        mistake = None if folder.images else f"There is no image in {image}/."
+    if mistake:
         console.print(escape(mistake), style="red")
         return 2
     started, logs = time.monotonic(), new_log_folder()
@@ -56,13 +60,6 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 130
-
-
-def _mistake(image: Path, folder: Folder | None) -> str | None:
-    """Say what is wrong with the image that was asked for, before anything is started."""
-    if folder is not None:
-        return None if folder.images else f"There is no image in {image}/."
-    return image_fault(image)
 
 
 def _drop_and_show(cloud: LocalCloud, image: Path, console: Console) -> int:

@@ -117,6 +117,19 @@ def test_an_upload_in_parts_becomes_a_video(account: Account, dropping: Dropping
     assert _fetched(account, key) == [hashlib.sha256(photograph.content).hexdigest()]
 
 
+def test_what_a_tool_stored_with_a_photograph_does_not_keep_the_provider_from_it(
+    account: Account, dropping: Dropping
+) -> None:
+    content, key = dropping.photographs["baseline"][1].content, account.new_key()
+    untrue = {"ContentType": "text/html; charset=utf-8", "ContentEncoding": "gzip"}
+    account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=content, **untrue)
+
+    job = account.ended(key)
+
+    assert job.status is JobStatus.COMPLETED, job.reason
+    assert _fetched(account, key) == [hashlib.sha256(content).hexdigest()]
+
+
 def test_a_photograph_of_one_byte_too_many_is_rejected_before_it_is_paid(account: Account, dropping: Dropping) -> None:
     key = account.new_key("large.jpg")
     account.put(key, dropping.photographs["exactly 10 MB"][1].content + b"\0")

@@ -59,7 +59,7 @@ def test_the_engine_is_told_to_keep_its_processes(monkeypatch: pytest.MonkeyPatc
     class Started(Exception):
         """The engine was to be started, with these settings."""
 
-    def started(environment: dict[str, str] | None) -> None:
+    def started(environment: dict[str, str] | None, **_others: object) -> None:
         raise Started(environment)
 
     monkeypatch.setattr(cloud, "running_engine", started)

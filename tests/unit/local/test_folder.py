@@ -27,6 +27,13 @@ def test_what_is_no_image_by_its_name_is_for_the_stack_to_judge(tmp_path: Path) 
     assert read_folder(_folder(tmp_path, "notes.txt")).images == ("notes.txt",)
 
 
+def test_what_desktops_leave_is_skipped(tmp_path: Path) -> None:
+    folder = read_folder(_folder(tmp_path, ".DS_Store", "a/._b.jpg", "a/Thumbs.db", "a/b.jpg", "desktop.ini"))
+
+    assert folder.images == ("a/b.jpg",)
+    assert folder.skipped == (".DS_Store", "a/._b.jpg", "a/Thumbs.db", "desktop.ini")
+
+
 def test_an_empty_folder_has_no_image(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 

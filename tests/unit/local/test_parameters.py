@@ -4,17 +4,18 @@ from cli.parameters import read_parameters
 from local.parameters import LOCAL_DEFAULTS, local_parameters, parameter_faults, parameters_from
 
 
-def test_only_parameters_of_the_template_are_taken_from_the_environment() -> None:
+def test_only_parameters_on_makes_command_line_are_taken() -> None:
     environment = {
+        "MAKE_VARIABLES": "DAILY_SPEND_LIMIT_USD NOTIFICATION_EMAIL NOHUMAN_API_KEY PYTHON",
         "DAILY_SPEND_LIMIT_USD": "1",
-        "MAX_ATTEMPTS": "",
-        "PATH": "/bin",
+        "NOTIFICATION_EMAIL": "",
         "NOHUMAN_API_KEY": "a real key",
-        "NOHUMAN_API_BASE_URL": "https://provider.example",
-        "DailySpendLimitUsd": "2",
+        "MAX_ATTEMPTS": "3",
+        "PYTHON": "python3.13",
     }
 
-    assert parameters_from(environment) == {"DailySpendLimitUsd": "1"}
+    assert parameters_from(environment) == {"DailySpendLimitUsd": "1", "NotificationEmail": ""}
+    assert parameters_from({"MAX_ATTEMPTS": "3"}) == {}
 
 
 def test_a_local_stack_sets_what_the_template_has_and_takes() -> None:
