@@ -38,6 +38,11 @@ class Folder:
     option_files: tuple[str, ...]
     skipped: tuple[str, ...]
 
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be dropped, or None."""
+        return None if self.images else f"There is no image in {self.root}/."
+
 
 def read_folder(root: Path) -> Folder:
     """Sort a folder's files, its subfolders' too, into what the stack takes for images, for options, and for neither."""

@@ -35,10 +35,7 @@ def main() -> int:
         return 2
     image = Path(os.environ.get("IMAGE") or SAMPLE).expanduser()
     folder = read_folder(image) if image.is_dir() else None
-    if folder is None:
-        mistake = image_fault(image)
-    else:
-        mistake = None if folder.images else f"There is no image in {image}/."
+    mistake = image_fault(image) if folder is None else folder.fault
     if mistake:
         console.print(escape(mistake), style="red")
         return 2
