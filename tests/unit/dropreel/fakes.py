@@ -355,7 +355,7 @@ class FakeImageBucket(Outside):
     """A bucket with one image, or with none, and with small files beside it."""
 
     stored: FakeStoredImage | Missing = Missing.GONE
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes | Missing] = field(default_factory=dict)
     listed: list[str] = field(default_factory=list)
 
     def find(self, image: ImageRef, size: int | None = None) -> FakeStoredImage | Missing:
@@ -368,10 +368,10 @@ class FakeImageBucket(Outside):
         found = sorted(key for key in self.files if key.startswith(prefix) and key > after)
         return found[:most], len(found) > most
 
-    def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
+    def read_file(self, bucket: str, key: str, most: int) -> bytes | Missing:
         self.enters("read_file")
-        content = self.files.get(key)
-        return None if content is None else content[:most]
+        content = self.files.get(key, Missing.GONE)
+        return content if isinstance(content, Missing) else content[:most]
 
 
 @dataclass

@@ -289,9 +289,17 @@ def test_an_error_that_tells_nothing_of_the_object_is_a_fault(s3: Stubber, statu
 # --- files beside an image -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("status", "content"), [(404, None), (416, b"")])
-def test_a_file_that_is_not_there_is_nothing_and_an_empty_one_is_empty(s3: Stubber, status, content):
-    refuses(s3, status, str(status))
+@pytest.mark.parametrize(
+    ("status", "code", "content"),
+    [
+        (416, "InvalidRange", b""),
+        (404, "NoSuchKey", Missing.GONE),
+        (403, "InvalidObjectState", Missing.ARCHIVED),
+        (400, "KMS.DisabledException", Missing.KMS_KEY),
+    ],
+)
+def test_an_empty_file_is_empty_and_one_that_cannot_be_had_says_why(s3: Stubber, status, code, content):
+    refuses(s3, status, code)
 
     assert ImageBucket(s3.client).read_file("uploads", "dropreel.json", 10) == content
 
@@ -302,6 +310,13 @@ def test_of_a_file_no_more_is_read_than_is_wanted(s3: Stubber, told):
     has(s3, {"Range": "bytes=0-9"}, content, **told)
 
     assert ImageBucket(s3.client).read_file("uploads", "a.jpg", 10) == CONTENT[:10]
+
+
+def test_a_file_that_we_may_not_read_just_now_is_a_fault(s3: Stubber):
+    refuses(s3, 403, "AccessDenied")
+
+    with pytest.raises(ClientError):
+        ImageBucket(s3.client).read_file("uploads", "dropreel.json", 10)
 
 
 def test_another_range_of_a_file_than_was_asked_for_is_no_file(s3: Stubber):

@@ -278,6 +278,26 @@ def test_a_file_that_cannot_be_read_is_refused_by_its_name(desk: Desk, place, co
     assert message.startswith(f"{place}: it ")
 
 
+@pytest.mark.parametrize(
+    ("missing", "what"),
+    [
+        (Missing.ARCHIVED, "it is archived (S3 Glacier or an archive tier); restore it, or upload it again"),
+        (Missing.ENCRYPTED, "it is encrypted with a key of your own (SSE-C); upload it without that key"),
+        (Missing.KMS_KEY, "S3 cannot decrypt it: its KMS key is disabled, being deleted, or gone"),
+    ],
+)
+def test_a_file_that_s3_does_not_give_is_refused_for_what_is_so(desk: Desk, missing, what):
+    desk.images.files[ROOT] = missing
+
+    assert desk.refused() == ("options_invalid", (f"{ROOT}: {what}.",))
+
+
+def test_a_file_that_was_deleted_since_it_was_listed_is_none(desk: Desk):
+    desk.images.files[ROOT] = Missing.GONE
+
+    assert desk.accepted().options["prompt"] == "from the stack"
+
+
 def test_every_fault_of_every_place_and_of_the_image_is_told_at_once(desk: Desk):
     desk.image.content = b"GIF89a"
     desk.image.metadata = {"mode": "slow"}

@@ -134,17 +134,17 @@ class ImageBucket:
         found = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **start)
         return [one["Key"] for one in found.get("Contents", [])], bool(found.get("IsTruncated"))
 
-    def read_file(self, bucket: str, key: str, most: int) -> bytes | None:
-        """Return a small object's first `most` bytes, or None where there is none."""
+    def read_file(self, bucket: str, key: str, most: int) -> bytes | Missing:
+        """Return a small object's first `most` bytes, or why it cannot be had."""
         try:
             found = self.client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")
         except ClientError as error:
-            status = _status(error)
-            if status == 404:
-                return None
-            if status == 416:
+            if _status(error) == 416:
                 return b""
-            raise
+            missing = _missing(error)
+            if missing is None:
+                raise
+            return missing
         with closing(found["Body"]) as body:
             if not found.get("ContentRange", "bytes 0-").startswith("bytes 0-"):
                 raise TryAgain(f"S3 answered with another range of {key} than was asked for")

@@ -43,6 +43,13 @@ MISSING_REASONS = {
     ),
 }
 
+_UNREADABLE = {
+    Missing.ARCHIVED: "it is archived (S3 Glacier or an archive tier); restore it, or upload it again",
+    Missing.ENCRYPTED: "it is encrypted with a key of your own (SSE-C); upload it without that key",
+    Missing.KMS_KEY: "S3 cannot decrypt it: its KMS key is disabled, being deleted, or gone",
+}
+"""Why a file with options cannot be read. One that is gone is none, and none is superseded: it is read without a condition."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -114,9 +121,9 @@ class ImageJudge:
         places = [Place("request", drop.options), Place(S3_METADATA, said, is_text=True)]
         for key in find_option_keys(stored.key, partial(self._listed, stored.bucket)):
             content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
-            if content is None:  # deleted since it was listed
+            if content is Missing.GONE:  # deleted since it was listed
                 continue
-            found = place_of(key, content)
+            found = Fault(key, "", _UNREADABLE[content]) if isinstance(content, Missing) else place_of(key, content)
             if isinstance(found, Place):
                 places.append(found)
             else:
