@@ -119,7 +119,8 @@ class Buckets:
             return {**told, "ContentLength": len(stored.content)}
         first, _, last = arguments.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         part = stored.content[int(first) : int(last) + 1 if last else None]
-        told["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
+        if "Range" in arguments:
+            told["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
         return {**told, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
 
     def _listed(self, arguments: dict[str, Any]) -> dict[str, Any]:
