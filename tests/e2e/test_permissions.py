@@ -92,9 +92,13 @@ def _invoke(account: Account, role: str, event: dict[str, Any]) -> str:
     return payload if "FunctionError" in answer else ""
 
 
-def _upload_event(account: Account, key: str, put: dict[str, Any], *, by_version: bool) -> dict[str, Any]:
-    version = put["VersionId"] if by_version else None
-    event = object_created(account.uploads, key, SAMPLE.stat().st_size, put["ETag"], version, f"seq-{key}")
+def _request_event(account: Account, key: str, put: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """Return a request for this version of the image: a job of its own, beside that of the upload."""
+    event = {**load_event("video_generation_requested"), "id": request_id}
+    event["detail"] = {
+        "image": {"bucket": account.uploads, "key": key, "version_id": put["VersionId"]},
+        "request_id": request_id,
+    }
     return from_queue(event)
 
 
@@ -102,15 +106,11 @@ def _submit(account: Account) -> str:
     """Submit an image by hand, under job ids of their own: by version, without one, one that is gone, one that must wait."""
     key = account.new_key()
     put = account.put(key)
-    wrong = _invoke(account, "SubmitGeneration", _upload_event(account, key, put, by_version=True))
-    wrong += _invoke(account, "SubmitGeneration", _upload_event(account, key, put, by_version=False))
+    wrong = _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-now"))
+    unversioned = object_created(account.uploads, key, SAMPLE.stat().st_size, put["ETag"], None, f"seq-{key}")
+    wrong += _invoke(account, "SubmitGeneration", from_queue(unversioned))
     account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429}}])
-    waits = {**load_event("video_generation_requested"), "id": key}
-    waits["detail"] = {
-        "image": {"bucket": account.uploads, "key": key, "version_id": put["VersionId"]},
-        "request_id": key,
-    }
-    wrong += _invoke(account, "SubmitGeneration", from_queue(waits))
+    wrong += _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-later"))
     account.simulator.clear_faults()
     gone = object_created(account.uploads, account.new_key("gone.jpg"), 1, "etag", None, "seq")
     return wrong + _invoke(account, "SubmitGeneration", from_queue(gone))
@@ -172,13 +172,14 @@ def _check(account: Account) -> str:
 
 
 def _deliver(account: Account) -> str:
-    """Deliver one video whole, and one in parts, with junk after its end, that must leave nothing behind."""
+    """Deliver one video whole, and one in parts, which ends inside its last box and must leave nothing behind."""
     wrong = _invoke(account, "DeliverVideo", _generating(account, finished=True))
     if wrong:
         return wrong
     state = _generating(account, finished=True)
     mine = {"generation_id": state["generation_id"]}  # what others have dropped is on its way meanwhile
-    account.simulator.set_faults([{"on": "download", "when": mine, "do": {"kind": "extend", "bytes": 20_000_000}}])
+    cut = {"kind": "extend", "bytes": 20_000_000, "fill": "\x01\0\0\0free"}  # boxes of 16 MiB, so it is seen at its end
+    account.simulator.set_faults([{"on": "download", "when": mine, "do": cut}])
     assert "is cut short or damaged" in _invoke(account, "DeliverVideo", state)
     account.simulator.clear_faults()
     left = account.client("s3").list_multipart_uploads(Bucket=account.videos).get("Uploads", [])
