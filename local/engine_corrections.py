@@ -201,6 +201,34 @@ def _events(body: bytes) -> dict[str, Any]:
     return found
 
 
+def keep_an_alarm_to_its_dimensions() -> None:
+    """CloudWatch's alarms.
+
+    AWS: an alarm looks at the metric with exactly its dimensions.
+    The engine: looks at every metric of that name, so that one queue's messages raise another one's alarm.
+    """
+    cloudwatch: Any = import_module("ministack.services.cloudwatch")
+    wanted: contextvars.ContextVar[str | None] = contextvars.ContextVar("wanted", default=None)
+    evaluate = cloudwatch._evaluate_alarm
+
+    class Metrics(type(cloudwatch._metrics)):  # type: ignore[misc]  # the engine has no types
+        __slots__ = ()
+
+        def items(self) -> list[Any]:
+            found = list(super().items())
+            return found if wanted.get() is None else [one for one in found if one[0][2] == wanted.get()]
+
+    def evaluate_with_dimensions(alarm: dict[str, Any]) -> None:
+        token = wanted.set(cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or [])))
+        try:
+            evaluate(alarm)
+        finally:
+            wanted.reset(token)
+
+    cloudwatch._metrics = Metrics()
+    cloudwatch._evaluate_alarm = evaluate_with_dimensions
+
+
 CORRECTIONS: tuple[Callable[[], None], ...] = (
     honour_range_and_overrides_on_versions,
     put_version_ids_into_s3_events,
@@ -208,4 +236,5 @@ CORRECTIONS: tuple[Callable[[], None], ...] = (
     treat_loopback_as_tls,
     unpack_each_layer_once,
     know_what_put_events_puts,
+    keep_an_alarm_to_its_dimensions,
 )

@@ -310,6 +310,25 @@ def _conditions_of_put_events(engine: Engine) -> bool:
     return may_publish(client, ("ours", "Ours")) and not may_publish(client, ("ours", "Others"))
 
 
+def _alarms_of_dimensions(engine: Engine) -> bool:
+    """An alarm is not raised by a metric of its name with other dimensions."""
+    client = _client(engine, "cloudwatch")
+    dimensions = {queue: [{"Name": "QueueName", "Value": queue}] for queue in ("full", "empty")}
+    metric = {"Namespace": "Ours", "MetricName": "Waiting"}
+    for queue, mine in dimensions.items():
+        client.put_metric_alarm(
+            AlarmName=f"of-{queue}", **metric, Dimensions=mine, Statistic="Maximum", Period=60, EvaluationPeriods=1,
+            Threshold=0, ComparisonOperator="GreaterThanThreshold",
+        )  # fmt: skip
+    point = {"MetricName": "Waiting", "Dimensions": dimensions["full"], "Value": 1.0}
+    client.put_metric_data(Namespace="Ours", MetricData=[point])
+    found = client.describe_alarms(AlarmNames=["of-full", "of-empty"])["MetricAlarms"]
+    states = {one["AlarmName"]: one["StateValue"] for one in found}
+    client.delete_alarms(AlarmNames=list(states))
+    assert states["of-full"] == "ALARM"
+    return bool(states["of-empty"] != "ALARM")
+
+
 # Which correction each difference belongs to.
 DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "a part of a version": ("honour_range_and_overrides_on_versions", _part_of_a_version),
@@ -319,6 +338,7 @@ DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "policies for TLS alone": ("treat_loopback_as_tls", _deliveries_past_a_policy_for_tls_alone),
     "one copy of a layer": ("unpack_each_layer_once", _one_copy_of_a_layer),
     "who may publish what": ("know_what_put_events_puts", _conditions_of_put_events),
+    "alarms of other dimensions": ("keep_an_alarm_to_its_dimensions", _alarms_of_dimensions),
 }
 
 
