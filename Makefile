@@ -55,7 +55,7 @@ remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS acco
 	@$(DEV)/bin/python -m cli remove
 
 test: $(INSTALLED) $(OLDEST)/installed $(BUILT) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
-	$(DEV)/bin/python -m pytest --numprocesses 2 --no-loadscope-reorder
+	$(DEV)/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder
 
 test-unit: $(DEV)/installed $(OLDEST)/installed $(SAM)/installed ## the unit tests: seconds
 	$(DEV)/bin/python -m pytest tests/unit
