@@ -78,7 +78,9 @@ def describe_video(path: Path) -> str:
 def explain_end(job: Job) -> str:
     """Say what happened, to which image, what it cost and what to do next, of a job that brought no video."""
     reason = job.reason.message if job.reason else "No reason was given."
-    parts = [f"{job.image['key']}: {job.status.value}.", reason, _cost(job), next_step(job) or ""]
+    step = next_step(job) or ""
+    cost = "" if "nothing was spent" in step else _cost(job)
+    parts = [f"{job.image['key']}: {job.status.value}.", reason, cost, step]
     return " ".join(part if part.endswith((".", "…", "!", "?")) else f"{part}." for part in parts if part)
 
 

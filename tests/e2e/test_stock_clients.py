@@ -92,7 +92,7 @@ def test_make_run_fails_plainly_for_what_is_no_image() -> None:
 
     assert done.returncode == 1
     assert "not a JPG, PNG or WebP image" in " ".join(done.stdout.split())
-    assert "Nothing was spent." in done.stdout
+    assert "nothing was spent." in done.stdout
     assert "logs" not in done.stdout  # there is nothing in them that would help
 
 

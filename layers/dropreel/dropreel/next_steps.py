@@ -27,7 +27,7 @@ _NEXT_ATTEMPT = frozenset({"generation_failed", "content_refused", "submission_u
 _BY_CODE = {
     "image_missing": "Upload the image again; nothing was spent on this attempt.",
     "image_superseded": "Nothing: the newer upload has a job of its own.",
-    "duplicate_copy": "Nothing. For one more video of the picture, upload it anew or ask for it with an event.",
+    "duplicate_copy": "Nothing. For one more video of the picture, upload it again or ask for it with an event.",
     "request_id_reused": "Ask with another request_id for another video of the image; nothing was spent.",
     "bucket_not_allowed": (
         "Give the stack the bucket (ExistingUploadsBucketName) or the prefix (UploadsPrefix), or move the image, and ask again."

@@ -43,17 +43,17 @@ def test_nobody_is_told_to_pay_again_for_what_can_be_resumed(code):
 @pytest.mark.parametrize(
     ("money", "attempt", "cost"),
     [
-        (Money.NONE, 1, "Nothing was spent."),
+        (Money.NONE, 1, "nothing was spent."),
         (Money.SPENT, 1, "It cost $0.47."),
         (Money.PERHAPS, 1, "It may have cost $0.47."),
         (Money.SPENT, 2, "It cost up to $0.94 (2 attempts at $0.47)."),
         (Money.PERHAPS, 3, "It may have cost up to $1.41 (3 attempts at $0.47)."),
     ],
 )
-def test_an_end_says_what_it_cost(money, attempt, cost):
-    assert cost in explain_end(
-        job_with(status=JobStatus.FAILED, money=money, attempt=attempt, reason=Reason("x", "y."))
-    )
+def test_an_end_says_once_what_it_cost(money, attempt, cost):
+    job = job_with(status=JobStatus.FAILED, money=money, attempt=attempt, reason=Reason("x", "y."))
+
+    assert explain_end(job).lower().count(cost.lower()) == 1
 
 
 def test_an_end_without_a_reason_is_told_too():
