@@ -161,7 +161,7 @@ def _change_sets(client: "CloudFormationClient", stack: str) -> dict[str, str]:
 
 def _discard(client: "CloudFormationClient", target: Target, change_sets: list[str], *, is_stack_new: bool) -> None:
     """Delete the change sets that were not executed, and the empty stack that the first of all brings."""
-    with suppress(ClientError):  # whoever may not delete it leaves it there, to no harm
+    with suppress(ClientError):  # without the permission to delete it, it stays, which does no harm
         if is_stack_new:
             client.delete_stack(StackName=target.stack)
         for name in change_sets if not is_stack_new else []:

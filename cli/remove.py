@@ -43,7 +43,7 @@ class Resource:
 def remove(environment: Mapping[str, str], console: Console, terminal: Terminal) -> int:
     """Delete the stack after a question. Return 0 where it is gone, 1 where there is none, or it was declined or failed."""
     target = target_from(environment)
-    stack = Stack.find(target.stack, session_of(target))  # StackMissing is told by the caller
+    stack = Stack.find(target.stack, session_of(target))  # the caller reports StackMissing
     if stack.status.endswith("_IN_PROGRESS") and stack.status not in (NOT_CREATED, "DELETE_IN_PROGRESS"):
         _say(console, f"{target} cannot be removed now: it is {stack.status}. {what_to_do(stack)}")
         return 1

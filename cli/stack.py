@@ -22,7 +22,7 @@ class StackUnfinished(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """The names that the template's outputs give, and the stack's state as CloudFormation tells it."""
+    """The names that the template's outputs give, and the stack's status in CloudFormation."""
 
     name: str
     outputs: dict[str, str]
