@@ -66,6 +66,11 @@ def drop_of(event: Mapping[str, Any]) -> Drop:
     return _requested(event) if event["detail-type"] == REQUESTED else _uploaded(event)
 
 
+def pinned_version(version_id: str | None) -> str | None:
+    """Return the id of one version for ever. None for `null`: where versioning is off or suspended, every upload has it."""
+    return None if version_id == "null" else version_id
+
+
 def few_enough(faults: Sequence[str]) -> tuple[str, ...]:
     """Return at most `MAX_FAULTS` sentences, each cut to `MAX_FAULT_CHARACTERS`, and how many more there are."""
     told = [
@@ -83,7 +88,7 @@ def _uploaded(event: Mapping[str, Any]) -> Drop:
     image = ImageRef(
         bucket=detail["bucket"]["name"],
         key=thing["key"],
-        version_id=thing.get("version-id"),
+        version_id=pinned_version(thing.get("version-id")),
         etag=thing.get("etag"),
         sequencer=thing.get("sequencer"),
     )
@@ -130,7 +135,7 @@ def _requested(event: Mapping[str, Any]) -> Drop:
     options = named(detail, "options", "options", dict) if detail.get("options") != {} else {}
     request_id = named(detail, "request_id", "request_id", str)
     return Drop(
-        image=ImageRef(bucket or "", key or "", version_id),
+        image=ImageRef(bucket or "", key or "", pinned_version(version_id)),
         request_id=request_id or str(event["id"]),
         options=options or {},
         faults=few_enough(faults),

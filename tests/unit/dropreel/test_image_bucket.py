@@ -108,6 +108,16 @@ def test_without_versions_the_image_must_still_be_the_one_that_was_uploaded(s3: 
     assert found_in(s3, ImageRef("uploads", "a.jpg", version_id, "e1")).content == CONTENT
 
 
+def test_the_version_that_every_upload_has_pins_nothing(s3: Stubber):
+    """S3's answer in a bucket whose versioning is suspended."""
+    has(s3, {"IfMatch": "e1"}, VersionId="null")
+
+    found = found_in(s3, UNVERSIONED)
+
+    assert found.version_id is None
+    assert "versionId" not in found.presigned_url("image/jpeg")
+
+
 def test_a_request_without_version_and_entity_tag_takes_what_is_there_and_pins_it(s3: Stubber):
     has(s3, {}, VersionId="v7")
 

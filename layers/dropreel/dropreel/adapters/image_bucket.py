@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 from dropreel.errors import TryAgain
 from dropreel.images import MAX_IMAGE_BYTES
 from dropreel.jobs import ImageRef
+from dropreel.messages import pinned_version
 
 PRESIGN_SECONDS = 3600
 """An hour at most: the address dies with the role's credentials anyway."""
@@ -118,7 +119,7 @@ class ImageBucket:
             client=self.client,
             bucket=image.bucket,
             key=image.key,
-            version_id=found.get("VersionId"),
+            version_id=pinned_version(found.get("VersionId")),
             etag=found["ETag"],
             size=said,
             last_modified=found["LastModified"],
@@ -190,7 +191,8 @@ def _status(error: ClientError) -> int:
 
 
 def _version(version_id: str | None) -> dict[str, Any]:
-    return {"VersionId": version_id} if version_id and version_id != "null" else {}
+    pinned = pinned_version(version_id)
+    return {"VersionId": pinned} if pinned else {}
 
 
 def _decoded(value: str) -> str:
