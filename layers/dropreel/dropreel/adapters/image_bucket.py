@@ -4,7 +4,7 @@ import hashlib
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -196,8 +196,11 @@ def _version(version_id: str | None) -> dict[str, Any]:
 
 
 def _decoded(value: str) -> str:
-    """Decode RFC 2047 words: S3 metadata is ASCII, and S3 itself answers so where other text was sent."""
+    """Decode RFC 2047 words: S3 metadata is ASCII, and S3 itself answers so where other text was sent.
+
+    They can spell what is not valid Unicode; an option that is refuses the image.
+    """
     try:
         return str(make_header(decode_header(value)))
-    except (LookupError, ValueError, HeaderParseError):  # not such words after all: the text as it stands
+    except (LookupError, ValueError, MessageError):  # not such words after all: the text as it stands
         return value

@@ -33,6 +33,7 @@ from dropreel.answers import (
     SubmitAnswer,
     is_usable_id,
 )
+from dropreel.encodable import is_encodable
 from dropreel.errors import SettingsError
 from dropreel.provider_words import (
     NO_WORDS,
@@ -198,7 +199,8 @@ def _poll_answer(
         result = body.get("result")
         url = result.get("url") if isinstance(result, dict) else None
         if isinstance(url, str) and url:
-            return Finished(url)
+            odd = PollFault("the provider says completed and its result.url is not valid Unicode", 200)
+            return Finished(url) if is_encodable(url) else odd
         return PollFault("the provider says completed and gives no result.url", 200)
     shown = _status_of(status, secrets)
     return _fault(f"the provider answered the unknown status {shown!r}", 200, failure_words(body, secrets))
