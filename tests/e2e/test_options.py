@@ -79,7 +79,11 @@ BAD_JSON: list[tuple[str, str, str]] = [
     ("prompt", f'"{"x" * 2501}"', "it has 2,501 characters, at most 2,500 are allowed"),
     ("prompt", r'"two\nlines"', f"it holds the control character U+000A; {ONE_LINE}"),
     ("prompt", r'"a\u0000b"', f"it holds the control character U+0000; {ONE_LINE}"),
-    ("prompt", r'"\ud83d"', f"it holds the control character U+D83D; {ONE_LINE}"),
+    (
+        "prompt",
+        r'"\ud83d"',
+        "it is not valid Unicode: it holds half a surrogate pair; allowed is text that UTF-8 can encode",
+    ),
     ("negative_prompt", '["blur"]', f"is ['blur']; {TEXT}"),
     ("negative_prompt", r'"tab\there"', f"it holds the control character U+0009; {ONE_LINE}"),
     ("negative_prompt", f'"{"x" * 2501}"', "it has 2,501 characters, at most 2,500 are allowed"),

@@ -76,6 +76,11 @@ def assert_holds_no_secret(told: str, signed: list[str]) -> None:
             "provider_busy",
         ),
         ({"kind": "status", "status": 503, "body": f"<h1>{REPEATED}</h1>"}, "unknown", "submission_unknown"),
+        (
+            {"kind": "status", "status": 408, "headers": {"Retry-After": "9"}, "body": REPEATED},
+            "unknown",
+            "submission_unknown",
+        ),
         ({"kind": "status", "status": 500, "body": {"msg": REPEATED}}, "unknown", "submission_unknown"),
         ({"kind": "answer", "body": {"message": REPEATED}}, "unknown", "submission_unknown"),
         (

@@ -106,6 +106,19 @@ def test_polls_that_fail_do_not_fail_the_job(world: World) -> None:
     assert world.job()["status"] == "completed"
 
 
+def test_a_failure_of_another_generation_does_not_fail_the_job(world: World) -> None:
+    other = {"id": "gen_other", "status": "failed", "error": "no faces"}
+    world.simulator.set_faults([{"on": "poll", "times": 1, "do": {"kind": "answer", "body": other}}])
+
+    call("submit_generation", world.upload("a.jpg"))
+    wait_for_end(world)
+
+    job = world.job()
+    assert (job["status"], job["poll_faults"]) == ("completed", 1)
+    assert "another generation" in job["last_fault"]["message"]
+    assert world.simulator.summary()["paid"] == 1
+
+
 def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(world: World) -> None:
     cut = {"kind": "truncate", "bytes": 5000, "content_length": False}
     world.simulator.set_faults([{"on": "download", "times": 1, "do": cut}])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dropreel.encodable import encodable, is_encodable
 from dropreel.errors import VIDEO_WITHOUT_MEDIA
 from dropreel.jobs import ImageRef, Job, JobStatus, Reason, execution_name
 from dropreel.redaction import holds_signed_address
@@ -66,6 +67,11 @@ def drop_of(event: Mapping[str, Any]) -> Drop:
     return _requested(event) if event["detail-type"] == REQUESTED else _uploaded(event)
 
 
+def pinned_version(version_id: str | None) -> str | None:
+    """Return the id of one version for ever. None for `null`: where versioning is off or suspended, every upload has it."""
+    return None if version_id == "null" else version_id
+
+
 def few_enough(faults: Sequence[str]) -> tuple[str, ...]:
     """Return at most `MAX_FAULTS` sentences, each cut to `MAX_FAULT_CHARACTERS`, and how many more there are."""
     told = [
@@ -80,15 +86,23 @@ def _uploaded(event: Mapping[str, Any]) -> Drop:
     # The key is not URL-encoded here, so it is taken as it is; `version-id` is absent for an unversioned bucket.
     detail = event["detail"]
     thing = detail["object"]
+    faults: list[str] = []
+
+    def named(name: str, value: Any) -> Any:
+        if not isinstance(value, str) or is_encodable(value):
+            return value
+        faults.append(f"The event's {name} is not valid Unicode: it holds half a surrogate pair, as no name in S3 can.")
+        return encodable(value)
+
     image = ImageRef(
-        bucket=detail["bucket"]["name"],
-        key=thing["key"],
-        version_id=thing.get("version-id"),
-        etag=thing.get("etag"),
-        sequencer=thing.get("sequencer"),
+        bucket=named("bucket", detail["bucket"]["name"]),
+        key=named("key", thing["key"]),
+        version_id=pinned_version(named("version-id", thing.get("version-id"))),
+        etag=named("etag", thing.get("etag")),
+        sequencer=named("sequencer", thing.get("sequencer")),
     )
     # A large copy is written in parts, and S3 gives it the same reason as a large upload: CompleteMultipartUpload.
-    return Drop(image, thing.get("size"), is_copy=detail.get("reason") == "CopyObject")
+    return Drop(image, thing.get("size"), faults=tuple(faults), is_copy=detail.get("reason") == "CopyObject")
 
 
 def _requested(event: Mapping[str, Any]) -> Drop:
@@ -130,8 +144,8 @@ def _requested(event: Mapping[str, Any]) -> Drop:
     options = named(detail, "options", "options", dict) if detail.get("options") != {} else {}
     request_id = named(detail, "request_id", "request_id", str)
     return Drop(
-        image=ImageRef(bucket or "", key or "", version_id),
-        request_id=request_id or str(event["id"]),
+        image=ImageRef(bucket or "", key or "", pinned_version(version_id)),
+        request_id=request_id or encodable(str(event["id"])),
         options=options or {},
         faults=few_enough(faults),
     )
@@ -205,9 +219,8 @@ def ended_execution_of(event: Mapping[str, Any]) -> EndedExecution | None:
     found = _EXECUTION_NAME.fullmatch(detail["name"])
     if found is None:
         return None
-    return EndedExecution(
-        found[1], detail["name"], detail["status"], str(detail.get("cause") or "")[:MAX_FAULT_CHARACTERS]
-    )
+    cause = encodable(str(detail.get("cause") or ""))[:MAX_FAULT_CHARACTERS]
+    return EndedExecution(found[1], detail["name"], encodable(str(detail["status"])), cause)
 
 
 _EXECUTION_NAME = re.compile(r"([0-9a-f]{24})-[0-9]+(-[0-9]+)?")
@@ -231,6 +244,7 @@ def reason_of(state: Mapping[str, Any]) -> Reason:
         cause = f"{told['errorType']}: {told['errorMessage']}"
     except (ValueError, KeyError, TypeError):
         pass
+    cause = encodable(cause)
     if check.get("outcome") == "completed":
         _step, coded, fault = cause.partition(f"{VIDEO_WITHOUT_MEDIA}: ")
         if coded:

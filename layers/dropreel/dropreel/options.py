@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dropreel.encodable import encodable, is_encodable
 from dropreel.images import RECOMMENDED_SIDE, ImageFacts
 from dropreel.redaction import holds_signed_address
 
@@ -51,7 +52,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong: where, which option, and a sentence with the value and what is allowed."""
+    """One thing wrong: where, which option, and a sentence with the value and what is allowed. All of it can be encoded."""
 
     place: str
     option: str
@@ -79,7 +80,7 @@ def resolve(places: Sequence[Place]) -> Resolved | list[Fault]:
         for name, raw in place.values.items():
             if name not in _READERS:
                 if place.refuses_unknown:
-                    faults.append(Fault(place.name, name, _unknown(name)))
+                    faults.append(Fault(place.name, encodable(name), _unknown(name)))
                 continue
             try:
                 value = _read(name, raw, place.is_text)
@@ -144,7 +145,9 @@ def _negative_prompt(raw: Any) -> str:
         raise _Invalid("it must be text")
     if len(raw) > MAX_PROMPT_CHARACTERS:
         raise _Invalid(f"it has {len(raw):,} characters, at most {MAX_PROMPT_CHARACTERS:,} are allowed")
-    strange = next((character for character in raw if unicodedata.category(character) in ("Cc", "Cs")), None)
+    if not is_encodable(raw):
+        raise _Invalid("it is not valid Unicode: it holds half a surrogate pair; allowed is text that UTF-8 can encode")
+    strange = next((character for character in raw if unicodedata.category(character) == "Cc"), None)
     if strange is not None:
         raise _Invalid(f"it holds the control character U+{ord(strange):04X}; put it on one line of plain text")
     if holds_signed_address(raw):  # it would be passed on, and stand in the table, the events and the receipt

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from urllib.parse import parse_qsl, urlsplit
 
+from dropreel.encodable import encodable
+
 REMOVED = "[removed]"
 """What stands in place of a secret."""
 WINDOW = 8
@@ -82,10 +84,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def redact_signed(text: str) -> str:
-    """Return a text of ours or of anybody's without a signed address of AWS in any spelling; any other is returned as it is.
+    """Return a text of ours or of anybody's without a signed address of AWS in any spelling, and so that it can be encoded.
 
-    Where there is one, only plain words and an HTTP status are kept: nothing else can be told from a part of it.
+    Where there is such an address, only plain words and an HTTP status are kept: nothing else can be told from a part of it.
     """
+    text = encodable(text)
     if not _may_be_signed(text) or not re.search(_SIGNED, _blankless(text)):
         return text
     kept: list[str] = []
@@ -119,8 +122,7 @@ def _is_kept(piece: str) -> bool:
 
 def _one_line(text: str) -> str:
     """Half surrogate pairs, which no request can carry, become U+FFFD, control characters blanks, and the invisible nothing."""
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    shown = (" " if unicodedata.category(each) == "Cc" else each for each in _visible(whole))
+    shown = (" " if unicodedata.category(each) == "Cc" else each for each in _visible(encodable(text)))
     return " ".join("".join(shown).translate(_WIDE).split())
 
 

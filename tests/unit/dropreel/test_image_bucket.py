@@ -1,5 +1,6 @@
 import hashlib
 import io
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -108,6 +109,16 @@ def test_without_versions_the_image_must_still_be_the_one_that_was_uploaded(s3: 
     assert found_in(s3, ImageRef("uploads", "a.jpg", version_id, "e1")).content == CONTENT
 
 
+def test_the_version_that_every_upload_has_pins_nothing(s3: Stubber):
+    """S3's answer in a bucket whose versioning is suspended."""
+    has(s3, {"IfMatch": "e1"}, VersionId="null")
+
+    found = found_in(s3, UNVERSIONED)
+
+    assert found.version_id is None
+    assert "versionId" not in found.presigned_url("image/jpeg")
+
+
 def test_a_request_without_version_and_entity_tag_takes_what_is_there_and_pins_it(s3: Stubber):
     has(s3, {}, VersionId="v7")
 
@@ -160,6 +171,46 @@ def test_encoded_metadata_is_decoded(s3: Stubber):
     has(s3, {"VersionId": "v1"}, VersionId="v1", Metadata=metadata)
 
     assert found_in(s3).metadata == {"prompt": "été", "mode": "=?bad?Q?x?="}
+
+
+def metadata_in(s3: Stubber, value: str) -> str:
+    has(s3, {"VersionId": "v1"}, VersionId="v1", Metadata={"prompt": value})
+    return found_in(s3).metadata["prompt"]
+
+
+@pytest.mark.parametrize(
+    "word", ["=?utf-7?Q?a+2AA-?=", "=?unicode-escape?Q?a=5Cud800?=", "=?raw-unicode-escape?B?YVx1ZDgwMA==?="]
+)
+def test_words_that_spell_half_a_surrogate_pair_stay_broken_for_the_options_to_refuse(s3: Stubber, word: str):
+    assert metadata_in(s3, word) == "a\ud800"
+
+
+@pytest.mark.parametrize(
+    "word", ["=?\xe9?Q?x?=", "=?utf-8\xe9?B?eA==?=", "=?utf-8?B?7aCA?=", "=?rot13?Q?x?=", "=?\x00?Q?x?="]
+)
+def test_what_only_looks_like_encoded_words_is_taken_as_it_stands(s3: Stubber, word: str):
+    assert metadata_in(s3, word) == word
+
+
+CHARSETS = st.sampled_from(
+    ["utf-8", "utf-7", "utf-16", "utf-32-le", "unicode-escape", "unknown-8bit", "iso-2022-kr", "hz", "idna", "punycode"]
+) | st.text(alphabet=st.characters(max_codepoint=0xFF), max_size=8)
+PAYLOADS = st.binary(max_size=12).map(lambda raw: b64encode(raw).decode()) | st.text(
+    alphabet=st.characters(max_codepoint=0xFF), max_size=12
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.tuples(CHARSETS, st.sampled_from("QBqb"), PAYLOADS), min_size=1, max_size=3),
+    st.sampled_from(["", " ", "a"]),
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # an escape of Python's own that does not exist
+def test_encoded_words_of_any_form_give_a_text(words: list[tuple[str, str, str]], between: str):
+    value = between.join(f"=?{charset}?{encoding}?{payload}?=" for charset, encoding, payload in words)
+
+    with Stubber(client()) as s3:
+        assert isinstance(metadata_in(s3, value), str)
 
 
 # --- answers that are not what was asked for -------------------------------------------------------------------------

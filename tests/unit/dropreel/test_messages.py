@@ -75,6 +75,22 @@ def test_an_unversioned_bucket_has_no_version():
     assert drop_of(without("version-id")).image.version_id is None
 
 
+def test_a_bucket_with_suspended_versions_has_no_version():
+    event = copy.deepcopy(UPLOADED)
+    event["detail"]["object"]["version-id"] = "null"
+
+    assert drop_of(event).image == ImageRef("uploads", "a+b %41 é.jpg", None, "e1", "0055AED6DCD90281E5")
+
+
+def test_two_uploads_to_one_key_with_suspended_versions_are_two_jobs():
+    first, second = copy.deepcopy(UPLOADED), copy.deepcopy(UPLOADED)
+    for event, sequencer in ((first, "01"), (second, "02")):
+        event["detail"]["object"].update({"version-id": "null", "sequencer": sequencer})
+
+    assert job_id_of(drop_of(first).image) != job_id_of(drop_of(second).image)
+    assert job_id_of(drop_of(first).image) == job_id_of(drop_of(copy.deepcopy(first)).image)
+
+
 def test_an_event_without_a_size_leaves_it_open():
     assert drop_of(without("size")).size is None
 
@@ -129,6 +145,12 @@ def test_a_request_may_name_one_version():
     image = drop_of(request_with({"image": {**IMAGE, "version_id": "v1"}})).image
 
     assert image == ImageRef("uploads", "a b+é.jpg", "v1")
+
+
+def test_a_request_for_the_version_null_names_no_version():
+    drop = drop_of(request_with({"image": {**IMAGE, "version_id": "null"}}))
+
+    assert (drop.image.version_id, drop.faults) == (None, ())
 
 
 @pytest.mark.parametrize("options", [{}, None])

@@ -272,11 +272,14 @@ def test_a_huge_refusal_is_cut(server: ScriptedServer):
     assert len(answer.words or "") == 1000
 
 
+@pytest.mark.parametrize("header", [{}, {"Retry_After": "30"}, {"Retry_After": "Wed, 21 Oct 2026 07:28:00 GMT"}])
+@pytest.mark.parametrize("words", ["client closed request", "busy, try again in 30 s", "insufficient balance", None])
 @pytest.mark.parametrize("status", [408, 409, 425, 499])
-def test_a_4xx_that_does_not_say_whether_it_was_taken_may_have_been_paid(server: ScriptedServer, status):
-    server.answers(status, {"error": "client closed request"})
+def test_a_4xx_that_does_not_say_whether_it_was_taken_may_have_been_paid(server: ScriptedServer, status, words, header):
+    """Not even one that asks to come again: RFC 9110 lets any answer have a `Retry-After`."""
+    server.answers(status, {"error": words, "retry_after": 30}, **header)
 
-    assert submit(server.base_url) == Ambiguous(f"the provider answered {status}", "client closed request")
+    assert submit(server.base_url) == Ambiguous(f"the provider answered {status}", words)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dropreel.adapters.image_bucket import PRESIGN_SECONDS
 from dropreel.adapters.ledger import MAX_GIVE_BACK_TRIES, MAX_PAUSE_SECONDS, MAX_TRIES
 from dropreel.adapters.provider_api import SUBMIT_SECONDS
 from dropreel.use_cases.submit_generation import LEASE
@@ -36,6 +37,14 @@ def test_the_function_has_time_for_the_post_and_the_ledgers_longest_pauses(funct
 
     assert function_seconds == 100
     assert pauses + SUBMIT_SECONDS < function_seconds
+
+
+def test_the_images_address_outlives_the_function_and_the_providers_own_queue(function_seconds):
+    """It is signed before the claim, and the provider may fetch the image only when the generation's turn comes."""
+    queued_seconds = 30 * 60
+
+    assert function_seconds + queued_seconds < PRESIGN_SECONDS
+    assert PRESIGN_SECONDS == 3600  # an hour at most: the address is a secret that anybody can use
 
 
 def test_a_lease_outlives_the_function_and_ends_before_its_message_comes_again(function_seconds, hidden_seconds):

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+from dropreel.encodable import encodable
+
 
 def attribute_value(value: Any) -> dict[str, Any]:
     """Return a value as DynamoDB takes it. A time becomes ISO 8601 text in UTC, a set (of text) a string set.
@@ -40,11 +42,13 @@ def attribute_value(value: Any) -> dict[str, Any]:
 def value_of(attribute: Mapping[str, Any]) -> Any:
     """Return what an attribute value stands for: a whole number as an int, any other as a float, a string set as a set.
 
-    Raises TypeError for a kind that no item of ours has.
+    A text comes so that it can be encoded. Raises TypeError for a kind that no item of ours has.
     """
     ((kind, held),) = attribute.items()
     match kind:
-        case "S" | "BOOL":
+        case "S":
+            return encodable(held)
+        case "BOOL":
             return held
         case "NULL":
             return None

@@ -4,7 +4,7 @@ import hashlib
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 from dropreel.errors import TryAgain
 from dropreel.images import MAX_IMAGE_BYTES
 from dropreel.jobs import ImageRef
+from dropreel.messages import pinned_version
 
 PRESIGN_SECONDS = 3600
 """An hour at most: the address dies with the role's credentials anyway."""
@@ -118,7 +119,7 @@ class ImageBucket:
             client=self.client,
             bucket=image.bucket,
             key=image.key,
-            version_id=found.get("VersionId"),
+            version_id=pinned_version(found.get("VersionId")),
             etag=found["ETag"],
             size=said,
             last_modified=found["LastModified"],
@@ -190,12 +191,16 @@ def _status(error: ClientError) -> int:
 
 
 def _version(version_id: str | None) -> dict[str, Any]:
-    return {"VersionId": version_id} if version_id and version_id != "null" else {}
+    pinned = pinned_version(version_id)
+    return {"VersionId": pinned} if pinned else {}
 
 
 def _decoded(value: str) -> str:
-    """Decode RFC 2047 words: S3 metadata is ASCII, and S3 itself answers so where other text was sent."""
+    """Decode RFC 2047 words: S3 metadata is ASCII, and S3 itself answers so where other text was sent.
+
+    They can spell what is not valid Unicode; an option that is refuses the image.
+    """
     try:
         return str(make_header(decode_header(value)))
-    except (LookupError, ValueError, HeaderParseError):  # not such words after all: the text as it stands
+    except (LookupError, ValueError, MessageError):  # not such words after all: the text as it stands
         return value

@@ -33,6 +33,7 @@ from dropreel.answers import (
     SubmitAnswer,
     is_usable_id,
 )
+from dropreel.encodable import is_encodable
 from dropreel.errors import SettingsError
 from dropreel.provider_words import (
     NO_WORDS,
@@ -91,7 +92,7 @@ class ProviderApi:
                     response = session.get(
                         url, headers=headers, timeout=POLL_TIMEOUT, allow_redirects=False, stream=True
                     )
-                    return _poll_answer(response, limit, (key,))
+                    return _poll_answer(response, limit, generation_id, (key,))
             except requests.RequestException as error:
                 return PollFault(_told(error, limit))
 
@@ -176,7 +177,9 @@ def _taken(status: int, said: Any, secrets: tuple[str, ...]) -> SubmitAnswer:
     return Ambiguous(f"the provider answered {status} without an id that can be used", words)
 
 
-def _poll_answer(response: requests.Response, limit: TimeLimit, secrets: tuple[str, ...]) -> PollAnswer:
+def _poll_answer(
+    response: requests.Response, limit: TimeLimit, generation_id: str, secrets: tuple[str, ...]
+) -> PollAnswer:
     status_code = response.status_code
     if status_code != 200:
         words = provider_words(_said_if_whole(response, limit), secrets) if status_code >= 400 else None
@@ -185,6 +188,8 @@ def _poll_answer(response: requests.Response, limit: TimeLimit, secrets: tuple[s
     body = _said(response, limit)
     if not isinstance(body, dict):
         return _fault("the provider's answer is not a JSON object", 200, provider_words(body, secrets))
+    if not _is_about(generation_id, body):
+        return PollFault("the provider's answer is about another generation", 200)
     status = body.get("status")
     if status in ("created", "processing"):
         return InProgress(status)
@@ -194,10 +199,20 @@ def _poll_answer(response: requests.Response, limit: TimeLimit, secrets: tuple[s
         result = body.get("result")
         url = result.get("url") if isinstance(result, dict) else None
         if isinstance(url, str) and url:
-            return Finished(url)
+            odd = PollFault("the provider says completed and its result.url is not valid Unicode", 200)
+            return Finished(url) if is_encodable(url) else odd
         return PollFault("the provider says completed and gives no result.url", 200)
     shown = _status_of(status, secrets)
     return _fault(f"the provider answered the unknown status {shown!r}", 200, failure_words(body, secrets))
+
+
+def _is_about(generation_id: str, body: dict[str, Any]) -> bool:
+    """Tell whether an answer is about the generation that was asked for: its `id` says so, or it has none.
+
+    The document names no `id` among the fields of such an answer.
+    """
+    told = body.get("id")
+    return told is None or str(told) == generation_id
 
 
 def _status_of(status: Any, secrets: tuple[str, ...]) -> str:
