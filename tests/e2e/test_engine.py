@@ -376,6 +376,37 @@ def test_what_the_engine_does_as_aws_without_a_correction(raw: Engine) -> None:
         assert s3.head_object(Bucket="as-is", Key="cold.jpg")["StorageClass"] == "DEEP_ARCHIVE"
 
 
+@pytest.mark.parametrize("way", ["PutObject", "CompleteMultipartUpload"])
+def test_a_write_whose_condition_does_not_hold_is_refused(raw: Engine, way: str) -> None:
+    """Deliveries that overlap rely on it."""
+    with _bucket(raw, "conditions") as s3:
+
+        def write(key: str, **condition: str) -> str:
+            named = {"Bucket": "conditions", "Key": key}
+            if way == "PutObject":
+                return str(s3.put_object(**named, Body=IMAGE, **condition)["VersionId"])
+            named["UploadId"] = s3.create_multipart_upload(**named)["UploadId"]
+            part = {"PartNumber": 1, "ETag": s3.upload_part(**named, PartNumber=1, Body=IMAGE)["ETag"]}
+            return str(
+                s3.complete_multipart_upload(**named, MultipartUpload={"Parts": [part]}, **condition)["VersionId"]
+            )
+
+        first = write("a.mp4", IfNoneMatch="*")
+        etag = s3.head_object(Bucket="conditions", Key="a.mp4")["ETag"]
+        for key, condition, answer in (
+            ("a.mp4", {"IfNoneMatch": "*"}, ("PreconditionFailed", 412)),
+            ("a.mp4", {"IfMatch": '"other"'}, ("PreconditionFailed", 412)),
+            ("b.mp4", {"IfMatch": etag}, ("NoSuchKey", 404)),
+        ):
+            with pytest.raises(ClientError) as refused:
+                write(key, **condition)
+            response = refused.value.response
+            assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == answer
+        assert s3.head_object(Bucket="conditions", Key="a.mp4")["VersionId"] == first
+        second = write("a.mp4", IfMatch=etag)
+        assert s3.head_object(Bucket="conditions", Key="a.mp4")["VersionId"] == second != first
+
+
 def test_a_message_without_delay_passes_a_queue_that_delays(raw: Engine) -> None:
     sqs = _client(raw, "sqs")
     url = sqs.create_queue(QueueName="delays", Attributes={"DelaySeconds": "1"})["QueueUrl"]

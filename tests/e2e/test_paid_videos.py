@@ -148,7 +148,7 @@ def test_a_function_killed_in_the_middle_of_the_copy_copies_again(account: Accou
     assert job.status is JobStatus.COMPLETED, job
     assert job.video is not None
     stored = account.client("s3").head_object(Bucket=account.videos, Key=job.video.key)
-    assert stored["ContentLength"] == job.video.size
+    assert (stored["ContentLength"], stored["VersionId"]) == (job.video.size, job.video.version_id)
     assert told(account, key) == ["Submitted", "Completed"]
 
 

@@ -99,7 +99,9 @@ class Buckets:
         place = (arguments["Bucket"], arguments["Key"])
         if operation == "PutObject":
             content = self._sent(arguments["Body"])
-            return {"ETag": self.put(*place, content, arguments.get("Metadata")).etag}
+            self._check_condition(client, place, arguments)
+            written = self.put(*place, content, arguments.get("Metadata"))
+            return {"ETag": written.etag, "VersionId": written.version_id}
         stored = self.objects.get(place)
         if stored is not None and "VersionId" in arguments:
             stored = self.versions.get(arguments["VersionId"])
@@ -122,6 +124,15 @@ class Buckets:
         if "Range" in arguments:
             told["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
         return {**told, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
+
+    def _check_condition(self, client: Any, place: tuple[str, str], arguments: dict[str, Any]) -> None:
+        """Refuse a write whose condition does not hold, as S3 does when the last byte has come."""
+        there = self.objects.get(place)
+        wanted = arguments.get("IfMatch")
+        if wanted is not None and there is None:
+            raise refusal("PutObject", "NoSuchKey", 404, client)
+        if there is not None and ("IfNoneMatch" in arguments or wanted not in (None, there.etag)):
+            raise refusal("PutObject", "PreconditionFailed", 412)
 
     def _listed(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """List the first keys of a bucket that begin so."""

@@ -100,6 +100,7 @@ class PollFaultNote:
 class VideoObject:
     """The delivered video: where it is, its size in bytes, the SHA-256 of its bytes in hex, and where its receipt is.
 
+    `version_id` is S3's of that very object, None in a bucket without versions.
     Its own duration in seconds, width and height in pixels are None where the video does not say them readably.
     """
 
@@ -111,6 +112,7 @@ class VideoObject:
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None
+    version_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
-"""What an MP4's `moov` box says of the video: how long it plays and how large it is shown.
+"""What an MP4's `moov` box says of the video: how long it plays, how large it is shown and where its samples lie.
 
-Source of the forms: ISO/IEC 14496-12: boxes (4.2), `mvhd` (8.2.2), `tkhd` (8.3.2), `hdlr` (8.4.3), `mvex` and `mehd`
-(8.8.1, 8.8.2). Nothing is decoded: the boxes are believed, and what they do not say readably is None.
+Source of the forms: ISO/IEC 14496-12: boxes (4.2), `mvhd` (8.2.2), `tkhd` (8.3.2), `hdlr` (8.4.3), `stsz` (8.7.3.2),
+`stsc` (8.7.4), `stco` and `co64` (8.7.5), `mvex` and `mehd` (8.8.1, 8.8.2). Nothing is decoded: the boxes are believed,
+and what they do not say readably is None.
 """
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice, pairwise, repeat
 
 MAX_LOOKS = 10_000
 """The most box headers that are looked at: a limit of ours on the time that a `moov` of countless tiny boxes can take.
@@ -44,6 +47,53 @@ def has_video_track(moov: bytes | bytearray) -> bool:
     movie = _inside(memoryview(moov), looks)
     is_seen = any(_handler(media) == b"vide" for _track, media in _tracks(movie, looks))
     return is_seen or bool(movie[b"cmov"]) or next(looks, None) is None
+
+
+def end_of_samples(moov: bytes | bytearray) -> int | None:
+    """Return at which byte of the file the last sample of all tracks ends. It never raises, for any bytes.
+
+    None where the tables do not say it: there are fragments, no samples, sizes in a form not read here (`stz2`), or tables
+    that are not there, not whole or do not agree.
+    """
+    looks = iter(range(MAX_LOOKS))
+    movie = _inside(memoryview(moov), looks)
+    ends = [_end_of_track(media, looks) for _track, media in _tracks(movie, looks)]
+    known = [end for end in ends if end is not None]
+    if movie[b"mvex"] or len(known) < len(ends):
+        return None
+    return max(known, default=0) or None
+
+
+def _end_of_track(media: _Boxes, looks: Iterator[int]) -> int | None:
+    """Return where the last sample of a track ends, 0 if it has none: samples lie in chunks, one behind the other."""
+    information = _inside(next(iter(media[b"minf"]), _NOTHING), looks)
+    tables = _inside(next(iter(information[b"stbl"]), _NOTHING), looks)
+    offsets = _rows(tables[b"stco"], 8, ">I") or _rows(tables[b"co64"], 8, ">Q")
+    runs = _rows(tables[b"stsc"], 8, ">III")
+    header = _full_box(tables[b"stsz"])
+    same_size, samples = _number(header, 4, 4), _number(header, 8, 4)
+    sizes = iter(()) if same_size else _rows(tables[b"stsz"], 12, ">I")
+    if offsets is None or runs is None or sizes is None:
+        return None
+    end = found = 0
+    for (offset,), count in zip(offsets, _samples_of_chunks(runs), strict=False):
+        length = count * same_size if same_size else sum(size for (size,) in islice(sizes, count))
+        end, found = max(end, offset + length), found + count
+    return end if found == samples else None
+
+
+def _samples_of_chunks(runs: Iterator[tuple[int, ...]]) -> Iterator[int]:
+    """Yield how many samples each chunk has. A run of chunks ends where the next begins, the last one with the track."""
+    last: list[tuple[int, ...]] = [(0, 0, 0)]
+    for (first, count, _), (next_first, _, _) in pairwise(chain(runs, last)):
+        yield from repeat(count, next_first - first) if next_first else repeat(count)
+
+
+def _rows(boxes: list[memoryview], at: int, form: str) -> Iterator[tuple[int, ...]] | None:
+    """Return the rows of a table, whose number stands before the first one, which is at this place; None if one is missing."""
+    box = _full_box(boxes)
+    end = at + _number(box, at - 4, 4) * struct.calcsize(form)
+    return struct.iter_unpack(form, box[at:end]) if at <= end <= len(box) else None
 
 
 def _tracks(movie: _Boxes, looks: Iterator[int]) -> Iterator[tuple[_Boxes, _Boxes]]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from dropreel.errors import VIDEO_WITHOUT_MEDIA, VideoFault
 from dropreel.jobs import Job
-from dropreel.mp4_facts import VideoFacts, facts_of, has_video_track
+from dropreel.mp4_facts import VideoFacts, end_of_samples, facts_of, has_video_track
 
 MAX_KEY_BYTES = 1024
 """S3's limit on an object key, in bytes of UTF-8."""
@@ -51,7 +51,8 @@ class BoxWalker:
 
     `measured` says that the number of bytes was known beforehand (a Content-Length that was met, a stored object), so
     that the file cannot have been cut on its way. What is then odd and no obstacle to a player (bytes behind the last
-    box, a last box that claims more than there is, no `ftyp`) is no fault but one of the `warnings`.
+    box, a last box that claims more than there is, no `ftyp`) is no fault but one of the `warnings`. Where it was not
+    known, a last box of size 0 says nothing of where the file ends: it is whole if all samples that `moov` lists have come.
 
     The first `moov` alone is kept, if its payload has at most `MAX_MOOV_BYTES`. `facts` is what it says; all of it is
     None before `finish` has found the video whole, and for a `moov` larger than that.
@@ -67,6 +68,7 @@ class BoxWalker:
     _next_box: int = 0
     _header: bytes = b""
     _walks: bool = True
+    _is_open: bool = False
     _first_kind: bytes = b""
     _junk_from: int | None = None
     _media_from: int | None = None
@@ -94,6 +96,12 @@ class BoxWalker:
         odd_end = self._odd_end()
         if self._moov_end is None:
             raise VideoFault("the video has no moov box, so no player can open it")
+        if self._is_open and not self.measured and not self._has_all_samples():
+            kind = self._box.decode("latin-1")
+            raise VideoFault(
+                f"the video may be cut short: its last box ({kind}, at byte {self._box_at:,}) has no size,"
+                " the answer had no Content-Length, and moov does not say that all of it is there"
+            )
         if self._media_from is None or self._media_from >= self.position:
             raise VideoFault(
                 "the video has no media: there is a moov box, and no mdat box that holds anything", VIDEO_WITHOUT_MEDIA
@@ -103,6 +111,13 @@ class BoxWalker:
                 raise VideoFault("the video has no video track, so there is nothing to see", VIDEO_WITHOUT_MEDIA)
             self.facts = facts_of(self._moov)
         self.warnings = (*self._odd_start(), *odd_end)
+
+    def _has_all_samples(self) -> bool:
+        """Tell whether the first moov is all there and lists samples, all of which have come."""
+        if not self._moov_to or len(self._moov) != self._moov_to - self._moov_from:
+            return False  # it is too large to be kept, or is itself the box of size 0
+        end = end_of_samples(self._moov)
+        return end is not None and end <= self.position
 
     def _odd_start(self) -> tuple[str, ...]:
         if self._first_kind == b"ftyp":
@@ -149,7 +164,7 @@ class BoxWalker:
                 return False
             size, smallest = int.from_bytes(self._header[8:16], "big"), 16
         if to_the_end:
-            self._walks = False
+            self._walks, self._is_open = False, True
         elif size < smallest:
             return self._no_box(f"says it has {size} bytes")
         payload = self._next_box + smallest

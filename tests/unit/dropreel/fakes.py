@@ -12,6 +12,7 @@ from typing import Any
 
 from dropreel.adapters.image_bucket import Missing
 from dropreel.adapters.ledger import NotClaimed
+from dropreel.adapters.video_bucket import StoredVideo
 from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.errors import PublishFault
@@ -471,16 +472,20 @@ class FakeVideoBucket(Outside):
     objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
     receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def put(self, key: str, video: VideoStream, metadata: dict[str, str]) -> None:
+    def put(self, key: str, video: VideoStream, metadata: dict[str, str], replaces: str | None = None) -> str:
         self.enters("put")
         content = video.read()
         self.objects[key] = (content, metadata)
         self.leaves("put")
+        return f"version-{sha256(content)[:8]}"
 
-    def find(self, key: str, metadata: dict[str, str]) -> VideoStream | None:
+    def find(self, key: str, metadata: dict[str, str]) -> StoredVideo | None:
         self.enters("find_video")
-        content, stored = self.objects.get(key, (b"", {}))
-        return VideoStream(iter([content]), len(content), len(content)) if stored == metadata else None
+        if key not in self.objects:
+            return None
+        content, stored = self.objects[key]
+        stream = VideoStream(iter([content]), len(content), len(content)) if stored == metadata else None
+        return StoredVideo(f'"{sha256(content)}"', f"version-{sha256(content)[:8]}", stream)
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
         self.enters("put_receipt")

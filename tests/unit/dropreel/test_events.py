@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -145,9 +146,9 @@ def test_a_detail_says_where_each_option_came_from():
 
 
 def test_a_completed_job_says_where_its_video_is():
-    data = detail_of(job_with(status=JobStatus.COMPLETED, video=VIDEO), EventType.COMPLETED)["data"]
+    job = job_with(status=JobStatus.COMPLETED, video=replace(VIDEO, version_id="v9"))
 
-    assert data["video"] == {
+    assert detail_of(job, EventType.COMPLETED)["data"]["video"] == {
         "bucket": "videos",
         "key": "holiday/beach-gen_1.mp4",
         "size": 99,
@@ -156,6 +157,7 @@ def test_a_completed_job_says_where_its_video_is():
         "duration_seconds": 5.04,
         "width": 640,
         "height": 360,
+        "version_id": "v9",
     }
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_receipt_repeats_the_warnings():
 
 
 def test_a_receipt_names_the_video_by_its_bytes():
-    assert receipt_of(job_with(), VIDEO, NOON)["video"] == {
+    assert receipt_of(job_with(), replace(VIDEO, version_id="v9"), NOON)["video"] == {
         "bucket": "videos",
         "key": "holiday/beach-gen_1.mp4",
         "size": 99,
@@ -73,6 +74,7 @@ def test_a_receipt_names_the_video_by_its_bytes():
         "duration_seconds": 5.04,
         "width": 640,
         "height": 360,
+        "version_id": "v9",
     }
 
 

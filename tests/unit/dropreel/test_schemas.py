@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dropreel.events import EventType, detail_of
-from dropreel.jobs import Job, JobStatus, Money, Reason
+from dropreel.jobs import Job, JobStatus, Money, Reason, VideoObject
 from dropreel.options import ASPECT_RATIOS, MAX_PROMPT_CHARACTERS, OPTION_NAMES
 from dropreel.receipts import receipt_of
 from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
@@ -97,7 +97,8 @@ def test_the_receipts_limits_are_the_options_own():
 # --- events ----------------------------------------------------------------------------------------------------------
 
 SUBMITTED = job_with(money=Money.SPENT)
-COMPLETED = job_with(status=JobStatus.COMPLETED, money=Money.SPENT, video=VIDEO, warnings=("It is small.",))
+STORED = replace(VIDEO, version_id="v9")
+COMPLETED = job_with(status=JobStatus.COMPLETED, money=Money.SPENT, video=STORED, warnings=("It is small.",))
 FAILED = job_with(status=JobStatus.FAILED, money=Money.SPENT, reason=Reason("timed_out", "Too late."))
 REFUSED = job_with(
     status=JobStatus.REJECTED, generation_id=None, submitted_at=None, reason=Reason("provider_refused", "Too dark.")
@@ -162,6 +163,7 @@ TOLD = {
     "submitted": (SUBMITTED, EventType.SUBMITTED),
     "submitted, told late": (COMPLETED, EventType.SUBMITTED),
     "completed": (COMPLETED, EventType.COMPLETED),
+    "completed in a bucket without versions": (replace(COMPLETED, video=VIDEO), EventType.COMPLETED),
     "failed": (FAILED, EventType.FAILED),
     "refused by the provider": (REFUSED, EventType.REJECTED),
     "bad options": (BAD_OPTIONS, EventType.REJECTED),
@@ -226,6 +228,7 @@ def test_an_event_with_a_value_that_nobody_promised_is_refused(prefix):
         ("data.warnings", [1]),
         ("data.video.size", 0),
         ("data.video.sha256", "ab"),
+        ("data.video.version_id", ""),
         ("data.generation_id", ""),
     ],
 )
@@ -262,7 +265,7 @@ def test_an_event_whose_values_do_not_go_together_is_refused(job: Job, path, val
 # --- receipts --------------------------------------------------------------------------------------------------------
 
 DELIVERED_AT = NOON + timedelta(seconds=95, microseconds=1499)
-RECEIPT = receipt_of(job_with(money=Money.SPENT, polls=17), VIDEO, DELIVERED_AT)
+RECEIPT = receipt_of(job_with(money=Money.SPENT, polls=17), STORED, DELIVERED_AT)
 
 
 @pytest.mark.parametrize(
@@ -275,8 +278,9 @@ RECEIPT = receipt_of(job_with(money=Money.SPENT, polls=17), VIDEO, DELIVERED_AT)
     ],
 )
 @pytest.mark.parametrize("delivered_at", [NOON, DELIVERED_AT])
-def test_every_receipt_keeps_to_the_schema(job: Job, delivered_at):
-    assert errors("receipt", receipt_of(job, VIDEO, delivered_at)) == []
+@pytest.mark.parametrize("video", [VIDEO, STORED])
+def test_every_receipt_keeps_to_the_schema(job: Job, delivered_at, video: VideoObject):
+    assert errors("receipt", receipt_of(job, video, delivered_at)) == []
 
 
 @pytest.mark.parametrize("path", paths_of(RECEIPT))
@@ -314,6 +318,7 @@ def test_a_receipt_with_a_value_that_nobody_promised_is_refused(prefix):
         ("timings.delivered_at", "2026-05-04T12:00:00+02:00"),
         ("timings.generation_seconds", -1),
         ("video.key", "beach.json"),
+        ("video.version_id", ""),
         ("video.size", 0),
         ("video.sha256", "AB" * 32),
         ("warnings", "It is small."),

@@ -848,8 +848,9 @@ def test_a_delivered_video_is_in_the_bucket_in_the_job_and_told(ready: World):
     assert ready.videos.objects[key][0] == tiny_video()
     assert ready.job.status is JobStatus.COMPLETED
     assert ready.job.video == VideoObject(
-        "videos", key, len(tiny_video()), sha256(tiny_video()), "holiday/beach-gen_1.json", 1.0, 32, 32
-    )
+        "videos", key, len(tiny_video()), sha256(tiny_video()), "holiday/beach-gen_1.json", 1.0, 32, 32,
+        f"version-{sha256(tiny_video())[:8]}",
+    )  # fmt: skip
     assert ready.bus.types == [EventType.COMPLETED]
     assert ready.bus.published[0][1]["data"]["video"]["sha256"] == sha256(tiny_video())
 

@@ -3,6 +3,7 @@
 import base64
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -27,6 +28,7 @@ def bucket() -> Iterator[VideoBucket]:
     with moto_account():
         client = boto3.client("s3")
         client.create_bucket(Bucket="videos")
+        client.put_bucket_versioning(Bucket="videos", VersioningConfiguration={"Status": "Enabled"})
         yield VideoBucket(client, "videos")
 
 
@@ -64,16 +66,20 @@ def test_a_video_is_stored_as_it_came_and_found_again(bucket: VideoBucket, name:
     content = of_size(SIZES[name]) if name != "tiny" else tiny_video()
     video = stream(content, len(content) if tells_its_length else None)
 
-    bucket.put("a.mp4", video, METADATA)
+    version_id = bucket.put("a.mp4", video, METADATA)
 
     assert (video.size, video.sha256) == (len(content), sha256(content))
     found = bucket.find("a.mp4", METADATA)
 
     assert found is not None
-    assert read(found) == content
-    assert (found.size, found.facts.duration_seconds) == (len(content), 1.0)
+    assert found.stream is not None
+    assert read(found.stream) == content
+    assert (found.stream.size, found.stream.facts.duration_seconds) == (len(content), 1.0)
     stored = bucket.client.head_object(Bucket="videos", Key="a.mp4")
     assert (stored["ContentType"], stored["Metadata"]) == ("video/mp4", METADATA)
+    assert version_id is not None
+    assert (stored["VersionId"], stored["ETag"]) == (version_id, found.etag)
+    assert found.version_id == version_id
 
 
 @pytest.mark.parametrize("size", [PIECE_BYTES, PART_BYTES + 1])
@@ -85,9 +91,10 @@ def test_an_odd_video_is_stored_as_it_came_and_found_as_odd(bucket: VideoBucket,
 
     found = bucket.find("a.mp4", METADATA)
     assert found is not None
-    assert read(found) == content
+    assert found.stream is not None
+    assert read(found.stream) == content
     assert len(video.warnings) == 1
-    assert (found.warnings, found.sha256) == (video.warnings, video.sha256)
+    assert (found.stream.warnings, found.stream.sha256) == (video.warnings, video.sha256)
 
 
 def test_what_is_not_there_is_not_found(bucket: VideoBucket):
@@ -95,10 +102,103 @@ def test_what_is_not_there_is_not_found(bucket: VideoBucket):
 
 
 @pytest.mark.parametrize("other", [{}, {"job-id": "j"}, {**METADATA, "job-id": "k"}])
-def test_what_another_job_has_put_there_is_not_found(bucket: VideoBucket, other: dict[str, str]):
-    bucket.put("a.mp4", stream(tiny_video()), other)
+def test_what_another_job_has_put_there_is_found_without_its_bytes(bucket: VideoBucket, other: dict[str, str]):
+    version_id = bucket.put("a.mp4", stream(tiny_video()), other)
 
-    assert bucket.find("a.mp4", METADATA) is None
+    found = bucket.find("a.mp4", METADATA)
+
+    assert found is not None
+    assert (found.stream, found.version_id) == (None, version_id)
+
+
+def test_a_bucket_without_versions_gives_no_version_id(bucket: VideoBucket):
+    bucket.client.create_bucket(Bucket="plain")
+    plain = VideoBucket(bucket.client, "plain")
+
+    assert plain.put("a.mp4", stream(tiny_video(), len(tiny_video())), METADATA) is None
+
+    found = plain.find("a.mp4", METADATA)
+    assert found is not None
+    assert found.version_id is None
+
+
+# --- of two uploads that overlap, one is stored ----------------------------------------------------------------------
+
+
+def current(bucket: VideoBucket) -> tuple[bytes, str]:
+    stored = bucket.client.get_object(Bucket="videos", Key="a.mp4")
+    return stored["Body"].read(), stored["VersionId"]
+
+
+@pytest.mark.parametrize("tells_its_length", [True, False])
+def test_what_lies_at_the_key_is_not_overwritten(bucket: VideoBucket, tells_its_length: bool):
+    first, second = of_size(PART_BYTES + 1), of_size(PART_BYTES + 2)
+    version_id = bucket.put("a.mp4", stream(first), METADATA)
+
+    with pytest.raises(TryAgain, match=r"another upload to a\.mp4 was first"):
+        bucket.put("a.mp4", stream(second, len(second) if tells_its_length else None), METADATA)
+
+    assert current(bucket) == (first, version_id)
+    assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="videos")
+
+
+@pytest.mark.parametrize("tells_its_length", [True, False])
+def test_what_is_not_the_video_is_replaced(bucket: VideoBucket, tells_its_length: bool):
+    other = bucket.client.put_object(Bucket="videos", Key="a.mp4", Body=b"no video")
+    content = of_size(PART_BYTES + 1)
+
+    version_id = bucket.put(
+        "a.mp4", stream(content, len(content) if tells_its_length else None), METADATA, replaces=other["ETag"]
+    )
+
+    assert current(bucket) == (content, version_id)
+
+
+def test_what_has_been_replaced_meanwhile_is_not_overwritten(bucket: VideoBucket):
+    other = bucket.client.put_object(Bucket="videos", Key="a.mp4", Body=b"no video")
+    first, second = of_size(2000), of_size(3000)
+    version_id = bucket.put("a.mp4", stream(first, len(first)), METADATA, replaces=other["ETag"])
+
+    with pytest.raises(TryAgain):
+        bucket.put("a.mp4", stream(second, len(second)), METADATA, replaces=other["ETag"])
+
+    assert current(bucket) == (first, version_id)
+
+
+def test_what_has_been_deleted_meanwhile_is_no_refusal(bucket: VideoBucket):
+    other = bucket.client.put_object(Bucket="videos", Key="a.mp4", Body=b"no video")
+    bucket.client.delete_object(Bucket="videos", Key="a.mp4")
+
+    with pytest.raises(TryAgain):
+        bucket.put("a.mp4", stream(tiny_video(), len(tiny_video())), METADATA, replaces=other["ETag"])
+
+
+@pytest.mark.parametrize("tells_its_length", [True, False])
+@pytest.mark.parametrize("replaces", [None, '"e1"'])
+def test_the_request_that_stores_a_video_has_a_condition(
+    bucket: VideoBucket, tells_its_length: bool, replaces: str | None
+):
+    conditions: dict[str, tuple[str | None, str | None]] = {}
+
+    def note(model: Any, params: dict[str, Any], **_: object) -> None:
+        conditions[model.name] = (params["headers"].get("If-None-Match"), params["headers"].get("If-Match"))
+
+    bucket.client.meta.events.register("before-call.s3", note)
+    content = of_size(PART_BYTES)
+    with suppress(TryAgain):  # moto looks at If-Match of a PutObject alone
+        bucket.put("a.mp4", stream(content, len(content) if tells_its_length else None), METADATA, replaces)
+
+    stores = "PutObject" if tells_its_length else "CompleteMultipartUpload"
+    assert conditions[stores] == (("*", None) if replaces is None else (None, replaces))
+
+
+def test_a_short_video_takes_one_request_whether_its_length_is_known_or_not(bucket: VideoBucket):
+    made: list[str] = []
+    bucket.client.meta.events.register("before-call.s3", lambda model, **_: made.append(model.name))
+
+    bucket.put("a.mp4", stream(of_size(PART_BYTES - 1)), METADATA)
+
+    assert made == ["PutObject"]
 
 
 @pytest.mark.parametrize("parts", [0, 1, 4])
@@ -235,6 +335,16 @@ def test_a_video_whose_upload_s3_breaks_off_is_to_be_tried_again(s3: WireS3, end
         bucket_of(s3).put("a.mp4", stream(content, len(content)), METADATA)
 
     assert len(s3.heads) == 1, "a stream cannot be sent twice"
+
+
+@pytest.mark.parametrize("answer", [(412, b"PreconditionFailed"), (409, b"ConditionalRequestConflict")])
+def test_a_video_that_another_upload_was_faster_with_is_to_be_tried_again(s3: WireS3, answer: tuple[int, bytes]):
+    s3.refuses_with = answer
+
+    with pytest.raises(TryAgain, match=r"another upload to a\.mp4 was first"):
+        bucket_of(s3).put("a.mp4", stream(tiny_video(), len(tiny_video())), METADATA)
+
+    assert [head["if-none-match"] for head in s3.heads] == ["*"]
 
 
 def test_what_s3_refuses_is_told_as_s3_says_it(s3: WireS3):

@@ -67,9 +67,6 @@ WHOLE = {
     "boxes of nothing but a header": FTYP + box(b"free") + box(b"free") + MOOV + MDAT + box(b"free"),
     "64-bit sizes": long_box(b"ftyp", b"isom") + long_box(b"mdat", bytes(300)) + long_box(b"moov", PICTURE),
     "a 64-bit box of nothing": FTYP + long_box(b"free") + MOOV + MDAT,
-    "the last box open": FTYP + MOOV + open_box(b"mdat", bytes(500)),
-    "the last box open and empty": FTYP + MOOV + MDAT + open_box(b"mdat"),
-    "moov open": FTYP + MDAT + open_box(b"moov", PICTURE),
     "a box that only its maker knows": FTYP + MOOV + MDAT + box(b"SDLN", bytes(7)),
     "media in an identified box": FTYP + MOOV + box(b"imda", bytes(50)),
     "one byte of media": FTYP + MOOV + box(b"mdat") + box(b"mdat", b"1"),
@@ -204,12 +201,10 @@ NOTHING_TO_PLAY = {
     "moov alone": FTYP + MOOV,
     "an empty mdat": FTYP + MOOV + box(b"mdat"),
     "an empty mdat of 64 bits": FTYP + MOOV + long_box(b"mdat"),
-    "an open mdat of nothing": FTYP + MOOV + open_box(b"mdat"),
     "a fragment without media": FTYP + MOOV + box(b"moof", bytes(20)),
     "free space": FTYP + MOOV + box(b"free", bytes(2000)),
     "sound alone": FTYP + box(b"moov", SOUND) + MDAT,
     "a moov of nothing": FTYP + box(b"moov") + MDAT,
-    "an open moov of nothing": FTYP + MDAT + open_box(b"moov"),
     "the moov of a sound, then one of a picture": FTYP + box(b"moov", SOUND) + MOOV + MDAT,
 }
 
@@ -430,7 +425,7 @@ def test_the_facts_are_the_same_in_pieces_of_any_size(size):
 )
 @pytest.mark.parametrize("size", [1, 5, 16, 64, 10_000])
 def test_the_facts_are_found_wherever_the_moov_is_and_however_it_is_written(content, size):
-    assert facts_in(in_pieces(content, size)) == TINY
+    assert facts_in(in_pieces(content, size), measured=True) == TINY
 
 
 @pytest.mark.parametrize(
@@ -491,7 +486,7 @@ def test_a_video_that_is_finished_twice_keeps_its_facts():
 )
 @pytest.mark.parametrize("size", [50, 70, 10_000_000])
 def test_of_several_moov_boxes_the_first_counts(moovs, expected, size):
-    assert facts_in(in_pieces(FTYP + MDAT + moovs, size)) == expected
+    assert facts_in(in_pieces(FTYP + MDAT + moovs, size), measured=True) == expected
 
 
 @pytest.mark.parametrize("size", [64, 250_000, 10_000_000])
@@ -499,8 +494,8 @@ def test_of_several_moov_boxes_the_first_counts(moovs, expected, size):
 def test_a_moov_as_large_as_allowed_is_read_and_one_a_byte_larger_is_not(write, size):
     allowed, larger = (FTYP + MDAT + write(b"moov", moov_of_length(MAX_MOOV_BYTES + more)) for more in (0, 1))
 
-    assert facts_in(in_pieces(allowed, size)) == TINY
-    assert facts_in(in_pieces(larger, size)) == UNKNOWN
+    assert facts_in(in_pieces(allowed, size), measured=True) == TINY
+    assert facts_in(in_pieces(larger, size), measured=True) == UNKNOWN
 
 
 def test_a_moov_in_countless_pieces_takes_no_time_of_its_own():

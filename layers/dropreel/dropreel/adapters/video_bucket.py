@@ -1,16 +1,19 @@
 """Where videos go: a stream into S3 in bounded memory."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
 from dropreel.errors import TryAgain
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PUT_BYTES = 5 * 1024**3
 """The most bytes that S3 takes in one PutObject."""
@@ -21,6 +24,21 @@ S3 refuses a chunk of less than 8 KiB unless it is the last.
 """
 PART_BYTES = 5 * 1024 * 1024
 """The size of the parts of a video that does not go up in one request, the least that S3 takes."""
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+"""S3's codes for a write whose condition does not hold: the object is there or is another one (412), it is being written
+or deleted at this moment (409), or what was to be replaced is gone (404)."""
+
+
+@dataclass(frozen=True)
+class StoredVideo:
+    """The object at a video's key: S3's `ETag` and `VersionId` of it (None in a bucket without versions), and its bytes.
+
+    `stream` is None where the object's metadata is not that of the video looked for.
+    """
+
+    etag: str
+    version_id: str | None
+    stream: VideoStream | None
 
 
 @dataclass(frozen=True)
@@ -30,50 +48,72 @@ class VideoBucket:
     client: "S3Client"
     bucket: str
 
-    def put(self, key: str, video: VideoStream, metadata: dict[str, str]) -> None:
-        """Copy the stream to `key`, as it comes. `metadata` must be ASCII.
+    def put(self, key: str, video: VideoStream, metadata: dict[str, str], replaces: str | None = None) -> str | None:
+        """Copy the stream to `key`, as it comes, and return S3's `VersionId` of it. `metadata` must be ASCII.
 
-        Raises VideoFault for what is no whole video, TryAgain if S3 broke off, and botocore's ClientError if it refused.
+        It is written only where no object is at `key`, or the one whose `ETag` is `replaces`: of two uploads that overlap,
+        one is stored. Raises TryAgain for the other one and where S3 broke off, VideoFault for what is no whole video, and
+        botocore's ClientError if S3 refused.
         """
-        said = {"ContentType": "video/mp4", "Metadata": metadata}
-        if video.length is not None and video.length <= PUT_BYTES:
-            self._put_whole(key, video, video.length, said)
-        else:
-            self._put_in_parts(key, video, said)
+        to = {"Bucket": self.bucket, "Key": key}
+        described = {"ContentType": "video/mp4", "Metadata": metadata, "ChecksumAlgorithm": "CRC32"}
+        condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": replaces}
+        try:
+            if video.length is not None and video.length <= PUT_BYTES:
+                return self._put_whole(video, video.length, {**to, **described, **condition})
+            return self._put_in_parts(video, to, described, condition)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _CONDITION_FAILED:
+                raise
+            raise TryAgain(f"another upload to {key} was first") from error
 
-    def _put_whole(self, key: str, video: VideoStream, length: int, said: dict[str, Any]) -> None:
+    def _put_whole(self, video: VideoStream, length: int, request: dict[str, Any]) -> str | None:
         """Send all of it in one request. S3 stores nothing unless the end comes, and with it the right checksum."""
         self.client.meta.events.register("before-call.s3.PutObject", _checksum_at_the_end, unique_id="at-the-end")
         body = cast("IO[Any]", _Body(video, length))
         try:
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="CRC32", **said)
+            return self.client.put_object(Body=body, **request).get("VersionId")
         except BotoCoreError as error:  # botocore hides what the stream raised, and cannot send a stream again
-            raise video.fault or TryAgain(f"S3 broke off the upload of {key}: {error}") from error
+            raise video.fault or TryAgain(f"S3 broke off the upload of {request['Key']}: {error}") from error
 
-    def _put_in_parts(self, key: str, video: VideoStream, said: dict[str, Any]) -> None:
-        from s3transfer.manager import TransferConfig, TransferManager  # few videos need it
+    def _put_in_parts(
+        self, video: VideoStream, to: dict[str, Any], described: dict[str, Any], condition: dict[str, Any]
+    ) -> str | None:
+        """Send one part after the other; what is no longer than one goes in one request.
 
-        config = TransferConfig(
-            multipart_threshold=PART_BYTES,
-            multipart_chunksize=PART_BYTES,
-            max_request_concurrency=1,
-            max_submission_concurrency=1,
-            max_in_memory_upload_chunks=1,
-        )
-        with TransferManager(self.client, config) as transfers:
-            transfers.upload(cast("IO[Any]", video), self.bucket, key, said).result()
+        s3transfer does this too, and takes no condition.
+        """
+        first = video.read(PART_BYTES)
+        if len(first) < PART_BYTES:
+            return self.client.put_object(Body=first, **to, **described, **condition).get("VersionId")
+        upload = {**to, "UploadId": self.client.create_multipart_upload(**to, **described)["UploadId"]}
+        try:
+            pieces = chain([first], iter(lambda: video.read(PART_BYTES), b""))
+            parts = [self._put_part(upload, number, piece) for number, piece in enumerate(pieces, 1)]
+            completed = self.client.complete_multipart_upload(**upload, **condition, MultipartUpload={"Parts": parts})
+        except BaseException:
+            with suppress(BotoCoreError, ClientError):  # what went wrong first is what is told
+                self.client.abort_multipart_upload(**upload)
+            raise
+        return completed.get("VersionId")
 
-    def find(self, key: str, metadata: dict[str, str]) -> VideoStream | None:
-        """Return the video at `key` as a stream if an earlier try put it there with this very metadata, else None."""
+    def _put_part(self, upload: dict[str, Any], number: int, piece: bytes) -> "CompletedPartTypeDef":
+        stored = self.client.upload_part(**upload, PartNumber=number, Body=piece, ChecksumAlgorithm="CRC32")
+        return {"PartNumber": number, "ETag": stored["ETag"], "ChecksumCRC32": stored["ChecksumCRC32"]}
+
+    def find(self, key: str, metadata: dict[str, str]) -> StoredVideo | None:
+        """Return the object at `key`, its bytes only if it was put there with this very metadata; None if none is there."""
         try:
             stored = self.client.get_object(Bucket=self.bucket, Key=key)
         except self.client.exceptions.NoSuchKey:
             return None
-        if stored["Metadata"] != metadata:
+        stream = None
+        if stored["Metadata"] == metadata:
+            size = stored["ContentLength"]
+            stream = VideoStream(stored["Body"].iter_chunks(PIECE_BYTES), size, size)
+        else:
             stored["Body"].close()
-            return None
-        size = stored["ContentLength"]
-        return VideoStream(stored["Body"].iter_chunks(PIECE_BYTES), size, size)
+        return StoredVideo(stored["ETag"], stored.get("VersionId"), stream)
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
         """Write the receipt beside its video."""

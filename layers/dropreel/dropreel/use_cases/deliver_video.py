@@ -7,7 +7,7 @@ from typing import Any
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
-from dropreel.adapters.video_bucket import VideoBucket
+from dropreel.adapters.video_bucket import StoredVideo, VideoBucket
 from dropreel.adapters.video_source import PIECE_BYTES, VideoSource, VideoStream
 from dropreel.answers import Finished
 from dropreel.errors import TryAgain, VideoFault
@@ -42,9 +42,16 @@ class DeliverVideo:
 
     def _copied(self, job: Job) -> Job:
         key = video_key(job)
-        stream = self._there_already(key, job) or self._fetched(key, job)
+        there = self.videos.find(key, video_metadata(job))
+        stream, version_id = self._there_already(there) or self._fetched(key, job, there)
         video = VideoObject(
-            self.videos.bucket, key, stream.size, stream.sha256, receipt_key(key), **asdict(stream.facts)
+            bucket=self.videos.bucket,
+            key=key,
+            size=stream.size,
+            sha256=stream.sha256,
+            receipt_key=receipt_key(key),
+            version_id=version_id,
+            **asdict(stream.facts),
         )
         warnings = (*stream.warnings, *video_warnings(job.options, stream.facts))
         job = replace(job, warnings=(*job.warnings, *warnings))
@@ -57,22 +64,22 @@ class DeliverVideo:
             raise TryAgain(f"job {job.job_id} was changed while its video was copied")
         return completed
 
-    def _there_already(self, key: str, job: Job) -> VideoStream | None:
-        """Read the video that an earlier try has copied, if it did: the provider need not be asked for it again."""
-        stream = self.videos.find(key, video_metadata(job))
-        if stream is None:
+    def _there_already(self, there: StoredVideo | None) -> tuple[VideoStream, str | None] | None:
+        """Read the video that another delivery has copied, if one did: the provider need not be asked for it again."""
+        if there is None or there.stream is None:
             return None
         try:
-            while stream.read(PIECE_BYTES):
+            while there.stream.read(PIECE_BYTES):
                 pass
         except VideoFault:  # not what we put there: copy it anew
             return None
-        return stream
+        return there.stream, there.version_id
 
-    def _fetched(self, key: str, job: Job) -> VideoStream:
+    def _fetched(self, key: str, job: Job, there: StoredVideo | None) -> tuple[VideoStream, str | None]:
+        """Copy the video in place of what is `there`, which is not the video. Raises TryAgain if another delivery was first."""
         answer = self.provider.poll(job.generation_id or "")
         if not isinstance(answer, Finished):
             raise TryAgain(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
         with self.source.open(answer.result_url) as stream:
-            self.videos.put(key, stream, video_metadata(job))
-        return stream
+            version_id = self.videos.put(key, stream, video_metadata(job), None if there is None else there.etag)
+        return stream, version_id
