@@ -30,7 +30,7 @@ SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc'
 BUILT := .aws-sam/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale bench lint scan format lock clean
+.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ test-e2e: $(INSTALLED) $(BUILT) ## the tests against the local cloud: minutes
 test-scale: $(INSTALLED) $(BUILT) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
 	$(DEV)/bin/python -m pytest tests/scale -o timeout=900
 
+mutants: $(DEV)/installed .venvs/mutation/installed ## change the code in small ways and show what no test notices: about an hour (ONLY="ledger jobs")
+	@$(DEV)/bin/python -m tests.mutants $(ONLY)
+
 bench: $(INSTALLED) .venvs/bench/installed $(BUILT) ## measure beside rivals and floors, write tables and plots: minutes (ONLY="delivery startup")
 	@$(DEV)/bin/python -m benchmarks $(ONLY); status=$$?; .venvs/bench/bin/python -m benchmarks.plots && exit $$status
 
@@ -92,7 +95,7 @@ format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff format
 
 lock: $(DEV)/installed ## renew the lock files from the *.in files
-	for name in dev sam ministack checkov bench oldest; do \
+	for name in dev sam ministack checkov bench oldest mutation; do \
 		$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done

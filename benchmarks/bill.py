@@ -165,9 +165,9 @@ METHOD = """\
 Three videos are made one after the other on the local cloud, with the real template and a poll a second: one in a fresh
 cloud, so that every function starts cold, then one with few polls and one with many. Counted are: states entered, from
 GetExecutionHistory; calls to AWS with the functions' own keys (the provider's download with a presigned address is one),
-from the engine's CloudTrail; DynamoDB's units, from the item before and after each change as the tables' streams give
-them; invocations and log bytes, from the functions' logs; processor time, from /proc. A poll is the difference of the last
-two runs over the difference of their polls; the rest of a job is the first, cold run without its polls."""
+from the engine's CloudTrail; DynamoDB's units, from each row before and after each change as the job table's stream
+gives them; invocations and log bytes, from the functions' logs; processor time, from /proc. A poll is the difference of
+the last two runs over the difference of their polls; the rest of a job is the first, cold run without its polls."""
 
 
 def run(say: Callable[[str], None]) -> dict[str, Any]:
@@ -183,6 +183,22 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
 
 
 # --- the result -------------------------------------------------------------------------------------------------------
+
+
+ROWS = {
+    "first_receive": "the job is there from the first receive on",
+    "attempt": "each submission has a row of its own",
+    "generation": "each generation has a row of its own",
+    "transactions": "a job and its submission's row change together",
+}
+"""What a job takes of the tables so that nothing is paid twice and nothing ends in silence, beside the job's own row."""
+
+
+def what_rows_add(job: Counts, usd: float) -> dict[str, float]:
+    """Return the write units of each of `ROWS`, what they cost together in US dollars, and their share of a bill of `usd`."""
+    units = {name: job.get(f"write_units_of_{name}", 0.0) for name in ROWS}
+    added = cost({"dynamodb_write_units": sum(units.values())})
+    return {**{name: rounded(one) for name, one in units.items()}, "usd": rounded(added), "share": rounded(added / usd)}
 
 
 def on_a_network(counts: Counts, megabytes: int) -> dict[str, float]:
@@ -219,6 +235,7 @@ def result(cold: Video, few: Video, many: Video) -> dict[str, Any]:
         "calls_a_poll": _calls_a_poll(few, many),
         "calls_of_a_cold_job_with_its_polls": cold.calls,
         "job_item_bytes": many.item_bytes,
+        "what_the_rows_add": what_rows_add(rest, usual["usd"]),
         "history_events": {
             "a_poll_on_aws": rounded(history_events(states_a_poll) - EVENTS_AROUND),
             "a_poll_here": rounded((many.local_events - few.local_events) / polls),

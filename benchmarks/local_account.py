@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.measure import rounded, target
 from cli.stack import Stack
+from dropreel.adapters.job_table import JOB_ROW
 from local.cloud import ROOT, LocalCloud
 from local.event_tail import EventTail
 
@@ -74,7 +75,7 @@ class LocalAccount:
         return began
 
     def jobs(self, *folders: str) -> list[dict[str, Any]]:
-        """Return the items of the job table of these folders' images."""
+        """Return the jobs of these folders' images, as they stand in the job table."""
         prefixes = tuple(f"{folder}/" for folder in folders)
         table = self.stack.session.resource("dynamodb", endpoint_url=self.stack.endpoint_url).Table(
             self.stack.outputs["JobsTableName"]
@@ -84,12 +85,13 @@ class LocalAccount:
         while True:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if "LastEvaluatedKey" in page else {}
             page = dict(table.scan(**start))
-            found += [item for item in page["Items"] if "image" in item and item["image"]["key"].startswith(prefixes)]
+            jobs = (item for item in page["Items"] if item["row"] == JOB_ROW)
+            found += [job for job in jobs if job["image"]["key"].startswith(prefixes)]
             if "LastEvaluatedKey" not in page:
                 return found
 
     def jobs_when_ended(self, folder: str, number: int, seconds: float) -> list[dict[str, Any]]:
-        """Return the folder's jobs once so many have ended and told so, and nothing works any more. Raises TimeoutError."""
+        """Return the folder's jobs once so many have ended, with their events, and nothing works any more. Raises TimeoutError."""
         found: list[dict[str, Any]] = []
 
         def ended() -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 
 from benchmarks.local_account import LocalAccount, function_processes, log_lines, logical_name
 from cli.stack import Stack
+from dropreel.adapters.job_table import JOB_ROW
+from dropreel.jobs import JobStatus
 from local.cloud import API_KEY, STACK_NAME, LocalCloud, deploy, running_engine
 from local.parameters import local_parameters
 from local.provider_simulator.process import running_simulator
@@ -88,6 +90,54 @@ def _entry(item: Mapping[str, Any] | None, index: tuple[str, ...]) -> tuple[Any,
     return tuple(item[name] for name in index)
 
 
+def changed_rows(records: Iterable[Mapping[str, Any]], job_id: str) -> dict[str, float]:
+    """Return the write units of all changes of a job's rows, from the job table's stream, and of the day's item.
+
+    `write_units_of_ROW` is the part of the submissions' rows (`attempt`), of the generation's and of the picture's;
+    `write_units_of_first_receive` what it costs that the job is there before it is claimed: its first write, and the index's
+    entry of that; `write_units_of_transactions` what it costs that the job is written together with its submission's row
+    after the claim. `largest_item_bytes` is the job's own row at its largest.
+    """
+    units: dict[str, float] = dict.fromkeys(_PARTS, 0.0)
+    claims, largest, every = 0, 0, 0.0
+    for record in records:
+        new, old = record.get("NewImage"), record.get("OldImage")
+        image, row = new or old or {}, str(record["Keys"]["row"]["S"])
+        if job_id not in (record["Keys"]["job_id"]["S"], image.get("claimed_by", {}).get("S")):
+            continue
+        is_job = row == JOB_ROW
+        together = not is_job or _is_with_its_submission(old, new)
+        taken = write_units(old, new, WAITING_INDEX, in_transaction=together)
+        every += taken
+        if not is_job:
+            units[f"write_units_of_{row.partition('#')[0]}"] += taken
+            continue
+        largest = max(largest, item_bytes(new or {}))
+        is_claim = together and new is not None and new["status"]["S"] == JobStatus.SUBMITTING
+        claims += is_claim
+        if old is None:
+            units["write_units_of_first_receive"] += taken
+        elif is_claim and _entry(old, WAITING_INDEX) is not None:
+            units["write_units_of_first_receive"] += 1  # the index's entry is changed, which else it would begin to be
+        elif together:
+            units["write_units_of_transactions"] += taken - write_units(old, new, WAITING_INDEX, in_transaction=False)
+    return {
+        # The day's item is small, and in the claim's transaction.
+        "dynamodb_write_units": every + DAY_UNITS * claims,
+        "claims": float(claims),
+        "largest_item_bytes": float(largest),
+        **units,
+    }
+
+
+def _is_with_its_submission(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
+    """Whether the job was written in a transaction: a submission begins or goes on, and has a row of its own."""
+    if old is None or new is None:
+        return False
+    statuses = {old["status"]["S"], new["status"]["S"]}
+    return len(statuses) > 1 and bool(statuses & {JobStatus.SUBMITTING, JobStatus.GENERATING})
+
+
 def billed_seconds(wall_seconds: float, cpu_seconds: float, megabytes: int) -> float:
     """Return how long Lambda would run what took so long here: it gives a function one core's power at 1,769 MB, less below.
 
@@ -96,6 +146,13 @@ def billed_seconds(wall_seconds: float, cpu_seconds: float, megabytes: int) -> f
     return max(0.0, wall_seconds - cpu_seconds) + cpu_seconds * max(1.0, FULL_CORE_MEGABYTES / megabytes)
 
 
+WAITING_INDEX = ("waiting", "created_at")
+"""The keys of the job table's index, which has KEYS_ONLY."""
+DAY_UNITS = 2.0
+"""What a claim takes of the spend table: a small item, in a transaction."""
+_PARTS = tuple(
+    f"write_units_of_{part}" for part in ("first_receive", "attempt", "generation", "picture", "transactions")
+)
 FULL_CORE_MEGABYTES = 1769
 """The memory of a Lambda function that has one core's power."""
 LOG_EVENT_BYTES = 26
@@ -110,8 +167,6 @@ FUNCTIONS = ("SubmitGeneration", "CheckStatus", "DeliverVideo")
 PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30", "UploadSettleSeconds": "0"}
 CREATED_SECONDS = 0.5
 END_SECONDS = 120
-WAITING_INDEX = ("waiting", "created_at")
-"""The keys of the job table's index, which has KEYS_ONLY."""
 _MOST_LOOKED_UP = 50
 _CALLS = {
     # By (service, call): the count that has its price; None where a call has none, or is counted by its units.
@@ -229,23 +284,11 @@ class Meter:
         ]
 
     def _changes(self, job_id: str, key: str) -> dict[str, float]:
-        """Return the units of all changes of the job's item and, since it was claimed, of the day's and the picture's."""
-        units, claims, largest = 0.0, 0, 0
-        for record in self._records():
-            if record["Keys"]["job_id"]["S"] != job_id:
-                continue
-            new, old = record.get("NewImage"), record.get("OldImage")
-            claim = new is not None and new["status"]["S"] == "submitting"  # only a claim writes it, in a transaction
-            claims += claim
-            largest = max(largest, item_bytes(new or {}))
-            units += write_units(old, new, WAITING_INDEX, in_transaction=claim)
-        if not claims:
+        """Return the units of all changes of the job's rows. Raises RuntimeError where its claim is not among them."""
+        changes = changed_rows(self._records(), job_id)
+        if not changes["claims"]:
             raise RuntimeError(f"the streams do not tell of the claim of {key}")
-        return {
-            # The day's item and the picture's are small, and in the same transaction.
-            "dynamodb_write_units": units + 4.0 * claims,
-            "largest_item_bytes": float(largest),
-        }
+        return changes
 
     def _records(self) -> Iterable[dict[str, Any]]:
         streams, name = self.account.client("dynamodbstreams"), self.account.stack.outputs["JobsTableName"]

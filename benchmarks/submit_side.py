@@ -7,6 +7,8 @@ and validated, its address presigned, the request to the provider prepared and s
 import json
 import os
 import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -16,17 +18,19 @@ def main() -> None:
     import handler  # type: ignore[import-not-found]  # noqa: F401 - found by the path above; for its memory
 
     from dropreel.images import CONTENT_TYPES
-    from dropreel.jobs import ImageRef
+    from dropreel.jobs import ImageRef, receive
     from dropreel.messages import Drop
+    from dropreel.use_cases.find_job import image_of
     from dropreel.wiring import submit_generation
 
     use_case = submit_generation()
-    judged = use_case.judge.judge(Drop(ImageRef(os.environ["IMAGE_BUCKET_NAMES"], sys.argv[1])))
-    assert judged is not None  # noqa: S101 - no newer upload took its place
-    assert judged.image is not None, judged.job.reason  # noqa: S101 - it is there
-    url = judged.image.presigned_url(CONTENT_TYPES[judged.job.image["format"]])
-    use_case.provider.prepare({**judged.job.options, "image_url": url}).send()
-    sys.stdout.write(json.dumps(judged.job.image) + "\n")
+    drop = Drop(ImageRef(os.environ["IMAGE_BUCKET_NAMES"], sys.argv[1]))
+    judged = use_case.judge.judge(drop, receive("job", image_of(drop), datetime.now(UTC)))
+    assert judged.image is not None, judged.reason  # noqa: S101 - it is there
+    assert judged.job.options is not None, judged.reason  # noqa: S101 - it is a usable image
+    url = judged.image.presigned_url(CONTENT_TYPES[judged.job.image.format or ""])
+    use_case.provider.prepare({**asdict(judged.job.options), "image_url": url}).send()
+    sys.stdout.write(json.dumps(judged.job.image.as_json()) + "\n")
 
 
 if __name__ == "__main__":

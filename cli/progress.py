@@ -8,19 +8,19 @@ import av
 from rich.console import Console
 from rich.markup import escape
 
-from dropreel.jobs import Job, JobStatus, Money
+from dropreel.jobs import Charge, Job, JobStatus
 from dropreel.next_steps import next_step
 from dropreel.prices import usd
 
 _MEANING = {
     JobStatus.SUBMITTING: "checked, being submitted",
     JobStatus.GENERATING: "accepted by the provider",
-    JobStatus.DEFERRED: "waiting to be submitted again",
+    JobStatus.DEFERRED: "waiting to be submitted",
     JobStatus.HELD: "held by the spend cap",
     JobStatus.COMPLETED: "the video is in the videos bucket",
     JobStatus.FAILED: "failed",
     JobStatus.REJECTED: "rejected, nothing was spent",
-    JobStatus.UNKNOWN: "it may have been paid and cannot be told",
+    JobStatus.UNKNOWN: "it may have been charged, and nobody can tell",
 }
 
 
@@ -80,15 +80,15 @@ def explain_end(job: Job) -> str:
     reason = job.reason.message if job.reason else "No reason was given."
     step = next_step(job) or ""
     cost = "" if "nothing was spent" in step else _cost(job)
-    parts = [f"{job.image['key']}: {job.status.value}.", reason, cost, step]
+    parts = [f"{job.image.key}: {job.status.value}.", reason, cost, step]
     return " ".join(part if part.endswith((".", "…", "!", "?")) else f"{part}." for part in parts if part)
 
 
 def _cost(job: Job) -> str:
     """Say what the job cost; each attempt has the same price, and an earlier one may have cost nothing."""
-    if job.money is Money.NONE:
+    if job.charge is Charge.NONE:
         return "Nothing was spent."
-    may = "It cost" if job.money is Money.SPENT else "It may have cost"
+    may = "It cost" if job.charge is Charge.CHARGED else "It may have cost"
     if job.attempt == 1:
         return f"{may} ${usd(job.cost_cents)}."
     return f"{may} up to ${usd(job.cost_cents * job.attempt)} ({job.attempt} attempts at ${usd(job.cost_cents)})."

@@ -33,6 +33,7 @@ _TARGETS = {
     "remove": ("STACK", "YES"),
     "test": ("DROPREEL_SCHEDULES",),
     "test-faults": ("DROPREEL_SCHEDULES",),
+    "mutants": ("ONLY",),
     "bench": ("ONLY",),
 }
 _WITH_PARAMETERS = ("up", "deploy")

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from cli.drop import Dropped, drop, fetch
 from cli.stack import Stack
-from dropreel.adapters.job_table import JobTable
-from dropreel.jobs import TERMINAL, ImageRef, Job, JobStatus, Money, is_image_key, job_id_of
+from dropreel.adapters.job_table import JOB_ROW, JobTable, key_of
+from dropreel.jobs import TERMINAL, Charge, ImageRef, Job, JobStatus, is_image_key, job_id_of
 from dropreel.prices import usd
 from local.logs import shown
 
@@ -100,7 +100,7 @@ def follow_all(
 
 def _states(client: "DynamoDBClient", table: str, job_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Yield the little of each job that tells whether it has changed: one call for a hundred of them."""
-    keys = [{"job_id": {"S": job_id}} for job_id in sorted(job_ids)]
+    keys = [key_of(job_id, JOB_ROW) for job_id in sorted(job_ids)]
     for start in range(0, len(keys), _BATCH):
         wanted: Any = {
             "Keys": keys[start : start + _BATCH],
@@ -131,7 +131,7 @@ def run_folder(stack: Stack, folder: Folder, options: dict[str, str], output: Pa
             rows.append((job, video))
             console.print(
                 f"  {time.monotonic() - started:5.1f} s  {len(rows)}/{len(folder.images)}  "
-                f"[bold]{job.status.value}[/]  {escape(str(job.image['key']))}",
+                f"[bold]{job.status.value}[/]  {escape(str(job.image.key))}",
                 highlight=False,
             )
     console.print(_table(rows))
@@ -147,12 +147,12 @@ def _table(rows: list[tuple[Job, Path | None]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("image", "status", "cost", "video or reason"):
         table.add_column(heading, overflow="fold")
-    for job, video in sorted(rows, key=lambda row: str(row[0].image["key"])):
-        cost = "" if job.money is Money.NONE else f"${usd(job.cost_cents)}"
+    for job, video in sorted(rows, key=lambda row: row[0].image.key):
+        cost = "" if job.charge is Charge.NONE else f"${usd(job.cost_cents)}"
         reason = (job.reason.message if job.reason else "")[:_MAX_REASON_CHARACTERS]
         what = shown(video) if video else reason
-        table.add_row(escape(str(job.image["key"])), job.status.value, cost, escape(what))
-    total = sum(job.cost_cents for job, _ in rows if job.money is not Money.NONE)
+        table.add_row(escape(job.image.key), job.status.value, cost, escape(what))
+    total = sum(job.cost_cents for job, _ in rows if job.charge is not Charge.NONE)
     table.caption = f"${usd(total)} at the provider; this run was simulated and cost nothing."
     table.caption_justify = "left"
     return table

@@ -14,8 +14,7 @@ from rich.markup import escape
 from cli.drop import drop, fetch, follow
 from cli.options import image_fault, option_faults, options_from
 from cli.progress import JobProgress, describe_video, explain_end
-from dropreel.events import EventType
-from dropreel.jobs import Job, JobStatus
+from dropreel.jobs import EventType, Job, JobStatus
 from dropreel.prices import usd
 from local.cloud import ROOT, LocalCloud, LocalCloudFault, running_cloud
 from local.event_tail import event_tail

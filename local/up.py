@@ -103,7 +103,7 @@ def commands_of(outputs: dict[str, str], events: Path) -> list[Command]:
         Command(
             "The jobs",
             f"aws dynamodb scan --table-name {outputs['JobsTableName']}"
-            " --query 'Items[?status].[job_id.S, status.S, image.M.key.S, reason.M.message.S]' --output text",
+            " --query \"Items[?row.S=='job'].[job_id.S, status.S, image.M.key.S, reason.M.message.S]\" --output text",
         ),
         Command(
             "What was reserved a day, in US cents",

@@ -1,4 +1,8 @@
-"""Claims on the day's one item: how many a second it takes while DynamoDB refuses every transaction that meets another one."""
+"""Claims on the day's one item: how many a second it takes while DynamoDB refuses every transaction that meets another one.
+
+A claim is a transaction of three or four items: the job, its submission's row, at the job's first claim its picture's row, and
+the day. Only the day's item is shared, so it alone decides.
+"""
 
 import bisect
 import heapq
@@ -8,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.scale.way import PACE, SEED, Pace
-from dropreel.adapters.ledger import MAX_GIVE_BACK_TRIES, MAX_PAUSE_SECONDS, MAX_TRIES
+from dropreel.adapters.ledger import MAX_RELEASE_TRIES
+from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES
 
 ITEM_UNITS_A_SECOND = 1_000
 """What one item takes: a partition's write units. A transaction writes an item twice, to prepare and to commit."""
 JITTER_SECONDS = 0.05
-"""The ledger waits a random time up to this, doubled with each try, and at most `MAX_PAUSE_SECONDS`."""
+"""Between two tries the pause is random, up to this, doubled with each try, and at most `MAX_PAUSE_SECONDS`."""
 REFUSAL_SECONDS = 0.005
 """How long a refused transaction takes to be told so: assumed."""
 HOLDS = (0.005, 0.01, 0.02)
@@ -58,7 +63,7 @@ SHARDS = 8
 
 
 def longest_wait(number: int) -> float:
-    """Return the seconds that the ledger waits at most after the try with that number, from 0."""
+    """Return the longest pause in seconds after the try with that number, from 0."""
     return min(MAX_PAUSE_SECONDS, JITTER_SECONDS * 2.0**number)
 
 
@@ -66,14 +71,14 @@ def longest_wait(number: int) -> float:
 class Claims:
     """What became of claims: the share that ends in TryAgain, transactions a claim, seconds of a successful one, successes a second.
 
-    `lost_give_backs` is the share of give-backs that end in TryAgain, where the provider is busy.
+    `lost_releases` is the share of releases that end in TryAgain, where the provider is busy.
     """
 
     failed: float
     tries: float
     seconds: float
     done_a_second: float
-    lost_give_backs: float = 0.0
+    lost_releases: float = 0.0
 
     @property
     def dead(self) -> float:
@@ -151,24 +156,24 @@ def claims_of_workers(
     hold: float,
     *,
     shards: int = 1,
-    gives_back: bool = False,
+    releases: bool = False,
     pace: Pace = PACE,
     seconds: float = 40.0,
     seed: int = SEED,
 ) -> Claims:
     """Return what becomes of claims while a long queue keeps so many workers busy: SubmitConcurrency in a burst.
 
-    A worker judges, claims, posts, and takes the next image. Where it `gives_back`, the provider refuses every image, and the
-    worker gives the money back in a second transaction. The first third of the time is not counted.
+    A worker validates, claims, posts, and takes the next image. Where it `releases`, the provider refuses every image, and the
+    worker releases the reservation in a second transaction. The first third of the time is not counted.
     """
     chance = random.Random(seed)
     items = HotItems(shards, hold)
-    claim, give_back = 0, 1
+    claim, release = 0, 1
     half = pace.submit_seconds / 2
 
     def after(at: float, kind: int) -> tuple[float, float, int, int, int]:
-        """Return the next claim after a whole submission, or the give-back after half a one."""
-        begun = at + half * chance.uniform(0.75, 1.25) * (1 if kind == give_back or gives_back else 2)
+        """Return the next claim after a whole submission, or the release after half a one."""
+        begun = at + half * chance.uniform(0.75, 1.25) * (1 if kind == release or releases else 2)
         return begun, begun, 0, int(chance.random() * shards), kind
 
     queue = [after(chance.uniform(-pace.submit_seconds, 0), claim) for _ in range(workers)]
@@ -181,10 +186,10 @@ def claims_of_workers(
         if items.take(item, at):
             done[kind] += counts
             spent += (at + hold - since) if counts and kind == claim else 0
-            heapq.heappush(queue, after(at + hold, give_back if gives_back and kind == claim else claim))
+            heapq.heappush(queue, after(at + hold, release if releases and kind == claim else claim))
             continue
         later = at + REFUSAL_SECONDS + chance.uniform(0, longest_wait(number))
-        if number + 1 == (MAX_GIVE_BACK_TRIES if kind == give_back else MAX_TRIES):
+        if number + 1 == (MAX_RELEASE_TRIES if kind == release else MAX_TRIES):
             failed[kind] += counts
             heapq.heappush(queue, after(later, claim))
         else:
@@ -195,7 +200,7 @@ def claims_of_workers(
         tried / ended[claim],
         spent / max(1, done[claim]),
         done[claim] / (seconds * 2 / 3),
-        failed[give_back] / ended[give_back],
+        failed[release] / ended[release],
     )
 
 

@@ -165,7 +165,7 @@ def _claims(number: int) -> dict[str, Any]:
             {
                 "concurrency": workers,
                 "one_item": {f"{hold * 1000:g} ms": _claims_json(claims_of_workers(workers, hold)) for hold in HOLDS},
-                "provider_busy": _claims_json(claims_of_workers(workers, USUAL_HOLD, gives_back=True)),
+                "provider_busy": _claims_json(claims_of_workers(workers, USUAL_HOLD, releases=True)),
                 "shards": _claims_json(claims_of_workers(workers, USUAL_HOLD, shards=SHARDS)),
             }
             for workers in WORKERS
@@ -237,7 +237,7 @@ def _targets(days: list[dict[str, Any]], claims: dict[str, Any], sweeper: dict[s
         _most("share of claims that fail in that day's busiest hour, item held for 10 ms", peak[0.01]["failed"], FEW),
         _most("share of claims that fail in that day's busiest hour, item held for 20 ms", peak[0.02]["failed"], FEW),
         _most("dead letters of 1,000,000 images at that, item held for 20 ms", peak[0.02]["dead"] * MILLION, 1),
-        _most("share of give-backs that fail while the provider refuses all, 10 ms", busy["lost_give_backs"], 0),
+        _most("share of releases that fail while the provider refuses all, 10 ms", busy["lost_releases"], 0),
         _most(
             "seconds of the sweeper's longest pass in that hour, ten-minute generations",
             sweeper["seconds_at_peak"]["10_min"],

@@ -24,21 +24,25 @@ NEVER = 100_000_000
 class Units:
     """What one image costs of each service on its undisturbed way, as the code of the use cases has it.
 
-    A job's item has between 1 and 2 KB, so a write of it is 2 units and a consistent read 1; a write in a transaction counts
-    twice. The index holds keys only: a change of `waiting` is a delete and a put, 1 unit each.
+    A job's row has between 1 and 2 KB once it is validated, so a write of it is 2 units and a consistent read 1. The rows of its
+    submission, its generation and its picture are small. A write in a transaction counts twice. The index holds keys only: a
+    change of `waiting` is a delete and a put, 1 unit each.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
     """
 
     job_write: int = 2
-    claim_writes: int = 2 * 2 + 2
-    """The job, and the small item of its picture."""
-    claim_index: int = 1
+    received_writes: int = 1
+    """The job as its event describes it, at the first receive."""
+    received_index: int = 1
+    claim_writes: int = 2 * (2 + 1 + 1)
+    """The job, its submission's row and its picture's, in one transaction with the day's item."""
+    claim_index: int = 2
     spend_writes: int = 2
-    accepted_writes: int = 2 * 2
-    """The id, then the event crossed out."""
+    accepted_writes: int = 2 * (2 + 1 + 1) + 2
+    """The job, its submission's row and its generation's in one transaction; then the event is marked as published."""
     accepted_index: int = 2
-    delivered_writes: int = 3 * 2
-    """The end, the event crossed out, the job taken out of the index."""
+    delivered_writes: int = 2 * (2 + 1) + 2
+    """The job and its submission's row in one transaction; then the event is marked, which takes the job out of the index."""
     delivered_index: int = 3
     events: int = 2
     """PutEvents: Submitted and Completed."""
@@ -142,14 +146,16 @@ def needs(way: Way, pace: Pace = PACE, units: Units = UNITS) -> dict[str, float]
         "starts_a_second": busiest_minute(accepted),
         "executions": float(inside(way.accepted, way.delivered, seconds).max()),
         "job_writes_a_second": busiest_minute(
-            units.claim_writes * begun
+            (units.received_writes + units.claim_writes) * begun
             + units.accepted_writes * accepted
             + units.job_write * polls
             + units.delivered_writes * delivered
         ),
         "job_reads_a_second": busiest_minute(begun + polls + delivered),
         "index_writes_a_second": busiest_minute(
-            units.claim_index * begun + units.accepted_index * accepted + units.delivered_index * delivered
+            (units.received_index + units.claim_index) * begun
+            + units.accepted_index * accepted
+            + units.delivered_index * delivered
         ),
         "spend_writes_a_second": busiest_minute(units.spend_writes * begun),
         "puts_a_second": busiest_minute(accepted + (units.events - 1) * delivered),

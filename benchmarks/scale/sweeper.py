@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from benchmarks.scale.quotas import DEFAULT_CONCURRENCY
 from benchmarks.scale.way import PACE, SEED, Pace
-from dropreel.use_cases.sweep_jobs import MAX_DOUBLINGS, PASS, QUIET
+from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, QUIET
 from dropreel.waiting import backoff_seconds
 
 SWEEP_EVERY_SECONDS = 300
-PASSES = 6
-"""Over held, telling, submitting, generating and deferred jobs, and over the held ones once more: each has its own time."""
+PASSES = 8
+"""It releases held jobs, looks into the dead-letter queue, and goes over the jobs of each of the index's six values."""
 QUIET_SECONDS = QUIET.total_seconds()
+LOST_SECONDS = MESSAGE_LOST.total_seconds()
 PASS_SECONDS = PASS.total_seconds()
 READ_SECONDS = 0.010
 """Seconds to read or write one job: 0.8 ms of a whole processor, of which 256 MB have a seventh, and a round trip of 4 ms.
@@ -40,25 +41,24 @@ class Drained:
 
 @dataclass
 class Waiting:
-    """One image as the job table has it: what it waits for, and what the sweeper noted on it."""
+    """One image as the job table has it: what it waits for, since when nobody has changed it, and how many messages it had."""
 
     is_held: bool = False
     is_deferred: bool = False
     is_done: bool = False
     created: float | None = None
-    defers: int = 0
+    updated: float = 0.0
+    requeues: int = 0
     due: float = 0.0
-    sent_at: float | None = None
-    sends: int = 0
-
-    def is_on_its_way(self, now: float) -> bool:
-        """Whether the sweeper sent a message not long ago: each one is given twice the time of the one before."""
-        given = QUIET_SECONDS * 2 ** min(self.sends - 1, MAX_DOUBLINGS)
-        return self.sent_at is not None and round(now - self.sent_at, 6) < given
 
     def wants_message(self, now: float) -> bool:
-        """Whether the sweeper sends a message now: a held one is due at once, a deferred one when it is quiet after its time."""
-        return (self.is_held or now >= self.due + QUIET_SECONDS) and not self.is_on_its_way(now)
+        """Whether the sweeper sends a message now: a held one is released at once, a deferred one's counts as lost after a while."""
+        return self.is_held or round(now - max(self.updated, self.due), 6) >= LOST_SECONDS
+
+    def requeue(self, now: float) -> None:
+        """Number the next message: the one before is overtaken."""
+        self.is_held, self.is_deferred = False, True
+        self.requeues, self.updated, self.due = self.requeues + 1, now, 0.0
 
 
 @dataclass
@@ -71,13 +71,13 @@ class Backlog:
 
     def sweep(self, now: float) -> None:
         """Do the two passes that send messages: over the held, then over the deferred, each as far as its time goes."""
-        held = (number for number, image in enumerate(self.images) if image.is_held)
+        held = [number for number, image in enumerate(self.images) if image.is_held]
+        self._pass(held, now)
         deferred = [
             (image.created, number)
             for number, image in enumerate(self.images)
             if image.is_deferred and image.created is not None and image.created + QUIET_SECONDS <= now
         ]
-        self._pass(held, now)
         self._pass((number for _, number in sorted(deferred)), now)
 
     def _pass(self, numbers: Iterable[int], begun: float) -> None:
@@ -88,15 +88,15 @@ class Backlog:
             image = self.images[number]
             now += READ_SECONDS
             if image.wants_message(now):
-                image.sent_at, image.sends = now, image.sends + 1
+                image.requeue(now)
                 now += NOTED_AND_SENT_SECONDS
-                heapq.heappush(self.later, (now, number, image.defers))
+                heapq.heappush(self.later, (now, number, image.requeues))
 
     def arrive(self, now: float) -> None:
         """Put the messages whose time has come into the queue."""
         while self.later and self.later[0][0] <= now:
-            _, number, defers = heapq.heappop(self.later)
-            self.queue.append((number, defers))
+            _, number, requeues = heapq.heappop(self.later)
+            self.queue.append((number, requeues))
 
 
 def drain(
@@ -112,8 +112,8 @@ def drain(
 ) -> Drained:
     """Work off a backlog: images that wait in the queue, or `held` ones that there is money for again.
 
-    The provider defers `busy_share` of the submissions, and all of them for the first `busy_seconds`. A message that is not
-    taken for long gets another one beside it from the sweeper; the second to come finds nothing to do.
+    The provider defers `busy_share` of the submissions, and all of them for the first `busy_seconds`. A job whose message is not
+    taken for long gets another one from the sweeper; the one before is overtaken and does nothing.
     """
     chance = random.Random(seed)
     backlog = Backlog([Waiting(is_held=held, created=0.0 if held else None) for _ in range(images)])
@@ -133,10 +133,10 @@ def drain(
         if not backlog.queue:
             heapq.heapreplace(workers, now)
             continue
-        number, told = backlog.queue.popleft()
+        number, requeues = backlog.queue.popleft()
         image = backlog.images[number]
         messages += 1
-        if image.is_done or told != image.defers:
+        if image.is_done or requeues != image.requeues:
             heapq.heapreplace(workers, now + REPEAT_SECONDS)
             continue
         ended = now + pace.submit_seconds
@@ -144,9 +144,11 @@ def drain(
         submissions += 1
         created = now if image.created is None else image.created
         if now < busy_seconds or chance.random() < busy_share:
-            due = ended + backoff_seconds(image.defers, chance.random())
-            backlog.images[number] = Waiting(is_deferred=True, created=created, defers=image.defers + 1, due=due)
-            heapq.heappush(backlog.later, (due, number, image.defers + 1))
+            due = ended + backoff_seconds(requeues, chance.random())
+            backlog.images[number] = Waiting(
+                is_deferred=True, created=created, updated=ended, requeues=requeues + 1, due=due
+            )
+            heapq.heappush(backlog.later, (due, number, requeues + 1))
         else:
             backlog.images[number] = Waiting(is_done=True, created=created)
             left -= 1

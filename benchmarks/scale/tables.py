@@ -141,7 +141,7 @@ def _workers_table(result: dict[str, Any]) -> dict[str, Any]:
                 _amount(slow["done_a_second"]),
                 _percent(slow["failed"]),
                 _a_million(slow["dead"]),
-                _percent(one["provider_busy"]["lost_give_backs"]),
+                _percent(one["provider_busy"]["lost_releases"]),
                 _amount(one["shards"]["done_a_second"]),
             ]
         )
@@ -153,7 +153,7 @@ def _workers_table(result: dict[str, Any]) -> dict[str, Any]:
         "20 ms: images a second",
         "TryAgain",
         "dead letters of a million",
-        "provider refuses all, 10 ms: give-backs that fail",
+        "provider refuses all, 10 ms: releases that fail",
         f"{SHARDS} shards, 10 ms: images a second",
     ]
     return _table("workers", "A long queue", columns, rows)
@@ -177,7 +177,7 @@ def _sweeper_table(result: dict[str, Any]) -> dict[str, Any]:
                 f"{one['images']:,} images wait, {_busy(one)}",
                 f"{swept['messages']:,}",
                 f"{swept['messages_a_submission']:.3g}",
-                f"{_duration(swept['seconds'])}; {_duration(not_swept['seconds'])} without reminders",
+                f"{_duration(swept['seconds'])}; {_duration(not_swept['seconds'])} without the sweeper",
             ]
         )
     return _table(

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.messages import message_of
-from dropreel.wiring import submit_generation
+from dropreel.wiring import note_dead_letter, submit_generation
 
 MAX_RECEIVES = 5  # the queue's maxReceiveCount: after it, a message goes to the dead-letter queue
 
@@ -21,10 +21,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     (record,) = event["Records"]
     message = message_of(json.loads(record["body"]))
     try:
-        outcome = submit_generation().run(message)
+        outcome = submit_generation().run(message, context.get_remaining_time_in_millis() / 1000)
     except Exception as error:
         if int(record["attributes"]["ApproximateReceiveCount"]) >= MAX_RECEIVES:
-            submit_generation().dead_letter(message, error)
+            note_dead_letter().run(message, f"{type(error).__name__}: {error}")
         raise
     logger.info("done", outcome=outcome)
     return {"outcome": outcome}

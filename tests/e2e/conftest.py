@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from cli.stack import Stack
-from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.job_table import JOB_ROW, JobTable
 from dropreel.jobs import Job
 from local.cloud import ROOT, LocalCloud, running_cloud
 from local.event_tail import EventTail, event_tail
@@ -99,8 +99,13 @@ class Account:
     def jobs_of(self, key: str) -> list[Job]:
         """Return the jobs of the image with this key."""
         table = JobTable(self.client("dynamodb"), self.stack.outputs["JobsTableName"])
-        ids = self.client("dynamodb").scan(TableName=table.table, ProjectionExpression="job_id, image")["Items"]
-        mine = [item["job_id"]["S"] for item in ids if "image" in item and item["image"]["M"]["key"]["S"] == key]
+        pages = table.client.get_paginator("scan").paginate(
+            TableName=table.table,
+            FilterExpression="#row = :job AND image.#key = :key",
+            ExpressionAttributeNames={"#row": "row", "#key": "key"},
+            ExpressionAttributeValues={":job": {"S": JOB_ROW}, ":key": {"S": key}},
+        )
+        mine = [item["job_id"]["S"] for page in pages for item in page["Items"]]
         return [job for job in map(table.get, mine) if job is not None]
 
     def job_when(self, key: str, is_so: Callable[[Job], bool], seconds: float = 60) -> Job:
@@ -114,7 +119,7 @@ class Account:
         raise AssertionError(f"the job of {key} did not come so far: {self.jobs_of(key)}")
 
     def ended(self, key: str, seconds: float = 60) -> Job:
-        """Return the image's job once it has ended and told so."""
+        """Return the image's job once it has ended and all its events are published."""
         return self.job_when(key, lambda job: job.is_terminal and not job.pending_events, seconds)
 
     def physical(self, logical_id: str) -> str:

@@ -13,17 +13,22 @@ from local.cloud import REGION, Engine
 from tests.e2e.conftest import Account
 
 
-def statements(account: Account, role: str) -> tuple[str, str, dict[str, Any]]:
-    """Return the physical role, its only policy's name and the policy."""
+def policies(account: Account, role: str) -> dict[str, dict[str, Any]]:
+    """Return the role's policies by their names: its own, and those that stand apart from it in the template."""
     iam, name = account.client("iam"), account.physical(f"{role}Role")
-    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
-    return name, policy, iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    names = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    return {one: iam.get_role_policy(RoleName=name, PolicyName=one)["PolicyDocument"] for one in names}
 
 
-def actions_of(document: dict[str, Any]) -> list[str]:
-    """Return every action that a policy allows."""
+def statements(account: Account, role: str) -> list[dict[str, Any]]:
+    """Return what the role may do."""
+    return [statement for policy in policies(account, role).values() for statement in policy["Statement"]]
+
+
+def actions_of(*statements: dict[str, Any]) -> list[str]:
+    """Return every action that statements allow."""
     found: list[str] = []
-    for statement in document["Statement"]:
+    for statement in statements:
         action = statement["Action"]
         found += [action] if isinstance(action, str) else action
     return found
@@ -32,18 +37,23 @@ def actions_of(document: dict[str, Any]) -> list[str]:
 @contextmanager
 def without(account: Account, role: str, action: str, nth: int) -> Iterator[None]:
     """Take one permission out of the n-th statement that has it, for as long as the block lasts."""
-    iam = account.client("iam")
-    name, policy, document = statements(account, role)
-    changed = json.loads(json.dumps(document))
-    having = [statement for statement in changed["Statement"] if action in actions_of({"Statement": [statement]})]
-    kept = [one for one in actions_of({"Statement": [having[nth]]}) if one != action]
-    having[nth]["Action"] = kept or "sts:GetCallerIdentity"
-    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(changed))
+    iam, name = account.client("iam"), account.physical(f"{role}Role")
+    having = [
+        (policy, document, statement)
+        for policy, document in policies(account, role).items()
+        for statement in document["Statement"]
+        if action in actions_of(statement)
+    ]
+    policy, document, statement = having[nth]
+    before = json.dumps(document)
+    kept = [one for one in actions_of(statement) if one != action]
+    statement["Action"] = kept or "sts:GetCallerIdentity"
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
     start_afresh(account, role)
     try:
         yield
     finally:
-        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=before)
 
 
 def start_afresh(account: Account, role: str) -> None:

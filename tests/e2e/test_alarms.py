@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.events import EventType
-from dropreel.jobs import JobStatus
+from dropreel.jobs import EventType, JobStatus
 from tests.e2e.conftest import Account
 
 
@@ -72,6 +71,14 @@ def matching_lines(account: Account, name: str) -> list[dict[str, Any]]:
     return lines
 
 
+def wait_for_line(account: Account, name: str, job_id: str, seconds: float = 30) -> None:
+    """Wait until the log has a line about this job that the filter counts: a function's lines come when it has ended."""
+    end = time.monotonic() + seconds
+    while job_id not in [line["job_id"] for line in matching_lines(account, name)]:
+        assert time.monotonic() < end, f"{name} counts no line about {job_id}"
+        time.sleep(0.2)
+
+
 def write_metric_of(account: Account, name: str) -> None:
     """Write what the deployed filter writes for one line."""
     (metric,) = filter_of(account, name)["metricTransformations"]
@@ -98,8 +105,7 @@ def test_a_submission_that_cannot_be_told_raises_its_alarm(
     job = account.ended(key)
     assert job.status is JobStatus.UNKNOWN
 
-    lines = matching_lines(account, "SubmissionUnknownFilter")
-    assert job.job_id in [line["job_id"] for line in lines]
+    wait_for_line(account, "SubmissionUnknownFilter", job.job_id)
     write_metric_of(account, "SubmissionUnknownFilter")
 
     assert state_of(account, alarm) == "ALARM"
@@ -112,10 +118,9 @@ def test_a_refused_key_raises_its_alarm(account: Account, notices: Callable[[str
     account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 401}}])
     key = account.new_key()
     account.put(key)
-    job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.defers == 1)
+    job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.requeues == 1)
 
-    lines = matching_lines(account, "KeyRefusedFilter")
-    assert job.job_id in [line["job_id"] for line in lines]
+    wait_for_line(account, "KeyRefusedFilter", job.job_id)
     write_metric_of(account, "KeyRefusedFilter")
 
     assert state_of(account, alarm) == "ALARM"
@@ -131,10 +136,9 @@ def test_no_money_at_the_provider_raises_its_alarm_and_is_told_in_its_words(
     account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429, "body": body}}])
     key = account.new_key()
     account.put(key)
-    job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.defers == 1)
+    job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.requeues == 1)
 
-    lines = matching_lines(account, "NoBalanceFilter")
-    assert job.job_id in [line["job_id"] for line in lines]
+    wait_for_line(account, "NoBalanceFilter", job.job_id)
     write_metric_of(account, "NoBalanceFilter")
 
     assert state_of(account, alarm) == "ALARM"

@@ -11,8 +11,7 @@ PUBLISHERS = ("SubmitGeneration", "DeliverVideo", "ReportFailure", "SweepJobs")
 
 
 def put_events_of(account: Account, role: str) -> dict[str, Any]:
-    _, _, document = statements(account, role)
-    (statement,) = [one for one in document["Statement"] if one["Action"] == "events:PutEvents"]
+    (statement,) = [one for one in statements(account, role) if one["Action"] == "events:PutEvents"]
     found: dict[str, Any] = statement
     return found
 

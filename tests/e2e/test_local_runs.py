@@ -131,7 +131,7 @@ def test_a_picture_above_the_limit_is_held(up: Up, tmp_path: Path) -> None:
 
     assert re.search(r"\theld\t\d\.jpg\t", _until(up, tmp_path, "The jobs", "\theld\t"))
     jobs = up.commands["The jobs"].partition(" --query")[0]
-    prompts = json.loads(up.shell(f"{jobs} --query 'Items[?status].options.M.prompt.S'", tmp_path))
+    prompts = json.loads(up.shell(f"{jobs} --query \"Items[?row.S=='job'].options.M.prompt.S\"", tmp_path))
     assert set(prompts) == {PROMPT, "slow zoom out"}
 
 

@@ -46,7 +46,8 @@ def test_the_files_of_a_recursive_copy_count_whichever_comes_first(account: Acco
 
     for name in names:
         job = account.ended(f"{folder}/{name}")
-        assert (job.options["prompt"], job.options["sound"]) == (f"pan over {name}", False)
+        assert job.options is not None
+        assert (job.options.prompt, job.options.sound) == (f"pan over {name}", False)
 
 
 def test_a_sidecar_that_is_uploaded_after_its_image_counts(account: Account) -> None:
@@ -84,7 +85,8 @@ def test_files_count_in_whatever_form_and_case_another_system_writes_their_names
 
     for name in names:
         job = account.ended(f"{mac(folder)}/{mac(name)}")
-        assert (job.options["prompt"], job.options["sound"]) == (f"pan over {name}", False)
+        assert job.options is not None
+        assert (job.options.prompt, job.options.sound) == (f"pan over {name}", False)
         assert job.option_sources["sound"] == f"{windows(folder)}/dropreel.JSON"
 
 
@@ -151,7 +153,9 @@ def test_a_copy_to_another_key_and_one_with_another_prompt_are_new_jobs(account:
 
     assert account.ended(elsewhere).status is JobStatus.COMPLETED
     second = account.job_when(key, lambda job: job.job_id != first.job_id and job.is_terminal)
-    assert (second.status, second.options["prompt"]) == (JobStatus.COMPLETED, "waves")
+    assert second.status is JobStatus.COMPLETED, second
+    assert second.options is not None
+    assert second.options.prompt == "waves"
 
 
 def test_a_request_id_that_is_used_for_something_else_is_told(account: Account) -> None:

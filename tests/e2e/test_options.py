@@ -180,7 +180,7 @@ def _sent(account: Account, key: str) -> list[dict[str, Any]]:
 def _rejected(account: Account, key: str, code: str = "options_invalid") -> list[str]:
     """Return the messages of the image's rejection, once it is sure that nothing was spent on it."""
     data: dict[str, Any] = account.tail.wait_for(key, REJECTED)["detail"]["data"]
-    assert (data["status"], data["money"], data["cost_usd"]) == ("rejected", "none", 0)
+    assert (data["status"], data["charge"], data["cost_usd"]) == ("rejected", "none", 0)
     assert data["reason"]["code"] == code
     assert data["reason"]["message"] == " ".join(data["reason"]["messages"])
     assert account.ended(key).status is JobStatus.REJECTED

@@ -15,7 +15,7 @@ from dropreel.adapters.event_bus import EventBus
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.jobs import Job, JobStatus, execution_name
-from dropreel.use_cases.announce import Announcer
+from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.resume_job import ResumeJob
 from dropreel.wiring import _now
 from local.cloud import API_KEY, LocalCloudFault, deploy
@@ -38,8 +38,7 @@ def generating(account: Account) -> Job:
 
 
 def key_of(job: Job) -> str:
-    key: str = job.image["key"]
-    return key
+    return job.image.key
 
 
 def owner_resumes(account: Account, job: Job) -> Job:
@@ -47,7 +46,7 @@ def owner_resumes(account: Account, job: Job) -> Job:
     jobs = JobTable(account.client("dynamodb"), account.stack.outputs["JobsTableName"])
     bus = EventBus(account.client("events"), account.stack.outputs["EventBusName"], account.stack.name)
     machine = StateMachine(account.client("stepfunctions"), account.stack.outputs["StateMachineArn"])
-    return ResumeJob(jobs, machine, Announcer(jobs, bus), _now).run(job.job_id)
+    return ResumeJob(jobs, machine, Publisher(jobs, bus), _now).run(job.job_id)
 
 
 def told(account: Account, key: str) -> list[str]:
@@ -63,7 +62,7 @@ def test_an_execution_stopped_by_hand_is_told_and_its_job_resumed_without_paying
     account.client("stepfunctions").stop_execution(executionArn=execution_of(account, job))
 
     data = account.tail.wait_for(key_of(job), "Video Generation Failed")["detail"]["data"]
-    assert (data["money"], data["reason"]["code"]) == ("spent", "watch_ended")
+    assert (data["charge"], data["reason"]["code"]) == ("charged", "watch_ended")
     assert "ABORTED" in data["reason"]["message"]
     assert f"Resume job {job.job_id}" in data["reason"]["next_step"]
 
@@ -210,7 +209,7 @@ def test_a_video_without_media_is_tried_again_then_told_and_its_job_resumed(acco
         account.put(key)
         data = account.tail.wait_for(key, "Video Generation Failed")["detail"]["data"]
 
-    assert (data["money"], data["reason"]["code"], data["video"]) == ("spent", "video_without_media", None)
+    assert (data["charge"], data["reason"]["code"], data["video"]) == ("charged", "video_without_media", None)
     assert "Resume job" in data["reason"]["next_step"]
     job = account.ended(key)
     assert job.generation_id is not None

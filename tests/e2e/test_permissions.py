@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import requests
 
+from dropreel.adapters.job_table import JOB_ROW, key_of
+from dropreel.messages import EXECUTION_ENDED
 from local.cloud import API_KEY
 from tests.e2e.conftest import SAMPLE, Account
 from tests.e2e.roles import actions_of, start_afresh, statements, without
@@ -20,6 +22,7 @@ from tests.sample_events import from_queue, load_event, object_created
 
 ROLES = {
     "SubmitGeneration": {
+        "dynamodb:DeleteItem",
         "dynamodb:GetItem",
         "dynamodb:UpdateItem",
         "events:PutEvents",
@@ -40,12 +43,19 @@ ROLES = {
         "s3:PutObject",
         "secretsmanager:GetSecretValue",
     },
-    "ReportFailure": {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents", "sqs:SendMessage"},
+    "ReportFailure": {
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "sqs:SendMessage",
+        "states:DescribeExecution",
+    },
     "SweepJobs": {
         "dynamodb:GetItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
         "events:PutEvents",
+        "sqs:ReceiveMessage",
         "sqs:SendMessage",
         "states:DescribeExecution",
         "states:StartExecution",
@@ -73,14 +83,14 @@ NOT_CHECKED_ON_ANOTHER = {
 
 @pytest.mark.parametrize("role", [*ROLES, "GenerateVideo"])
 def test_a_role_has_exactly_the_permissions_that_are_tried_here_and_no_star(account: Account, role: str) -> None:
-    _, _, document = statements(account, role)
+    found = statements(account, role)
 
     expected = [*ROLES.get(role, set()), *NOT_CHECKED_HERE[role], *ON_TWO_TABLES.get(role, [])]
     expected += NOT_CHECKED_ON_ANOTHER.get(role, [])
-    assert sorted(actions_of(document)) == sorted(expected)
-    resources = [statement["Resource"] for statement in document["Statement"]]
+    assert sorted(actions_of(*found)) == sorted(expected)
+    resources = [statement["Resource"] for statement in found]
     assert "*" not in resources
-    assert all(statement["Effect"] == "Allow" for statement in document["Statement"])
+    assert all(statement["Effect"] == "Allow" for statement in found)
 
 
 def _invoke(account: Account, role: str, event: dict[str, Any]) -> str:
@@ -103,12 +113,15 @@ def _request_event(account: Account, key: str, put: dict[str, Any], request_id: 
 
 
 def _submit(account: Account) -> str:
-    """Submit an image by hand, under job ids of their own: by version, without one, one that is gone, one that must wait."""
+    """Submit an image by hand, under job ids of their own: by version, without one, a copy, one that is gone, one that must wait."""
     key = account.new_key()
     put = account.put(key)
     wrong = _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-now"))
     unversioned = object_created(account.uploads, key, SAMPLE.stat().st_size, put["ETag"], None, f"seq-{key}")
     wrong += _invoke(account, "SubmitGeneration", from_queue(unversioned))
+    copied = object_created(account.uploads, key, SAMPLE.stat().st_size, put["ETag"], None, f"copy-{key}")
+    copied["detail"]["reason"] = "CopyObject"
+    wrong += _invoke(account, "SubmitGeneration", from_queue(copied))
     account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429}}])
     wrong += _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-later"))
     account.simulator.clear_faults()
@@ -123,7 +136,7 @@ def _an_item(account: Account) -> dict[str, Any]:
         account.put(key)
         job = account.ended(key)
         table = account.stack.outputs["JobsTableName"]
-        _ITEM.update(account.client("dynamodb").get_item(TableName=table, Key={"job_id": {"S": job.job_id}})["Item"])
+        _ITEM.update(account.client("dynamodb").get_item(TableName=table, Key=key_of(job.job_id, JOB_ROW))["Item"])
     return dict(_ITEM)
 
 
@@ -155,7 +168,7 @@ def _generating(account: Account, *, finished: bool = False) -> dict[str, Any]:
         time.sleep(0.1)
     status = {name: {"S": "generating"} for name in ("status", "waiting")}
     job_id = _lay(account, datetime.now(UTC), **status, generation_id={"S": generation_id})
-    return {"job_id": job_id, "attempt": 1, "generation_id": generation_id}
+    return {"job_id": job_id, "attempt": 1, "generation_id": generation_id, "pace": {"execution": f"{job_id}-1"}}
 
 
 def _provider(account: Account, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -191,10 +204,14 @@ def _deliver(account: Account) -> str:
 
 
 def _report(account: Account) -> str:
-    """Report one failure for good, and one that has an attempt left."""
+    """Report one failure for good, one that has an attempt left, and an execution that has ended by itself."""
     reasons = [{"code": code, "message": "x"} for code in ("timed_out", "generation_failed")]
     states = [{**_generating(account), "check": {"outcome": "failed", "reason": reason}} for reason in reasons]
-    return "".join(_invoke(account, "ReportFailure", state) for state in states)
+    wrong = "".join(_invoke(account, "ReportFailure", state) for state in states)
+    name = _generating(account)["pace"]["execution"]
+    arn = account.stack.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:") + f":{name}"
+    ended = {"name": name, "executionArn": arn, "status": "ABORTED"}
+    return wrong + _invoke(account, "ReportFailure", {"detail-type": EXECUTION_ENDED, "detail": ended})
 
 
 def _sweep(account: Account) -> str:
@@ -203,7 +220,7 @@ def _sweep(account: Account) -> str:
     left = [
         {
             "status": {"S": "completed"},
-            "waiting": {"S": "telling"},
+            "waiting": {"S": "publishing"},
             "pending_events": {"SS": ["Video Generation Completed"]},
         },
         {"status": {"S": "generating"}, "waiting": {"S": "generating"}},
@@ -216,11 +233,13 @@ def _sweep(account: Account) -> str:
     finally:
         for job_id in ids:
             account.client("dynamodb").delete_item(
-                TableName=account.stack.outputs["JobsTableName"], Key={"job_id": {"S": job_id}}
+                TableName=account.stack.outputs["JobsTableName"], Key=key_of(job_id, JOB_ROW)
             )
     if "FunctionError" in answer or "not_swept" in payload:
         return f"AccessDenied, as the sweeper says: {payload}"
-    assert json.loads(payload) == {"told": 1, "watched": 1, "released": 1}
+    swept = json.loads(payload)
+    swept.pop("dead_letters", None)  # other tests' messages
+    assert swept == {"published": 1, "started": 1, "released": 1}
     return ""
 
 

@@ -62,7 +62,7 @@ def dropping(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Drop
     listed = s3.get_paginator("list_object_versions").paginate(Bucket=account.uploads, Prefix=f"{PLACE}/")
     dropped = [Dropped(account.uploads, one["Key"], one["VersionId"]) for page in listed for one in page["Versions"]]
     assert len(dropped) == len(MAKERS) + len(NAMES)
-    jobs = {str(job.image["key"]): job for job in follow_all(account.stack, dropped)}
+    jobs = {job.image.key: job for job in follow_all(account.stack, dropped)}
     account.simulator.share_videos(one_for_all=False)
     return Dropping(made, jobs)
 
@@ -81,7 +81,7 @@ def test_a_photograph_becomes_a_video_and_the_provider_got_its_very_bytes(
 
     assert (job.status, job.warnings) == (JobStatus.COMPLETED, ()), job.reason
     assert _fetched(account, key) == [hashlib.sha256(photograph.content).hexdigest()]
-    seen = {part: job.image[part] for part in ("size", "format", "width", "height")}
+    seen = {part: getattr(job.image, part) for part in ("size", "format", "width", "height")}
     assert seen == {
         "size": len(photograph.content),
         "format": {"WEBP": "WebP"}.get(photograph.format, photograph.format),

@@ -45,7 +45,7 @@ def test_an_upload_into_the_existing_bucket_becomes_a_video(
     job = account.ended(key)
 
     assert job.status is JobStatus.COMPLETED, job
-    assert (job.image["bucket"], job.image["version_id"]) == (EXISTING_BUCKET, None)
+    assert (job.image.bucket, job.image.version_id) == (EXISTING_BUCKET, None)
     (submission,) = account.submitted(key)
     assert f"/{EXISTING_BUCKET}/" in submission["request"]["image_url"]
     assert (submission["request"]["mode"], submission["request"]["duration"]) == ("hq", 10)
@@ -66,9 +66,10 @@ def test_a_request_for_an_image_in_the_existing_bucket_becomes_a_second_video(
 
     by_request = account.job_when(key, lambda job: job.job_id != by_upload.job_id and job.is_terminal)
     assert by_request.status is JobStatus.COMPLETED, by_request
-    assert by_request.image["bucket"] == EXISTING_BUCKET
+    assert by_request.image.bucket == EXISTING_BUCKET
+    assert by_upload.options is not None
     assert [one["request"]["prompt"] for one in account.submitted(key)] == [
-        by_upload.options["prompt"],
+        by_upload.options.prompt,
         "a storm comes up",
     ]
 
@@ -83,7 +84,9 @@ def test_of_the_existing_bucket_only_what_is_under_the_prefix_is_taken(
     existing(inside)
 
     job = account.ended(inside)
-    assert (job.status, job.options["duration"]) == (JobStatus.COMPLETED, 5)
+    assert job.status is JobStatus.COMPLETED, job
+    assert job.options is not None
+    assert job.options.duration == 5
     assert account.jobs_of(outside) == []
 
 
@@ -96,7 +99,7 @@ def test_a_request_for_an_image_outside_of_the_prefix_is_rejected_with_where_ima
     request(account, EXISTING_BUCKET, outside)
 
     job = account.ended(outside)
-    assert (job.status, job.money) == (JobStatus.REJECTED, "none")
+    assert (job.status, job.charge) == (JobStatus.REJECTED, "none")
     assert job.reason is not None
     assert job.reason.code == "bucket_not_allowed"
     assert f"Images in {EXISTING_BUCKET} are taken from test- only" in job.reason.message

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from cli.stack import Stack
+from dropreel.adapters.job_table import JOB_ROW, key_of
 from local.cloud import ROOT, deploy
 from tests.e2e.conftest import SAMPLE, Account
 from tests.sample_events import load_event, object_created
@@ -18,7 +19,7 @@ def test_the_aws_client_drops_watches_and_reads(account: Account) -> None:
     job = account.ended(key)
 
     item = account.aws("dynamodb", "get-item", "--table-name", account.stack.outputs["JobsTableName"],
-                       "--key", json.dumps({"job_id": {"S": job.job_id}}))  # fmt: skip
+                       "--key", json.dumps(key_of(job.job_id, JOB_ROW)))  # fmt: skip
     assert item["Item"]["status"]["S"] == "completed"
     machine = account.stack.outputs["StateMachineArn"]
     execution = machine.replace(":stateMachine:", ":execution:") + f":{job.job_id}-1"

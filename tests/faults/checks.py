@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from dropreel.waiting import NEEDS_A_PERSON, TELL_AFTER
+from dropreel.waiting import NEEDS_A_PERSON, NOTICE_AFTER
 from tests.faults.provider import BEHIND, Provider, video_of
 from tests.faults.services import Buckets
 from tests.faults.state_machine import StateMachine
-from tests.faults.tables import Tables
+from tests.support.tables import Tables
 
 PRICE = 47
 ENDS = {
@@ -33,13 +34,14 @@ REPORTED = (ENDS["failed"], ENDS["unknown"])
 
 @dataclass(frozen=True)
 class Moment:
-    """A status that a job came to: in which attempt, why, and by whose step."""
+    """A status that a job came to: in which attempt, why, by whose step, and since when it waits there."""
 
     status: str
     attempt: int
     reason: str | None
     step: str
     at: datetime
+    since: datetime
 
 
 def is_duplicate(job: dict[str, Any]) -> bool:
@@ -82,7 +84,8 @@ class Checks:
         for job in self.tables.jobs():
             past = self.history.setdefault(job["job_id"], [])
             reason = (job.get("reason") or {}).get("code")
-            now = Moment(job["status"], int(job["attempt"]), reason, step, self.now())
+            since = datetime.fromisoformat(job["waiting_since"])
+            now = Moment(job["status"], int(job["attempt"]), reason, step, self.now(), since)
             before = past[-1] if past else None
             if before is not None and (before.status, before.attempt, before.reason) == (
                 now.status,
@@ -96,6 +99,7 @@ class Checks:
     def _came_to(self, job: dict[str, Any], before: Moment | None, now: Moment) -> None:
         if before is not None and before.status in ENDS:
             allowed = now.step == "owner" and before.status in ("failed", "unknown")
+            allowed |= (before.status, now.status) == ("unknown", "generating")  # its id came late
             self.demand(allowed, f"{before.status} became {now.status} in {now.step}")
         if now.status == "completed":
             self._demand_delivered(job, "the job says completed")
@@ -141,9 +145,12 @@ class Checks:
             self.demand(False, f"{when} and names no video")
             return
         content = self.buckets.content(video["bucket"], video["key"])
-        right = video_of(told["generation_id"])
-        odd = content == right + BEHIND
-        self.demand(odd or content == right, f"{when} and the video is not in the bucket")
+        right = [video_of(told["generation_id"], take) for take in (1, 2)]
+        odd = content in [each + BEHIND for each in right]
+        self.demand(odd or content in right, f"{when} and the video is not in the bucket")
+        stored = self.buckets.objects.get((video["bucket"], video["key"]))
+        version = None if stored is None else stored.version_id
+        self.demand(video["version_id"] == version, f"{when} and names another version than {version}")
         self.demand(
             video["sha256"] == hashlib.sha256(content or b"").hexdigest(), f"{when} with another video's digest"
         )
@@ -152,17 +159,20 @@ class Checks:
         receipt = json.loads(self.buckets.content(video["bucket"], video["receipt_key"]) or b"{}")
         mine = (receipt.get("job_id"), receipt.get("generation_id"))
         self.demand(mine == (told["job_id"], told["generation_id"]), f"{when} and its receipt is not in the bucket")
+        told_there = receipt.get("video", {})
+        same = all(told_there.get(name) == video[name] for name in ("key", "size", "sha256", "version_id"))
+        self.demand(same, f"{when} and its receipt tells of another video")
 
     # --- at any time --------------------------------------------------------------------------------------------------
 
     def always(self, images: list[str]) -> None:
         """At most one paid POST an attempt, never past the cap, and nothing was wrong inside a step."""
         assert not self.wrong, "; ".join(self.wrong)
-        attempts = {job["image"]["key"]: int(job["attempt"]) for job in self.tables.jobs() if job.get("lease_until")}
-        for image in images:
-            assert self.provider.paid(image) <= attempts.get(image, 0), (
-                f"{image} was paid for more than once an attempt"
-            )
+        paid = Counter((one.image, one.attempt) for one in self.provider.submissions if one.paid)
+        for (image, attempt), times in paid.items():
+            assert times <= 1, f"{image} was paid for more than once in attempt {attempt}"
+        claims = self.tables.rows("attempt")
+        assert len(self.provider.submissions) <= len(claims), "a POST has no row of its own"
         self.reserved()
         if self.limit != "unlimited":
             cap = round(float(self.limit) * 100)
@@ -214,7 +224,9 @@ class Checks:
         told = self.ends_told(job["job_id"])
         happened = [ENDS[one.status] for one in self.history[job["job_id"]] if one.status in ENDS]
         assert told == happened, f"{job['status']} was told as {told} and was {happened}"
-        owned = sum(one.step == "owner" for one in self.history[job["job_id"]])
+        past = self.history[job["job_id"]]
+        owned = sum(one.step == "owner" for one in past)
+        owned += sum((a.status, b.status) == ("unknown", "generating") for a, b in pairwise(past))  # its id came late
         assert owned or len(told) == 1, f"nobody decided anything, and it ended as {told}"
         assert Counter(told)[ENDS["completed"]] <= 1, f"completed was told as {told}"
 
@@ -225,7 +237,7 @@ class Checks:
             waits = [
                 (one, after.at if after else one.at)
                 for one, after in zip(past, [*past[1:], None], strict=True)
-                if (one.status, one.attempt) == ("deferred", attempt)
+                if (one.status, one.attempt) == ("deferred", attempt) and one.reason is not None
             ]
             told = {
                 event["metadata"]["id"]
@@ -233,11 +245,10 @@ class Checks:
                 if (event["type"], event["data"]["job_id"], event["data"]["attempt"])
                 == (UNDER_WAY["deferred"], job["job_id"], attempt)
             }
-            since = waits[0][0].at if waits else self.now()
             must = any(
                 one.reason in NEEDS_A_PERSON
                 or until - one.at > TOLD_WITHIN
-                or (one.step == "submit_generation" and one.at - since >= TELL_AFTER)
+                or (one.step == "submit_generation" and one.at - one.since >= NOTICE_AFTER)
                 for one, until in waits
             )
             assert len(told) <= 1, f"attempt {attempt} was told to wait {len(told)} times"

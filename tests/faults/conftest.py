@@ -7,9 +7,9 @@ import pytest
 from moto import mock_aws
 
 from tests.faults.script import Script
-from tests.faults.tables import MotoTables, Tables
 from tests.faults.world import World, play_services
 from tests.integration.conftest import make_table
+from tests.support.tables import MotoTables, Tables
 
 SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -24,6 +24,7 @@ SETTINGS = {
     "STACK_NAME": "dropreel",
     "EVENT_BUS_NAME": "default",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/submissions",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:generate-video",
     "API_BASE_URL": "https://provider.example",
     "MAX_VIDEO_BYTES": "1000000",

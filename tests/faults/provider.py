@@ -1,5 +1,6 @@
 """The provider as it is played: it answers by a script and counts what it would bill."""
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from typing import Any
 
 import requests
 
+from dropreel.adapters.provider_api import _poll_answer, _submit_answer
+from dropreel.adapters.time_limit import TimeLimit
 from dropreel.adapters.video_source import VideoStream
 from dropreel.answers import (
     Accepted,
@@ -33,10 +36,10 @@ BEHIND = b"<!-- served by edge 7 -->"
 """What an edge may write behind a video, which plays nevertheless."""
 
 
-def video_of(generation_id: str) -> bytes:
-    """Return the video that a generation comes to."""
+def video_of(generation_id: str, take: int = 1) -> bytes:
+    """Return the video that a generation comes to; another take of it has other bytes."""
     track = box(b"trak", box(b"mdia", box(b"hdlr", bytes(8) + b"vide" + bytes(13))))
-    return box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", track) + box(b"mdat", generation_id.encode())
+    return box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", track) + box(b"mdat", f"{generation_id} {take}".encode())
 
 
 @dataclass
@@ -49,6 +52,17 @@ class Submission:
     paid: bool
     fails: bool
     polls: int = 0
+    said_failed: bool = False
+
+
+def _response(word: str) -> tuple[requests.Response, TimeLimit]:
+    """Return an answer for the real client to read: a status, perhaps with a `Retry-After` or a text that UTF-8 cannot encode."""
+    response = requests.Response()
+    response.status_code = int(word[:3])
+    if "Retry-After" in word:
+        response.headers["Retry-After"] = "60"
+    response.raw = io.BytesIO(b'{"error": "half a pair: \\ud83d"}' if "broken text" in word else b"")
+    return response, TimeLimit(1)
 
 
 class Provider:
@@ -69,11 +83,13 @@ class Provider:
     def post(self, image: str) -> SubmitAnswer:
         """One POST takes effect."""
         word = self.posts.next()
-        paid = word in ("accept", "fail", "lost", "lost and fails")
+        paid = word in ("accept", "fail", "lost", "lost and fails") or word.isdecimal()
         generation_id = f"gen_{len(self.submissions)}" if paid else None
         self.submissions.append(Submission(image, self.attempt_of(image), generation_id, paid, "fail" in word))
         if word in ("accept", "fail"):
             return Accepted(generation_id or "", "created")
+        if word[:3].isdecimal():
+            return _submit_answer(*_response(word), ())
         answers: dict[str, SubmitAnswer] = {
             "lost": Ambiguous("read time-out"),
             "lost and fails": Ambiguous("read time-out"),
@@ -106,6 +122,13 @@ class Provider:
         }
         found[0].polls += 1
         word = self.polls.next()
+        if word == "failed, wrongly":  # once: the next poll says what is true
+            was_wrong, found[0].said_failed = found[0].said_failed, True
+            if not was_wrong:
+                return GenerationFailed("a worker was restarted")
+        found[0].said_failed = False
+        if "broken text" in word:
+            return _poll_answer(*_response(word), generation_id, ())
         if word in faults:
             return faults[word]
         if found[0].polls == 1:
@@ -132,6 +155,8 @@ def _opened(provider: Provider, result_url: str) -> Iterator[VideoStream]:
     word = provider.calls.around("video download", lambda _: provider.downloads.next())
     if word == "403":
         raise VideoFault("the video's address answered 403")
+    if word == "rendered again":
+        video = video_of(result_url.removeprefix(ADDRESS), take=2)
     length: int | None = len(video) + len(BEHIND) if word == "bytes behind" else len(video)
     if word == "bytes behind, no length":
         length = None
@@ -140,6 +165,7 @@ def _opened(provider: Provider, result_url: str) -> Iterator[VideoStream]:
         length = len(video)
     pieces: dict[str, Callable[[], Iterator[bytes]]] = {
         "good": lambda: iter([video]),
+        "rendered again": lambda: iter([video]),
         "bytes behind": lambda: iter([video, BEHIND]),
         "bytes behind, no length": lambda: iter([video, BEHIND]),
         "no media": lambda: iter([video]),

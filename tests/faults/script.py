@@ -8,13 +8,30 @@ FOR_EVER = " for ever"
 
 POSTS = (
     *("accept", "fail", "busy", "busy for hours", "unreachable", "lost", "lost and fails", "lost unpaid", "refuse"),
-    *("bad key", "no balance"),
+    *(
+        "bad key",
+        "no balance",
+        "408",
+        "409",
+        "425",
+        "499",
+        "500",
+        "502",
+        "503",
+        "504",
+        "503 and Retry-After",
+        "400 in broken text",
+    ),
 )
-"""The provider's answers to a submission. `fail` is accepted and comes to nothing; `lost` is paid and its answer is lost."""
-POLLS = ("processing", "time-out", "500", "401", "404", "no address")
+"""The provider's answers to a submission. `fail` is accepted and comes to nothing; `lost` is paid and its answer is lost.
+
+A number is what a gateway answers that has lost the server after that took the request: paid.
+"""
+POLLS = ("processing", "time-out", "500", "401", "404", "no address", "failed, wrongly", "500 in broken text")
 """The provider's answers to a poll, in place of the true one."""
 DOWNLOADS = (
     "good",
+    "rendered again",
     "bytes behind",
     "403",
     "breaks off",
@@ -23,7 +40,7 @@ DOWNLOADS = (
     "bytes behind, no length",
     "no media",
 )
-"""What is behind the video's address. The first two are delivered."""
+"""What is behind the video's address. The first three are delivered; the second has other bytes."""
 FAULTS = ("refused", "lost", "repeated", "untaken")
 """What an AWS call comes to.
 

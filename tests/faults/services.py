@@ -7,22 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError, UnseekableStreamError
+from botocore.exceptions import ReadTimeoutError, UnseekableStreamError
 from botocore.response import StreamingBody
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
-
-
-def refusal(operation: str, code: str, status: int, client: Any = None, **more: Any) -> ClientError:
-    """Return the error that an AWS client raises; with a `client`, of the class that it has for it."""
-    response: Any = {
-        "Error": {"Code": code, "Message": code},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-        **more,
-    }
-    kind = ClientError if client is None else getattr(client.exceptions, code)
-    error: ClientError = kind(response, operation)
-    return error
+from tests.support.aws_errors import refusal
 
 
 def spoilt(fault: str, operation: str, act: Callable[[], Any]) -> Any:
@@ -64,6 +52,8 @@ class Buckets:
         self.objects: dict[tuple[str, str], StoredObject] = {}
         self.versions: dict[str, StoredObject] = {}
         self.writes = 0
+        self.is_suspended = False
+        """Whether the uploads bucket's versioning is suspended: each write is the version `null`."""
         self.streams: list[Any] = []
         """What was sent and cannot be sent again."""
 
@@ -77,7 +67,8 @@ class Buckets:
     ) -> StoredObject:
         """Write an object, in whole seconds as S3 tells of it."""
         self.writes += 1
-        stored = StoredObject(content, metadata or {}, f"version-{self.writes}", at.replace(microsecond=0))
+        version = "null" if self.is_suspended and bucket == "uploads" else f"version-{self.writes}"
+        stored = StoredObject(content, metadata or {}, version, at.replace(microsecond=0))
         self.objects[bucket, key] = stored
         self.versions[stored.version_id] = stored
         return stored
@@ -109,7 +100,7 @@ class Buckets:
             if operation == "HeadObject":
                 raise refusal(operation, "404", 404)
             raise refusal(operation, "NoSuchKey", 404, client)
-        if arguments.get("IfMatch", stored.etag) != stored.etag:
+        if arguments.get("IfMatch", stored.etag).strip('"') != stored.etag.strip('"'):
             raise refusal(operation, "PreconditionFailed", 412)
         told = {
             "VersionId": stored.version_id,

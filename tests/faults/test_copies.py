@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.play import NewWorld, Record, deaths_of, faults_of, play, play_each, points_of
 from tests.faults.script import FAULTS, Script
-from tests.faults.tables import MotoTables
+from tests.support.tables import MotoTables
 
 ORDERS = {"copied afterwards": ">", "the copy's event first": "<", "copied twice": "<>"}
 SCRIPTS = {

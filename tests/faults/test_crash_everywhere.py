@@ -7,7 +7,7 @@ import pytest
 from tests.faults.play import NewWorld, Record, deaths_of, faults_of, play, play_each
 from tests.faults.provider import video_of
 from tests.faults.script import FAULTS, Script
-from tests.faults.tables import MotoTables
+from tests.support.tables import MotoTables
 
 SUBMITTING: dict[str, tuple[Script, set[str]]] = {
     # name: (what the outside does, how a job may end)
@@ -39,7 +39,7 @@ WATCHING: dict[str, Script] = {
 """What goes wrong after the money: a paid video comes nevertheless, though its owner may have to ask for it."""
 DECIDING: dict[str, tuple[Script, set[str]]] = {
     "adopted": (Script(("lost",), owner=("adopt",)), {"completed"}),
-    "adopted, and it had failed": (Script(("lost and fails", "accept"), owner=("adopt",)), {"completed", "unknown"}),
+    "adopted, and it had failed": (Script(("lost and fails", "accept"), owner=("adopt",)), {"failed"}),
     "somebody else's id": (Script(("lost",), owner=("adopt nobody's",)), {"unknown"}),
     "abandoned": (Script(("lost",), owner=("abandon",)), {"failed"}),
     "submitted again": (Script(("lost unpaid", "accept"), owner=("resubmit",)), {"completed", "unknown"}),

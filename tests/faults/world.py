@@ -22,18 +22,18 @@ from cfnlint.decode.cfn_yaml import load as load_template
 
 import dropreel.wiring
 from dropreel.adapters.event_bus import EventBus
-from dropreel.adapters.ledger import Ledger
 from dropreel.errors import NotPossible
 from tests.faults.calls import Calls, Crash
 from tests.faults.checks import ENDS, Checks, is_duplicate
 from tests.faults.provider import Provider
 from tests.faults.script import NOTICES, Script, Words
-from tests.faults.services import REGION, Buckets, Message, refusal, spoilt
-from tests.faults.state_machine import Execution, StateMachine, StepFault
-from tests.faults.tables import Tables
-from tests.integration.conftest import WIRED, call
+from tests.faults.services import Buckets, Message, spoilt
+from tests.faults.state_machine import POLL_SECONDS, Execution, StateMachine, StepFault
+from tests.integration.conftest import WIRED, call, time_out_of
 from tests.sample_events import from_queue, object_created
+from tests.support.aws_errors import ACCOUNT, REGION, refusal
 from tests.support.photographs import small_jpeg
+from tests.support.tables import Tables
 
 _RESOURCES: dict[str, Any] = load_template(str(Path(__file__).resolve().parents[2] / "template.yaml"))["Resources"]
 _QUEUE = _RESOURCES["SubmissionQueue"]["Properties"]
@@ -46,7 +46,7 @@ LATE = timedelta(minutes=25)
 MENDED_AFTER = timedelta(hours=3)
 OWNERS_TRIES = 5
 MOST_SECONDS: dict[str, int] = {
-    step: _RESOURCES[f"{step.title().replace('_', '')}Function"]["Properties"].get("Timeout", 30)
+    step: time_out_of(step)
     for step in ("submit_generation", "check_status", "deliver_video", "report_failure", "sweep_jobs")
 }
 """The functions' time-outs. Whoever else works is a person's own process, and has as long as the longest of them."""
@@ -100,12 +100,16 @@ class World:
         wiring = dropreel.wiring
         monkeypatch.setattr(wiring, "_provider", lambda: self.provider)
         monkeypatch.setattr(wiring, "_now", lambda: self.calls.around("clock", lambda _: self.now))
-        for pausing in (EventBus, Ledger):
-            monkeypatch.setattr(pausing.__init__, "__defaults__", (lambda _: None,))  # their pauses take no time
+        monkeypatch.setattr(EventBus.__init__, "__defaults__", (lambda _: None,))  # its pauses take no time
+        monkeypatch.setattr(wiring, "_sleep", self._sleep)
         monkeypatch.setattr(wiring, "random", types.SimpleNamespace(random=lambda: 0.5))
         monkeypatch.setattr("dropreel.adapters.video_source.VideoSource", lambda *_: self.provider)
-        monkeypatch.setattr("dropreel.use_cases.check_status.MAX_NOT_FOUND", not_found)
+        lost_after = timedelta(seconds=POLL_SECONDS * (not_found - 1))
+        monkeypatch.setattr("dropreel.use_cases.check_status.NOT_FOUND_FOR", lost_after)
         self.forget_processes()
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
 
     def forget_processes(self) -> None:
         """Let every function start in a new process."""
@@ -119,6 +123,7 @@ class World:
         """Take one AWS call of the code under test."""
         played: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
             "SendMessage": self._send_message,
+            "ReceiveMessage": self._receive_dead_letters,
             "StartExecution": self._start_execution,
             "DescribeExecution": self._describe_execution,
             "PutEvents": self._put_events,
@@ -130,7 +135,7 @@ class World:
             if operation not in Tables.OPERATIONS:
                 return self.buckets.call(client, operation, arguments)
             answer = self.tables.call(client, operation, arguments)
-            if operation in ("UpdateItem", "TransactWriteItems"):
+            if operation in ("UpdateItem", "DeleteItem", "TransactWriteItems"):
                 self.checks.written(self.step())
             return answer
 
@@ -147,6 +152,14 @@ class World:
         visible_at = self.now + timedelta(seconds=arguments.get("DelaySeconds", 0))
         self.queue.append(Message(arguments["MessageBody"], visible_at))
         return {"MessageId": "1"}
+
+    def _receive_dead_letters(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer with dead letters that are not hidden, and hide them."""
+        assert arguments["QueueUrl"].endswith("dead-letters"), arguments
+        found = [message for message in self.dead if message.visible_at <= self.now][:10]
+        for message in found:
+            message.visible_at = self.now + timedelta(seconds=arguments["VisibilityTimeout"])
+        return {"Messages": [{"MessageId": "1", "Body": message.body} for message in found]}
 
     def _start_execution(self, client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         if not self.machine.start(arguments["name"], arguments["input"]):
@@ -169,6 +182,9 @@ class World:
         self.checks.posted(self.step())
         claimed = [job for job in self.tables.jobs() if job["image"]["key"] == image and job.get("lease_until")]
         self.checks.demand(len(claimed) == 1, f"{image} was claimed by {len(claimed)} jobs")
+        days = (claimed[0].get("reserved_day"), self.now.date().isoformat())
+        late = self.is_slow  # a function that is stopped for as long as it may run is dead by now, and only played on
+        self.checks.demand(late or days[0] == days[1], f"reserved on {days[0]} and sent on {days[1]}")
         return int(claimed[0]["attempt"])
 
     # --- what the services do -----------------------------------------------------------------------------------------
@@ -176,16 +192,17 @@ class World:
     def upload(self, key: str) -> None:
         """Put an image into the bucket; its event goes to the queue."""
         self.images.append(key)
-        self.queue.append(self._written(key, "PutObject"))
+        self.queue.append(self.written(key, "PutObject"))
 
     def copy(self, key: str, *, overtakes: bool = False) -> None:
         """Copy an image onto itself, as a change of its metadata does; the copy's event may overtake those before it."""
-        self.queue.insert(0 if overtakes else len(self.queue), self._written(key, "CopyObject"))
+        self.queue.insert(0 if overtakes else len(self.queue), self.written(key, "CopyObject"))
 
-    def _written(self, key: str, reason: str) -> Message:
+    def written(self, key: str, reason: str, content: bytes | None = None) -> Message:
         """Write an image, and return its event as a message."""
-        stored = self.buckets.put("uploads", key, small_jpeg(), at=self.now)
-        event = object_created("uploads", key, len(stored.content), stored.etag, stored.version_id, "seq")
+        stored = self.buckets.put("uploads", key, small_jpeg() if content is None else content, at=self.now)
+        sequencer = f"{self.buckets.writes:06}"
+        event = object_created("uploads", key, len(stored.content), stored.etag, stored.version_id, sequencer)
         event["detail"]["reason"] = reason
         return Message(json.dumps(event), self.now)
 
@@ -287,6 +304,7 @@ class World:
             self.queue.remove(message)
         elif message.receives >= MAX_RECEIVES:
             self.queue.remove(message)
+            message.visible_at = self.now
             self.dead.append(message)
 
     def advance(self, one: Execution) -> None:
@@ -430,6 +448,7 @@ def _ended_event(one: Execution) -> dict[str, Any]:
         "detail-type": "Step Functions Execution Status Change",
         "detail": {
             "name": one.name,
+            "executionArn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:generate-video:{one.name}",
             "status": one.bad_ends[-1],
             "input": one.input,
             "cause": "it was stopped" if one.bad_ends[-1] == "ABORTED" else "a step failed",

@@ -17,6 +17,7 @@ from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
 
 import dropreel.wiring
+from dropreel.adapters.job_table import JOB_ROW
 from local.provider_simulator.client import SimulatorClient
 from local.provider_simulator.process import running_simulator
 from tests.lint.rendered_state_machine import rendered
@@ -34,6 +35,7 @@ WIRED = (
     "deliver_video",
     "report_failure",
     "sweep_jobs",
+    "note_dead_letter",
     "resume_job",
     "settle_unknown",
 )
@@ -47,11 +49,24 @@ class Context:
     memory_limit_in_mb: int = 256
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
     aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+    seconds: int = 30
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what is left of the function's time: all of it, as at its start."""
+        return 1000 * self.seconds
+
+
+def time_out_of(step: str) -> int:
+    """Return the time-out of a step's function in seconds."""
+    function = _resources()[f"{step.title().replace('_', '')}Function"]
+    return int(function["Properties"].get("Timeout", 30))
 
 
 def call(step: str, event: dict[str, Any]) -> dict[str, Any]:
     """Call a step's handler as Lambda does."""
-    answer: dict[str, Any] = importlib.import_module(f"functions.{step}.handler").handler(event, Context())
+    answer: dict[str, Any] = importlib.import_module(f"functions.{step}.handler").handler(
+        event, Context(seconds=time_out_of(step))
+    )
     return answer
 
 
@@ -77,9 +92,16 @@ class World:
         return from_queue(object_created(self.uploads, key, size, put["ETag"], put["VersionId"], "0055AED6DCD90281E5"))
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Return every job of the job table; what else is in it has no status."""
-        items = boto3.resource("dynamodb").Table(self.table).scan()["Items"]
-        return [item for item in items if "status" in item]
+        """Return every job: the job table has rows of attempts, generations and pictures, too."""
+        return [row for row in self._rows() if row["row"] == JOB_ROW]
+
+    def attempts(self) -> list[tuple[str, str, str]]:
+        """Return row, status and charge of every submission, in the order of the rows' names."""
+        rows = sorted((row for row in self._rows() if row["row"].startswith("attempt#")), key=lambda row: row["row"])
+        return [(row["row"], row["status"], row["charge"]) for row in rows]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return boto3.resource("dynamodb").Table(self.table).scan()["Items"]
 
     def job(self) -> dict[str, Any]:
         """Return the only job."""
@@ -174,6 +196,7 @@ def world(
     secret = boto3.client("secretsmanager").create_secret(Name="key", SecretString="key")
     world.tail_url = _listen_to_the_bus()
     world.queue_url = boto3.client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
+    dead_letters = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
     world.state_machine_arn = _state_machine(monkeypatch)
     settings(
         JOBS_TABLE_NAME=world.table,
@@ -185,6 +208,7 @@ def world(
         EVENT_BUS_NAME="default",
         SPEND_TABLE_NAME=world.spend,
         QUEUE_URL=world.queue_url,
+        DEAD_LETTER_QUEUE_URL=dead_letters,
         DAILY_SPEND_LIMIT_USD="50",
         MAX_ATTEMPTS="2",
         RETRY_CONTENT_REFUSALS="false",

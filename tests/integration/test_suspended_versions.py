@@ -55,13 +55,13 @@ def test_an_upload_that_comes_twice_is_one_job(world: World) -> None:
 def test_a_picture_replaced_before_its_event_came_is_not_paid(world: World) -> None:
     replaced, there = upload(world, FIRST, "01"), upload(world, SECOND, "02")
 
-    assert submit(replaced) == "superseded"
+    assert submit(replaced) == "rejected"
     assert submit(there) == "generating"
     wait_for_end(world)
 
-    job = world.job()
-    assert (job["status"], job["image"]["version_id"]) == ("completed", None)
-    assert int(job["image"]["size"]) == len(SECOND)
+    ended = {job["status"]: job for job in world.jobs()}
+    assert ended["rejected"]["reason"]["code"] == "image_superseded"
+    assert (ended["completed"]["image"]["version_id"], int(ended["completed"]["image"]["size"])) == (None, len(SECOND))
     assert world.simulator.summary()["paid"] == 1
 
 
@@ -73,7 +73,7 @@ def test_a_picture_replaced_while_its_job_waited_is_not_paid(world: World) -> No
 
     assert submit(upload(world, SECOND, "02")) == "generating"
     _let_it_be_due(world, waiting)
-    again = {"job_id": waiting["job_id"], "attempt": 1, "defers": 1}
+    again = {"job_id": waiting["job_id"], "attempt": 1, "requeues": 1}
 
     assert submit(from_queue(again)) == "rejected"
     ended = {job["job_id"]: job for job in world.jobs()}[waiting["job_id"]]
@@ -94,7 +94,7 @@ def test_a_request_takes_the_picture_that_is_there(world: World, image: dict[str
 
 def _let_it_be_due(world: World, job: dict[str, Any]) -> None:
     boto3.resource("dynamodb").Table(world.table).update_item(
-        Key={"job_id": job["job_id"]},
+        Key={"job_id": job["job_id"], "row": "job"},
         UpdateExpression="SET retry_at = :then",
         ExpressionAttributeValues={":then": job["created_at"]},
     )

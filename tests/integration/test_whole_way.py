@@ -83,7 +83,7 @@ def test_a_generation_that_the_provider_fails_is_reported_with_its_words(
     assert "no faces, please" in job["reason"]["message"]
     failed = world.events()[-1]
     assert failed["detail-type"] == "Video Generation Failed"
-    assert failed["detail"]["data"]["money"] == "spent"
+    assert failed["detail"]["data"]["charge"] == "charged"
 
 
 def test_a_generation_past_the_deadline_is_failed_by_the_loop(world: World, settings: Callable[..., None]) -> None:
@@ -162,7 +162,7 @@ def test_what_is_no_image_is_rejected_without_a_cent(world: World) -> None:
     assert world.simulator.submissions() == []
     (event,) = world.events()
     assert event["detail-type"] == "Video Generation Rejected"
-    assert event["detail"]["data"]["money"] == "none"
+    assert event["detail"]["data"]["charge"] == "none"
     assert event["detail"]["data"]["reason"] == {
         "code": "image_format",
         "message": "The file is text, not a JPG, PNG or WebP image.",
@@ -278,7 +278,8 @@ def test_a_submission_whose_answer_is_lost_is_parked_and_never_sent_again(world:
 
     assert (first, again) == ({"outcome": "unknown"}, {"outcome": "unknown"})
     assert len(world.simulator.submissions()) == 1
-    assert world.job()["money"] == "perhaps"
+    assert world.job()["charge"] == "unknown"
+    assert world.attempts() == [("attempt#01#0000", "unknown", "unknown")]
     assert [event["detail-type"] for event in world.events()] == ["Video Generation Unknown"]
 
 
@@ -295,6 +296,7 @@ def test_a_busy_provider_costs_nothing_and_the_job_comes_again_by_itself(world: 
     assert (first, at_once, second) == ({"outcome": "deferred"}, [], ["generating"])
     assert spent_meanwhile == 0
     assert world.spent() == 47
+    assert world.attempts() == [("attempt#01#0000", "deferred", "none"), ("attempt#01#0001", "generating", "charged")]
     assert world.simulator.summary()["paid"] == 1
 
 
@@ -345,6 +347,7 @@ def test_a_failed_generation_is_paid_for_once_more_and_no_more(world: World) -> 
     assert (second, third) == (["generating"], [])
     job = world.job()
     assert (job["status"], job["attempt"]) == ("failed", 2)
+    assert world.attempts() == [("attempt#01#0000", "failed", "charged"), ("attempt#02#0000", "failed", "charged")]
     assert world.simulator.summary()["paid"] == 2
     assert world.spent() == 94
     events = [event["detail-type"].removeprefix("Video Generation ") for event in world.events()]
@@ -407,7 +410,7 @@ def test_the_owner_may_choose_to_submit_again_what_may_have_been_paid(
     third = world.again()
 
     assert (first, second, third) == ({"outcome": "deferred"}, ["unknown"], [])
-    assert (world.job()["attempt"], world.job()["money"]) == (2, "perhaps")
+    assert (world.job()["attempt"], world.job()["charge"]) == (2, "unknown")
     assert world.simulator.summary()["paid"] == 2
     assert world.spent() == 94
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dropreel.adapters.job_table import JOB_ROW
 from tests.e2e.conftest import Account
 
 PRICE = 47
@@ -32,7 +33,8 @@ def rows(account: Account, folder: str) -> list[dict[str, Any]]:
     page: dict[str, Any] = {}
     while True:
         page = table.scan(**({"ExclusiveStartKey": page["LastEvaluatedKey"]} if "LastEvaluatedKey" in page else {}))
-        found += [item for item in page["Items"] if "image" in item and item["image"]["key"].startswith(f"{folder}/")]
+        jobs = (item for item in page["Items"] if item["row"] == JOB_ROW)
+        found += [job for job in jobs if job["image"]["key"].startswith(f"{folder}/")]
         if "LastEvaluatedKey" not in page:
             return found
 
@@ -40,7 +42,7 @@ def rows(account: Account, folder: str) -> list[dict[str, Any]]:
 def wait_until_all_ended(
     account: Account, folder: str, number: int, seconds: float, *, sweeping: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the jobs once all have ended and told so, calling the sweeper by hand where its schedule is too slow for a test."""
+    """Return the jobs once all have ended and their events are published. `sweeping`: the schedule is too slow for the test."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         jobs = rows(account, folder)
@@ -147,7 +149,7 @@ def duplicate(account: Account, keys: list[str]) -> None:
     for key in keys:
         if key in jobs:
             job = jobs[key]
-            body = f'{{"job_id": "{job["job_id"]}", "attempt": {job["attempt"]}, "defers": {job["defers"]}}}'
+            body = f'{{"job_id": "{job["job_id"]}", "attempt": {job["attempt"]}, "requeues": {job["requeues"]}}}'
             account.client("sqs").send_message(QueueUrl=account.stack.outputs["QueueUrl"], MessageBody=body)
 
 

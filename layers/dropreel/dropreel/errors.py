@@ -3,6 +3,7 @@
 DropreelError
 ├── SettingsError      the function's environment is not what the template sets
 ├── TryAgain           this delivery cannot be finished now; the queue or the state machine brings it back
+├── TransitionError    a job is not in a status from which the transition may start; it has changed, or the code is wrong
 ├── NotPossible        the owner asked for something that the job's status does not allow; the message says why
 ├── VideoFault         the bytes behind `result.url` are not one whole video; its text begins with its `code` if it has one
 └── PublishFault       the event bus did not take an event
@@ -19,6 +20,10 @@ class SettingsError(DropreelError):
 
 class TryAgain(DropreelError):
     """The work is not done and nothing is lost: whoever called should call again later."""
+
+
+class TransitionError(DropreelError):
+    """A job is not in a status from which this transition may start. Nothing was saved."""
 
 
 class NotPossible(DropreelError):

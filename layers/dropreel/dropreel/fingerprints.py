@@ -33,11 +33,10 @@ def picture_of(job: Job, modified_at: datetime) -> Picture | None:
     The options that count are the image's own: its S3 metadata and its sidecar. Folder defaults and stack parameters do not,
     so that a change of storage class over a whole bucket pays for nothing, whatever was changed in those since.
     """
-    sha256 = job.image.get("sha256")
-    if job.request_id is not None or sha256 is None:
+    if job.request_id is not None or job.image.sha256 is None:
         return None
-    own = {name: job.options[name] for name, source in job.option_sources.items() if _is_own(source)}
-    parts = [job.image["bucket"], job.image["key"], sha256, _comparable(own)]
+    own = {name: getattr(job.options, name) for name, source in job.option_sources.items() if _is_own(source)}
+    parts = [job.image.bucket, job.image.key, job.image.sha256, _comparable(own)]
     return Picture(f"picture-{_digest(parts)}", job.is_copy, modified_at)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from dropreel.jobs import Reason
+from dropreel.reasons import Reason, ReasonCode
 
 MAX_IMAGE_BYTES = 10_000_000
 """The provider's "10 MB", in the stricter reading."""
@@ -37,20 +37,22 @@ class ImageFacts:
 class _Unreadable(Exception):
     """Ends a walk; `inspect_image` turns it into a Reason."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: ReasonCode, message: str) -> None:
         super().__init__(message)
         self.reason = Reason(code, message)
 
 
 def too_large(size: int) -> Reason:
     """Return the reason why an image of so many bytes is not even read."""
-    return Reason("image_too_large", f"The image has {size:,} bytes; the provider takes at most {MAX_IMAGE_BYTES:,}.")
+    return Reason(
+        ReasonCode.IMAGE_TOO_LARGE, f"The image has {size:,} bytes; the provider takes at most {MAX_IMAGE_BYTES:,}."
+    )
 
 
 def inspect_image(content: bytes) -> ImageFacts | Reason:
     """Return the facts of an image, given whole, or the reason why it cannot be used."""
     if not content:
-        return Reason("image_empty", "The image is empty (0 bytes).")
+        return Reason(ReasonCode.IMAGE_EMPTY, "The image is empty (0 bytes).")
     if len(content) > MAX_IMAGE_BYTES:
         return too_large(len(content))
     try:
@@ -59,7 +61,7 @@ def inspect_image(content: bytes) -> ImageFacts | Reason:
         return unreadable.reason
     if facts.width * facts.height > MAX_PIXELS:
         return Reason(
-            "image_too_many_pixels",
+            ReasonCode.IMAGE_TOO_MANY_PIXELS,
             f"The image has {facts.width} x {facts.height} pixels; at most {MAX_PIXELS:,} in all are taken.",
         )
     return facts
@@ -72,7 +74,9 @@ def _facts(content: bytes) -> ImageFacts:
         return _png(content)
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return _webp(content)
-    raise _Unreadable("image_format", f"The file is {_looks_like(content[:64])}, not a JPG, PNG or WebP image.")
+    raise _Unreadable(
+        ReasonCode.IMAGE_FORMAT, f"The file is {_looks_like(content[:64])}, not a JPG, PNG or WebP image."
+    )
 
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
@@ -162,7 +166,7 @@ def _jpeg(content: bytes) -> ImageFacts:
                 raise _damaged("JPEG", "its picture data starts before its frame header")
             _check_scan(payload, frame, tables)
             has_scan = True
-    raise _Unreadable("image_truncated", "The JPEG is cut short: its end mark is missing.")
+    raise _Unreadable(ReasonCode.IMAGE_TRUNCATED, "The JPEG is cut short: its end mark is missing.")
 
 
 def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
@@ -180,7 +184,7 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
             return
         if marker == _START:
             raise _Unreadable(
-                "image_truncated",
+                ReasonCode.IMAGE_TRUNCATED,
                 f"The JPEG is cut short: another one starts at byte {start - 2:,}, before its end mark.",
             )
         if marker not in _SEGMENTS:
@@ -188,7 +192,7 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
         position = start + int.from_bytes(content[start : start + 2], "big")
         if position > len(content) or start + 2 > len(content):
             raise _Unreadable(
-                "image_truncated", f"The JPEG is cut short: the segment at byte {start - 2:,} is not whole."
+                ReasonCode.IMAGE_TRUNCATED, f"The JPEG is cut short: the segment at byte {start - 2:,} is not whole."
             )
         if position < start + 2:
             raise _damaged("JPEG", f"the segment at byte {start - 2:,} says it has {position - start} bytes")
@@ -250,7 +254,8 @@ def _check_scan(payload: bytes, frame: _Frame, tables: set[int]) -> None:
 
 def _rare_jpeg(what: str) -> _Unreadable:
     return _Unreadable(
-        "image_format", f"The JPEG is of a kind that hardly any program opens ({what}); save it as an ordinary JPEG."
+        ReasonCode.IMAGE_FORMAT,
+        f"The JPEG is of a kind that hardly any program opens ({what}); save it as an ordinary JPEG.",
     )
 
 
@@ -305,7 +310,9 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
         if len(kind) == 4 and (length >= 2**31 or not kind.isalpha()):
             raise _damaged("PNG", f"there is no chunk at byte {position:,}")
         if end + 4 > len(content):
-            raise _Unreadable("image_truncated", f"The PNG is cut short: its end mark is missing (byte {position:,}).")
+            raise _Unreadable(
+                ReasonCode.IMAGE_TRUNCATED, f"The PNG is cut short: its end mark is missing (byte {position:,})."
+            )
         if zlib.crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise _damaged("PNG", f"the check sum of its {kind.decode()} chunk at byte {position:,} is wrong")
         yield kind, start, end
@@ -334,7 +341,7 @@ def _webp(content: bytes) -> ImageFacts:
     end = 8 + int.from_bytes(content[4:8], "little")
     if end > len(content):
         raise _Unreadable(
-            "image_truncated", f"The WebP is cut short: it says it has {end:,} bytes and has {len(content):,}."
+            ReasonCode.IMAGE_TRUNCATED, f"The WebP is cut short: it says it has {end:,} bytes and has {len(content):,}."
         )
     chunks = _webp_chunks(content, 12, end)
     kind, start, behind = next(chunks, (b"", 20, 20))
@@ -470,8 +477,8 @@ def _displayed(
 
 
 def _damaged(name: str, what: str) -> _Unreadable:
-    return _Unreadable("image_damaged", f"The {name} is damaged: {what}.")
+    return _Unreadable(ReasonCode.IMAGE_DAMAGED, f"The {name} is damaged: {what}.")
 
 
 def _polyglot(name: str, kind: str) -> _Unreadable:
-    return _Unreadable("image_polyglot", f"The {name} has {kind} behind its end; send the image alone.")
+    return _Unreadable(ReasonCode.IMAGE_POLYGLOT, f"The {name} has {kind} behind its end; send the image alone.")

@@ -8,7 +8,8 @@ from typing import Any
 
 from dropreel.encodable import encodable, is_encodable
 from dropreel.errors import VIDEO_WITHOUT_MEDIA
-from dropreel.jobs import ImageRef, Job, JobStatus, Reason, execution_name
+from dropreel.jobs import ImageRef, Job, JobStatus, execution_name, is_image_key
+from dropreel.reasons import Reason, ReasonCode
 from dropreel.redaction import holds_signed_address
 
 EXECUTION_ENDED = "Step Functions Execution Status Change"
@@ -42,21 +43,41 @@ class Drop:
     faults: tuple[str, ...] = ()
     is_copy: bool = False
 
+    @property
+    def is_about_an_image(self) -> bool:
+        """Whether a job comes of it: sidecars, folder markers and the litter of desktops are uploaded, too."""
+        return self.request_id is not None or is_image_key(self.image.key, self.size)
+
 
 @dataclass(frozen=True)
-class Again:
-    """Our own message: a job whose attempt comes again. `defers` tells a message that another one has overtaken."""
+class RetryMessage:
+    """Our own message: a job whose attempt comes again, the `requeues`-th time.
+
+    `generation_id` is the id of a submission that was accepted and could not be written to the job table.
+    """
 
     job_id: str
     attempt: int
-    defers: int
+    requeues: int
+    generation_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the message's body."""
+        body = {"job_id": self.job_id, "attempt": self.attempt, "requeues": self.requeues}
+        return body if self.generation_id is None else {**body, "generation_id": self.generation_id}
 
 
-def message_of(body: Mapping[str, Any]) -> "Drop | Again":
+def message_of(body: Mapping[str, Any]) -> "Drop | RetryMessage":
     """Decode one message of the queue. Raises KeyError for anything that is neither an event nor our own."""
     if "detail-type" in body:
         return drop_of(body)
-    return Again(body["job_id"], int(body["attempt"]), int(body["defers"]))
+    return RetryMessage(body["job_id"], int(body["attempt"]), int(body["requeues"]), body.get("generation_id"))
+
+
+def is_overtaken(message: "Drop | RetryMessage", job: Job) -> bool:
+    """Tell whether a later message of the job is on its way, or has been. An event's is the first of the first attempt."""
+    mine = (1, 0) if isinstance(message, Drop) else (message.attempt, message.requeues)
+    return mine != (job.attempt, job.requeues)
 
 
 def drop_of(event: Mapping[str, Any]) -> Drop:
@@ -181,34 +202,36 @@ _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
 
 @dataclass(frozen=True)
 class Generation:
-    """What the state machine carries: ids only, and the name of the execution that carries them where it says so."""
+    """What the state machine carries: ids only, and the name of the execution that carries them."""
 
     job_id: str
     attempt: int
     generation_id: str
-    execution: str | None = None
+    execution: str
 
-    def is_watched(self, job: Job) -> bool:
-        """Tell whether the job still waits for this very generation, and for this very execution of it.
+    def is_current(self, job: Job) -> bool:
+        """Tell whether the job still waits for this execution.
 
-        An execution that another has followed (a resume) can be redriven, and must then find nothing to do.
+        An execution that another has followed (a resume, an attempt) can be redriven, and must then find nothing to do.
         """
-        waits_for = (JobStatus.GENERATING, self.attempt, self.generation_id)
-        return (job.status, job.attempt, job.generation_id) == waits_for and self.execution in (
-            None,
-            execution_name(job),
-        )
+        return job.status is JobStatus.GENERATING and self.execution == execution_name(job)
+
+    def is_lost_by(self, job: Job) -> bool:
+        """Tell whether the job lacks this generation's id: it was accepted, and the job table could not be written."""
+        is_open = job.status in (JobStatus.SUBMITTING, JobStatus.UNKNOWN) and job.generation_id is None
+        return is_open and self.execution == execution_name(job) and bool(self.generation_id)
 
 
 @dataclass(frozen=True)
 class EndedExecution:
     """An execution of the state machine that ended by itself or by hand before its job did, as EventBridge tells it.
 
-    `name` is the execution's; `status` is `FAILED`, `TIMED_OUT` or `ABORTED`; `cause` is what Step Functions says of it.
+    `name` and `arn` are the execution's; `status` is `FAILED`, `TIMED_OUT` or `ABORTED`; `cause` is what Step Functions says of it.
     """
 
     job_id: str
     name: str
+    arn: str
     status: str
     cause: str
 
@@ -220,7 +243,7 @@ def ended_execution_of(event: Mapping[str, Any]) -> EndedExecution | None:
     if found is None:
         return None
     cause = encodable(str(detail.get("cause") or ""))[:MAX_FAULT_CHARACTERS]
-    return EndedExecution(found[1], detail["name"], encodable(str(detail["status"])), cause)
+    return EndedExecution(found[1], detail["name"], detail["executionArn"], encodable(str(detail["status"])), cause)
 
 
 _EXECUTION_NAME = re.compile(r"([0-9a-f]{24})-[0-9]+(-[0-9]+)?")
@@ -228,16 +251,14 @@ _EXECUTION_NAME = re.compile(r"([0-9a-f]{24})-[0-9]+(-[0-9]+)?")
 
 def generation_of(state: Mapping[str, Any]) -> Generation:
     """Decode the state machine's state. Raises KeyError where an id is missing."""
-    execution = (state.get("pace") or {}).get("execution")
-    return Generation(state["job_id"], int(state["attempt"]), state["generation_id"], execution)
+    return Generation(state["job_id"], int(state["attempt"]), state["generation_id"], state["pace"]["execution"])
 
 
 def reason_of(state: Mapping[str, Any]) -> Reason:
     """Say why the state machine came to Report Failure: the check's own reason, or the step that kept failing."""
     check = state.get("check") or {}
     if "reason" in check and "error" not in state:
-        told = check["reason"]
-        return Reason(told["code"], told["message"], provider_error=told.get("provider_error"))
+        return Reason.from_json(check["reason"])
     cause = str((state.get("error") or {}).get("Cause") or "no cause was given")
     try:
         told = json.loads(cause)
@@ -249,7 +270,10 @@ def reason_of(state: Mapping[str, Any]) -> Reason:
         _step, coded, fault = cause.partition(f"{VIDEO_WITHOUT_MEDIA}: ")
         if coded:
             return Reason(
-                "video_without_media", f"What the provider sends as the finished video cannot be played: {fault[:500]}."
+                ReasonCode.VIDEO_WITHOUT_MEDIA,
+                f"What the provider sends as the finished video cannot be played: {fault[:500]}.",
             )
-        return Reason("delivery_failed", f"The video is ready at the provider and could not be copied: {cause[:500]}")
-    return Reason("check_failed", f"The generation could not be watched any longer: {cause[:500]}")
+        return Reason(
+            ReasonCode.DELIVERY_FAILED, f"The video is ready at the provider and could not be copied: {cause[:500]}"
+        )
+    return Reason(ReasonCode.CHECK_FAILED, f"The generation could not be watched any longer: {cause[:500]}")

@@ -24,9 +24,10 @@ def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str
         "attempt": job.attempt,
         "request_id": job.request_id,
         "generation_id": job.generation_id,
-        "image": job.image,
+        "image": job.image.as_json(),
         "options": {
-            name: {"value": value, "from": job.option_sources.get(name)} for name, value in job.options.items()
+            name: {"value": value, "from": job.option_sources.get(name)}
+            for name, value in ({} if job.options is None else asdict(job.options)).items()
         },
         "warnings": list(job.warnings),
         "cost_usd": float(usd(job.cost_cents)),

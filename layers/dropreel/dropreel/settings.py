@@ -94,6 +94,11 @@ class Settings:
         return self._text("QUEUE_URL")
 
     @property
+    def dead_letter_queue_url(self) -> str:
+        """The address of the queue of messages that could not be processed."""
+        return self._text("DEAD_LETTER_QUEUE_URL")
+
+    @property
     def max_attempts(self) -> int:
         """How many paid submissions a job may have, at most."""
         return self._number("MAX_ATTEMPTS")
@@ -110,7 +115,7 @@ class Settings:
             raise SettingsError(f"DAILY_SPEND_LIMIT_USD: {error}") from error
 
     @property
-    def resubmits_ambiguous(self) -> bool:
+    def resubmits_unknown(self) -> bool:
         """Whether the owner chose to submit again what may have been paid."""
         return self._text("AMBIGUOUS_SUBMIT_POLICY") == "resubmit"
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 UNLIMITED = "unlimited"
@@ -25,7 +25,7 @@ class SpendLimit:
         return cls(int(Decimal(text) * 100))
 
     def can_never_hold(self, price_cents: int) -> bool:
-        """Whether one job is dearer than a whole day may be. A limit of 0 is a pause, not a verdict."""
+        """Whether one job costs more than a whole day may. A limit of 0 is a pause, no reason to reject."""
         return self.cents is not None and 0 < self.cents < price_cents
 
     def room_after(self, reserved_cents: int) -> int | None:
@@ -36,3 +36,8 @@ class SpendLimit:
 def day_of(now: datetime) -> str:
     """Return the day (UTC) that money spent now counts for: `2026-11-12`."""
     return now.date().isoformat()
+
+
+def next_day(now: datetime) -> datetime:
+    """Return when the next day (UTC) begins."""
+    return (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)

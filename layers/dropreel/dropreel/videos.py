@@ -1,9 +1,7 @@
 """What a whole MP4 is, told from its bytes as they stream by, and where a job's video goes."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 from dropreel.errors import VIDEO_WITHOUT_MEDIA, VideoFault
@@ -197,7 +195,7 @@ class BoxWalker:
 
 def video_key(job: Job) -> str:
     """Return `<image key without its ending>-<generation id>.mp4`, cut where needed to S3's 1,024 bytes."""
-    folder, slash, name = str(job.image["key"]).rpartition("/")
+    folder, slash, name = job.image.key.rpartition("/")
     stem, dot, _ending = name.rpartition(".")
     stem = folder + slash + (stem if dot and stem else name)
     tail = f"-{re.sub(r'[^0-9A-Za-z_.-]', '_', job.generation_id or '')}.mp4"
@@ -210,14 +208,14 @@ def video_metadata(job: Job) -> dict[str, str]:
     S3 takes ASCII, so other letters are percent-encoded; what is too long for it is cut (the id) or left out (the source).
     """
     ids = {"job-id": job.job_id, "generation-id": quote(job.generation_id or "", safe=":/")[:_LONGEST_ID]}
-    whole = {"source": quote(f"s3://{job.image['bucket']}/{job.image['key']}", safe=":/"), **ids}
+    whole = {"source": quote(f"s3://{job.image.bucket}/{job.image.key}", safe=":/"), **ids}
     return whole if sum(map(len, (*whole, *whole.values()))) <= MAX_METADATA_BYTES else ids
 
 
-def video_warnings(options: Mapping[str, Any], facts: VideoFacts) -> tuple[str, ...]:
-    """Return what is odd about a whole video beside what was asked for, as sentences."""
+def video_warnings(duration: int, facts: VideoFacts) -> tuple[str, ...]:
+    """Return what is odd about a whole video beside the `duration` that was asked for, in seconds; as sentences."""
     if facts.duration_seconds is None:
         return ("The video does not say how long it is.",)
-    if abs(facts.duration_seconds - options["duration"]) > DURATION_TOLERANCE_SECONDS:
-        return (f"The video is {facts.duration_seconds:g} s long; {options['duration']} s were asked for.",)
+    if abs(facts.duration_seconds - duration) > DURATION_TOLERANCE_SECONDS:
+        return (f"The video is {facts.duration_seconds:g} s long; {duration} s were asked for.",)
     return ()

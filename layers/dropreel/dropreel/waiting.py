@@ -1,8 +1,9 @@
-"""How long to wait before a submission is tried again, and when its owner is told of the waiting."""
+"""How long a job waits: before it is submitted again, until its owner hears of it, and at most."""
 
 from datetime import datetime, timedelta
 
-from dropreel.jobs import Job, JobStatus
+from dropreel.jobs import EventType, Job, JobStatus
+from dropreel.reasons import ReasonCode
 
 BASE_SECONDS = 5
 FLOOR_SECONDS = 5
@@ -11,10 +12,16 @@ LONGEST_SECONDS = 900
 """SQS's longest delay of a message."""
 KEY_REFUSED_SECONDS = 900
 """A refused key is changed by a person, and an account without money is filled by one: there is no hurry."""
-TELL_AFTER = timedelta(minutes=15)
-"""An attempt that has waited so long since its first deferral is told of."""
-NEEDS_A_PERSON = frozenset({"key_refused", "provider_balance", "dead_letter"})
-"""Why a job waits that does not go on by itself: told of at once."""
+NOTICE_AFTER = timedelta(minutes=15)
+"""A wait of so long is published."""
+NEEDS_A_PERSON = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.PROVIDER_BALANCE, ReasonCode.DEAD_LETTER})
+"""Why a job waits that does not go on by itself: published at once."""
+LONGEST_DEFERRAL = timedelta(days=7)
+"""An attempt that has waited for the provider so long ends."""
+LONGEST_DEAD_LETTER = timedelta(days=14)
+"""A job whose message has been in the dead-letter queue so long ends: SQS keeps it no longer."""
+LONGEST_HOLD = timedelta(days=365)
+"""A job that the day's limit has held back so long, from its upload on, ends. A large folder takes months under a small limit."""
 
 
 def backoff_seconds(tries: int, random: float) -> int:
@@ -35,9 +42,20 @@ def busy_seconds(retry_after: int | None, tries: int, random: float) -> int:
     return retry_after
 
 
-def is_deferral_to_be_told(job: Job, now: datetime) -> bool:
+def is_notice_due(job: Job, now: datetime) -> bool:
     """Tell whether a waiting job's owner is to hear of it now: once an attempt, at once where a person is needed."""
-    if job.status is not JobStatus.DEFERRED or job.reason is None or job.deferred_reason is not None:
+    if job.status is not JobStatus.DEFERRED or job.reason is None or EventType.DEFERRED in job.notices:
         return False
-    has_waited_long = job.deferred_since is not None and now - job.deferred_since >= TELL_AFTER
+    has_waited_long = job.waiting_since is not None and now - job.waiting_since >= NOTICE_AFTER
     return has_waited_long or job.reason.code in NEEDS_A_PERSON
+
+
+def longest_wait(job: Job) -> tuple[datetime, timedelta] | None:
+    """Return since when a job waits and how long it may; None where it does not wait."""
+    if job.is_dead_letter:
+        return job.updated_at, LONGEST_DEAD_LETTER
+    if job.status is JobStatus.DEFERRED:
+        return job.waiting_since or job.created_at, LONGEST_DEFERRAL
+    if job.status is JobStatus.HELD:
+        return job.created_at, LONGEST_HOLD
+    return None

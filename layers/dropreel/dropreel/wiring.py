@@ -2,6 +2,7 @@
 
 import gc
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial, wraps
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from dropreel.adapters.provider_api import ProviderApi
     from dropreel.adapters.state_machine import StateMachine
     from dropreel.adapters.submission_queue import SubmissionQueue
-    from dropreel.use_cases.announce import Announcer
     from dropreel.use_cases.check_status import CheckStatus
     from dropreel.use_cases.deliver_video import DeliverVideo
+    from dropreel.use_cases.find_job import FindJob
+    from dropreel.use_cases.note_dead_letter import NoteDeadLetter
+    from dropreel.use_cases.publish_events import Publisher
     from dropreel.use_cases.report_failure import ReportFailure
     from dropreel.use_cases.resume_job import ResumeJob
     from dropreel.use_cases.settle_unknown import SettleUnknown
     from dropreel.use_cases.submit_generation import SubmitGeneration
     from dropreel.use_cases.sweep_jobs import SweepJobs
+    from dropreel.use_cases.unknown_submission import UnknownSubmission
 
 _UseCase = TypeVar("_UseCase")
 
@@ -61,17 +65,18 @@ def submit_generation() -> "SubmitGeneration":
     images = ImageBucket(_client("s3"))
     return SubmitGeneration(
         jobs=_jobs(),
+        find_job=_find_job(),
         ledger=_ledger(),
-        judge=ImageJudge(images, settings.image_buckets, settings.default_options, _now, settings.key_prefixes),
+        judge=ImageJudge(images, settings.image_buckets, settings.default_options, settings.key_prefixes),
         images=images,
         provider=_provider(),
         state_machine=_state_machine(),
         queue=_queue(),
-        announcer=_announcer(),
-        max_attempts=settings.max_attempts,
-        resubmits_ambiguous=settings.resubmits_ambiguous,
+        publisher=_publisher(),
+        unknown=_unknown_submission(),
         now=_now,
         random=random.random,
+        sleep=_sleep,
     )
 
 
@@ -101,7 +106,7 @@ def deliver_video() -> "DeliverVideo":
         provider=_provider(),
         source=VideoSource(settings.api_base_url, settings.max_video_bytes),
         videos=VideoBucket(_client("s3", read_timeout=60), settings.videos_bucket),  # S3 may look long at a large one
-        announcer=_announcer(),
+        publisher=_publisher(),
         now=_now,
     )
 
@@ -110,13 +115,15 @@ def deliver_video() -> "DeliverVideo":
 @_uninterrupted
 def report_failure() -> "ReportFailure":
     """Return the use case of ReportFailureFunction."""
+    from dropreel.adapters.state_machine import status_of
     from dropreel.use_cases.report_failure import ReportFailure
 
     settings = Settings.from_environment()
     return ReportFailure(
         jobs=_jobs(),
         queue=_queue(),
-        announcer=_announcer(),
+        execution_status=partial(status_of, _client("stepfunctions")),
+        publisher=_publisher(),
         max_attempts=settings.max_attempts,
         retries_content_refusals=settings.retries_content_refusals,
         now=_now,
@@ -127,18 +134,19 @@ def report_failure() -> "ReportFailure":
 @_uninterrupted
 def sweep_jobs() -> "SweepJobs":
     """Return the use case of SweepJobsFunction."""
+    from dropreel.adapters.dead_letter_queue import DeadLetterQueue
     from dropreel.use_cases.sweep_jobs import SweepJobs
 
-    settings = Settings.from_environment()
     return SweepJobs(
         jobs=_jobs(),
         ledger=_ledger(),
         queue=_queue(),
         state_machine=_state_machine(),
-        announcer=_announcer(),
+        publisher=_publisher(),
         failure=report_failure(),
-        max_attempts=settings.max_attempts,
-        resubmits_ambiguous=settings.resubmits_ambiguous,
+        unknown=_unknown_submission(),
+        dead_letters=DeadLetterQueue(partial(_client, "sqs"), Settings.from_environment().dead_letter_queue_url),
+        note_dead_letter=note_dead_letter(),
         now=_now,
     )
 
@@ -148,7 +156,7 @@ def resume_job() -> "ResumeJob":
     """Return what an owner goes on with a failed, paid job by."""
     from dropreel.use_cases.resume_job import ResumeJob
 
-    return ResumeJob(_jobs(), _state_machine(), _announcer(), _now)
+    return ResumeJob(_jobs(), _state_machine(), _publisher(), _now)
 
 
 @cache
@@ -156,19 +164,24 @@ def settle_unknown() -> "SettleUnknown":
     """Return what an owner decides about an `unknown` job by."""
     from dropreel.use_cases.settle_unknown import SettleUnknown
 
-    return SettleUnknown(_jobs(), _provider(), _state_machine(), _queue(), _announcer(), _now)
+    return SettleUnknown(_jobs(), _provider(), _state_machine(), _queue(), _publisher(), _now)
+
+
+def _dynamodb() -> Any:
+    """Return DynamoDB's client: one call takes at most 15 s, so that an accepted id that cannot be written goes elsewhere in time."""
+    return _client("dynamodb", read_timeout=4, tries=2)
 
 
 def _jobs() -> JobTable:
-    return JobTable(_client("dynamodb"), Settings.from_environment().jobs_table)
+    return JobTable(_dynamodb(), Settings.from_environment().jobs_table, _sleep)
 
 
 def _ledger() -> "Ledger":
     from dropreel.adapters.ledger import Ledger
 
     settings = Settings.from_environment()
-    client = _client("dynamodb")
-    return Ledger(client, settings.jobs_table, settings.spend_table, settings.spend_limit)
+    client = _dynamodb()
+    return Ledger(client, settings.jobs_table, settings.spend_table, settings.spend_limit, _sleep)
 
 
 def _queue() -> "SubmissionQueue":
@@ -183,12 +196,35 @@ def _state_machine() -> "StateMachine":
     return StateMachine(_client("stepfunctions"), Settings.from_environment().state_machine_arn)
 
 
-def _announcer() -> "Announcer":
+def _publisher() -> "Publisher":
     from dropreel.adapters.event_bus import EventBus
-    from dropreel.use_cases.announce import Announcer
+    from dropreel.use_cases.publish_events import Publisher
 
     settings = Settings.from_environment()
-    return Announcer(_jobs(), EventBus(_client("events"), settings.event_bus, settings.stack_name))
+    return Publisher(_jobs(), EventBus(_client("events"), settings.event_bus, settings.stack_name))
+
+
+@cache
+def note_dead_letter() -> "NoteDeadLetter":
+    """Return what SubmitGenerationFunction says by that a message was received for the last time."""
+    from dropreel.use_cases.note_dead_letter import NoteDeadLetter
+
+    return NoteDeadLetter(_jobs(), _find_job(), _publisher(), _now)
+
+
+def _find_job() -> "FindJob":
+    from dropreel.use_cases.find_job import FindJob
+
+    return FindJob(_jobs(), _now)
+
+
+def _unknown_submission() -> "UnknownSubmission":
+    from dropreel.use_cases.unknown_submission import UnknownSubmission
+
+    settings = Settings.from_environment()
+    return UnknownSubmission(
+        _jobs(), _queue(), _publisher(), resubmits=settings.resubmits_unknown, max_attempts=settings.max_attempts
+    )
 
 
 def _provider() -> "ProviderApi":
@@ -201,14 +237,16 @@ def _provider() -> "ProviderApi":
 
 
 @cache
-def _client(service: str, read_timeout: int = 10) -> Any:
+def _client(service: str, read_timeout: int = 10, tries: int = 5) -> Any:
     """Return the process's one client of a service: a second one would open connections of its own.
 
-    `read_timeout` is in seconds.
+    `read_timeout` is in seconds, `tries` counts the first one, too.
     """
     from botocore.config import Config
 
-    config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=3, read_timeout=read_timeout)
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": tries}, connect_timeout=3, read_timeout=read_timeout
+    )
     if service == "s3":
         # By default, addresses are signed the old way in us-east-1, and for the global endpoint elsewhere: that redirects a
         # young bucket's to its region, where the signature does not hold.
@@ -231,3 +269,7 @@ def _session() -> "Session":
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)

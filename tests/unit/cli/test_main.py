@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -21,9 +20,8 @@ from cli import __main__ as cli
 from cli.aws_errors import explain
 from cli.drop import Dropped, follow
 from cli.stack import Stack
-from dropreel.adapters.attribute_values import attribute_value
-from dropreel.adapters.job_table import attributes_of
 from dropreel.jobs import ImageRef, JobStatus, job_id_of
+from tests.support.rows import job_row
 from tests.unit.cli.conftest import Cloud, described
 from tests.unit.dropreel.sample_jobs import job_with
 
@@ -136,19 +134,13 @@ def test_following_a_job_reads_that_one_item_and_never_scans(monkeypatch: pytest
     monkeypatch.setattr(session, "client", lambda *_, **__: client)
     monkeypatch.setattr(session, "resource", lambda *_, **__: pytest.fail("it needs no more than one client"))
     job_id = job_id_of(ImageRef("uploads", "cup.jpg", "v1"))
-    asked = {"TableName": "jobs", "Key": {"job_id": {"S": job_id}}, "ConsistentRead": True}
+    asked = {"TableName": "jobs", "Key": {"job_id": {"S": job_id}, "row": {"S": "job"}}, "ConsistentRead": True}
     with Stubber(client) as stubber:
         stubber.add_response("get_item", {}, asked)
-        stubber.add_response("get_item", {"Item": ended_job(job_id)}, asked)
+        stubber.add_response("get_item", {"Item": job_row(job_with(job_id=job_id, status=JobStatus.REJECTED))}, asked)
         stack = Stack("shop", {"JobsTableName": "jobs"}, session)
 
         jobs = list(follow(stack, Dropped("uploads", "cup.jpg", "v1"), 60))
 
         stubber.assert_no_pending_responses()
     assert [job.job_id for job in jobs] == [job_id]
-
-
-def ended_job(job_id: str) -> dict[str, Any]:
-    job = job_with(job_id=job_id, status=JobStatus.REJECTED)
-    stored = {"job_id": job_id, **attributes_of(job)}
-    return {name: attribute_value(value) for name, value in stored.items()}

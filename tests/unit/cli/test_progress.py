@@ -1,26 +1,39 @@
 """What people read at the end of a job that brought no video."""
 
-import pytest
+import io
 
-from cli.progress import explain_end
-from dropreel.jobs import JobStatus, Money, Reason
+import pytest
+from rich.console import Console
+
+from cli.progress import _MEANING, JobProgress, explain_end
+from dropreel.jobs import Charge, JobStatus
 from dropreel.next_steps import RESUMABLE, next_step
+from dropreel.reasons import Reason, ReasonCode
 from tests.unit.dropreel.sample_jobs import job_with
 
 ENDS = [
-    (JobStatus.FAILED, Money.SPENT, "timed_out"),
-    (JobStatus.FAILED, Money.SPENT, "generation_failed"),
-    (JobStatus.FAILED, Money.SPENT, "content_refused"),
-    (JobStatus.FAILED, Money.PERHAPS, "abandoned"),
-    (JobStatus.REJECTED, Money.NONE, "options_invalid"),
-    (JobStatus.REJECTED, Money.NONE, "provider_refused"),
-    (JobStatus.UNKNOWN, Money.PERHAPS, "submission_unknown"),
+    (JobStatus.FAILED, Charge.CHARGED, ReasonCode.TIMED_OUT),
+    (JobStatus.FAILED, Charge.CHARGED, ReasonCode.GENERATION_FAILED),
+    (JobStatus.FAILED, Charge.CHARGED, ReasonCode.CONTENT_REFUSED),
+    (JobStatus.FAILED, Charge.UNKNOWN, ReasonCode.ABANDONED),
+    (JobStatus.REJECTED, Charge.NONE, ReasonCode.OPTIONS_INVALID),
+    (JobStatus.REJECTED, Charge.NONE, ReasonCode.PROVIDER_REFUSED),
+    (JobStatus.UNKNOWN, Charge.UNKNOWN, ReasonCode.SUBMISSION_UNKNOWN),
 ]
 
 
-@pytest.mark.parametrize(("status", "money", "code"), ENDS)
-def test_an_end_says_what_happened_to_which_image_and_ends_with_the_next_step(status, money, code):
-    job = job_with(status=status, money=money, reason=Reason(code, "It was too dark"))
+@pytest.mark.parametrize("status", JobStatus)
+def test_every_status_has_a_line_of_its_own(status):
+    console = Console(record=True, file=io.StringIO())
+
+    JobProgress(console).saw(job_with(status=status))
+
+    assert f"{status.value}  {_MEANING[status]}" in console.export_text()
+
+
+@pytest.mark.parametrize(("status", "charge", "code"), ENDS)
+def test_an_end_says_what_happened_to_which_image_and_ends_with_the_next_step(status, charge, code):
+    job = job_with(status=status, charge=charge, reason=Reason(code, "It was too dark"))
 
     said = explain_end(job)
 
@@ -30,7 +43,7 @@ def test_an_end_says_what_happened_to_which_image_and_ends_with_the_next_step(st
 
 @pytest.mark.parametrize("code", sorted(RESUMABLE))
 def test_nobody_is_told_to_pay_again_for_what_can_be_resumed(code):
-    job = job_with(status=JobStatus.FAILED, money=Money.SPENT, reason=Reason(code, "x"))
+    job = job_with(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=Reason(code, "x"))
 
     said = explain_end(job)
 
@@ -41,17 +54,18 @@ def test_nobody_is_told_to_pay_again_for_what_can_be_resumed(code):
 
 
 @pytest.mark.parametrize(
-    ("money", "attempt", "cost"),
+    ("charge", "attempt", "cost"),
     [
-        (Money.NONE, 1, "nothing was spent."),
-        (Money.SPENT, 1, "It cost $0.47."),
-        (Money.PERHAPS, 1, "It may have cost $0.47."),
-        (Money.SPENT, 2, "It cost up to $0.94 (2 attempts at $0.47)."),
-        (Money.PERHAPS, 3, "It may have cost up to $1.41 (3 attempts at $0.47)."),
+        (Charge.NONE, 1, "nothing was spent."),
+        (Charge.CHARGED, 1, "It cost $0.47."),
+        (Charge.UNKNOWN, 1, "It may have cost $0.47."),
+        (Charge.CHARGED, 2, "It cost up to $0.94 (2 attempts at $0.47)."),
+        (Charge.UNKNOWN, 3, "It may have cost up to $1.41 (3 attempts at $0.47)."),
     ],
 )
-def test_an_end_says_once_what_it_cost(money, attempt, cost):
-    job = job_with(status=JobStatus.FAILED, money=money, attempt=attempt, reason=Reason("x", "y."))
+def test_an_end_says_once_what_it_cost(charge, attempt, cost):
+    reason = Reason(ReasonCode.PROVIDER_REFUSED, "y.")
+    job = job_with(status=JobStatus.FAILED, charge=charge, attempt=attempt, reason=reason)
 
     assert explain_end(job).lower().count(cost.lower()) == 1
 

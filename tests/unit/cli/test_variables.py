@@ -72,6 +72,7 @@ def test_every_wrong_variable_is_named_at_once() -> None:
         ("up", "DAILY_SPEND_LIMIT_USD"),
         ("setup", "PIP_INDEX_URL"),
         ("setup", "https_proxy"),
+        ("mutants", "ONLY"),
         ("lint", "PYTHON"),
     ],
 )

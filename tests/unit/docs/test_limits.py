@@ -76,18 +76,6 @@ def test_an_uploads_event_waits_until_its_options_have_settled(template: dict[st
     assert [one for one in range(LONGEST_SECONDS + 2) if refused(UploadSettleSeconds=str(one))] == [LONGEST_SECONDS + 1]
 
 
-@pytest.mark.parametrize(
-    ("function", "seconds"),
-    [("SubmitGenerationFunction", 45), ("CheckStatusFunction", 20), ("DeliverVideoFunction", 800)],
-)
-def test_a_function_outlives_its_own_limit_on_the_other_side(
-    template: dict[str, Any], function: str, seconds: int
-) -> None:
-    own = template["Resources"][function]["Properties"].get("Timeout")
-
-    assert (own or template["Globals"]["Function"]["Timeout"]) >= seconds + 10
-
-
 @pytest.mark.parametrize("line", ["key refused", "no balance"])
 def test_a_refusal_is_counted_wherever_it_is_logged_and_raises_an_alarm(template: dict[str, Any], line: str) -> None:
     resources = template["Resources"].values()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from docs.draw_state_machine import DEFINITION, PICTURE, START, LayoutMissing, picture_of, transitions
-from dropreel.events import EventType
+from dropreel.jobs import EventType
 from dropreel.options import OPTION_NAMES
 from dropreel.prices import PRICE_CENTS, usd
 

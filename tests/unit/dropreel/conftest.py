@@ -1,5 +1,7 @@
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
 
 from tests.unit.dropreel.scripted_server import ScriptedServer, scripted_server
@@ -15,3 +17,30 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture(scope="module")
+def moto_dynamodb() -> Iterator[Any]:
+    """A client of moto with the stack's tables, made once a file."""
+    from tests.integration.conftest import make_table
+    from tests.moto_account import moto_account
+
+    with moto_account():
+        for table in ("jobs", "spend"):
+            make_table(table)
+        yield boto3.client("dynamodb")
+
+
+@pytest.fixture(params=["moto", "memory"])
+def dynamodb(request: pytest.FixtureRequest) -> Any:
+    """A client with the stack's two tables, empty: moto's, and the in-memory ones that the other tests run on."""
+    from tests.support.memory_dynamodb import MemoryDynamoDB
+
+    if request.param == "memory":
+        return MemoryDynamoDB()
+    client = request.getfixturevalue("moto_dynamodb")
+    for table, keys in (("jobs", ("job_id", "row")), ("spend", ("day",))):
+        for page in client.get_paginator("scan").paginate(TableName=table):
+            for item in page["Items"]:
+                client.delete_item(TableName=table, Key={key: item[key] for key in keys})
+    return client

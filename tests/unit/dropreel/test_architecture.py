@@ -98,8 +98,9 @@ def runs_at_import(tree: ast.Module) -> list[ast.Call]:
 
 
 def test_the_rules_look_at_what_is_there():
-    assert {"jobs", "options", "images", "videos", "prices", "events", "answers"} <= {path.stem for path in CORE}
-    assert len(ADAPTERS) > 1
+    core = {"jobs", "reasons", "options", "images", "videos", "prices", "events", "answers"}
+    assert core <= {path.stem for path in CORE}
+    assert {"job_table", "ledger", "transactions"} <= {path.stem for path in ADAPTERS}
     assert len(USE_CASES) > 1
     assert len(HANDLERS) > 1
 
@@ -148,6 +149,30 @@ def test_a_step_knows_no_library_of_the_outside(path):
     outside = {"boto3", "botocore", "requests", "urllib3", "os", "time", "dropreel.wiring", "dropreel.settings"}
 
     assert {module for module in imports_of(tree_of(path)) if within(module, outside)} == set()
+
+
+@pytest.mark.parametrize("path", [*ADAPTERS, *USE_CASES], ids=name)
+def test_only_the_core_changes_where_a_job_is(path):
+    """What may follow what, and what it costs, stands in the transitions of `jobs.py` alone."""
+    kept = {
+        "status",
+        "attempt",
+        "charge",
+        "reserved_day",
+        "lease_until",
+        "requeues",
+        "resumes",
+        "generation_id",
+        "reason",
+    }
+    changed = {
+        keyword.arg
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("replace", "dataclasses.replace")
+        for keyword in node.keywords
+    }
+
+    assert changed & kept == set()
 
 
 @pytest.mark.parametrize("path", USE_CASES, ids=name)

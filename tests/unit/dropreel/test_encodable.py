@@ -14,12 +14,13 @@ from dropreel.adapters.attribute_values import value_of
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.answers import Finished, GenerationFailed, PollAnswer, PollFault
 from dropreel.encodable import encodable, is_encodable
-from dropreel.jobs import JobStatus, Reason
+from dropreel.jobs import JobStatus
 from dropreel.messages import EXECUTION_ENDED, drop_of, ended_execution_of, reason_of
 from dropreel.options import OPTION_NAMES, Place, resolve
+from dropreel.reasons import Reason, ReasonCode
 from tests.sample_events import load_event
 from tests.unit.dropreel.scripted_server import ScriptedServer
-from tests.unit.dropreel.world import DROP, GENERATION, JOB_ID, World
+from tests.unit.dropreel.world import GENERATION, JOB_ID, World
 
 HALF = "\ud800"
 HALVES = ["\ud800", "\udbff", "\udc00", "\udfff"]
@@ -36,7 +37,7 @@ def as_received(value: Any) -> Any:
 def assert_can_be_written(world: World, *more: Any) -> None:
     """All that a step leaves behind can be encoded: jobs, events, receipts, messages."""
     left = [
-        [asdict(job) for job in world.jobs.jobs.values()],
+        [asdict(job) for job in world.database.jobs()],
         world.bus.published,
         world.videos.receipts,
         [asdict(message) for message, _delay in world.queue.sent],
@@ -82,9 +83,9 @@ def test_an_upload_with_a_name_that_is_no_unicode_is_rejected_and_says_which(nam
     holder = event["detail"]["bucket"] if name == "bucket" else event["detail"]["object"]
     holder["name" if name == "bucket" else name] = text
 
-    outcome = world.submit.run(drop_of(as_received(event)))
+    outcome = world.run(drop_of(as_received(event)))
 
-    (job,) = world.jobs.jobs.values()
+    (job,) = world.database.jobs()
     assert (outcome, world.provider.sent) == ("rejected", [])
     assert job.reason is not None
     assert job.reason.code == "request_invalid"
@@ -117,9 +118,9 @@ def test_a_request_that_is_no_unicode_is_rejected(place: int, text: str):
     world, event = World(), load_event("video_generation_requested")
     event["detail"] = [*requested(text)][place]
 
-    outcome = world.submit.run(drop_of(as_received(event)))
+    outcome = world.run(drop_of(as_received(event)))
 
-    (job,) = world.jobs.jobs.values()
+    (job,) = world.database.jobs()
     assert (outcome, world.provider.sent) == ("rejected", [])
     assert job.reason is not None
     assert job.reason.code in ("request_invalid", "options_invalid")
@@ -165,7 +166,7 @@ FILES += [r'{"a\ud800": 1}', r'{"a\ud800": 1, "a\ud800": 2}', r'{"mode": {"a\udf
 def test_a_file_with_options_that_are_no_unicode_rejects_its_image(world: World, key: str, content: str):
     world.images.files[key] = content.encode()
 
-    assert world.submit.run(DROP) == "rejected"
+    assert world.run() == "rejected"
 
     assert world.job.reason is not None
     assert world.job.reason.message.startswith(f"{key}: ")
@@ -177,7 +178,7 @@ def test_a_file_with_options_that_are_no_unicode_rejects_its_image(world: World,
 def test_metadata_that_is_no_unicode_rejects_its_image(world: World, name: str):
     world.image.metadata[name.replace("_", "-")] = f"a {HALF} face"
 
-    assert world.submit.run(DROP) == "rejected"
+    assert world.run() == "rejected"
 
     assert world.job.reason is not None
     assert world.job.reason.message.startswith(f"S3 metadata: {name} is 'a \\ud800 face'; ")
@@ -187,7 +188,7 @@ def test_metadata_that_is_no_unicode_rejects_its_image(world: World, name: str):
 def test_metadata_of_other_tools_may_hold_anything(world: World):
     world.image.metadata.update({"camera": HALF, HALF: "x"})
 
-    assert world.submit.run(DROP) == "generating"
+    assert world.run() == "generating"
     assert_can_be_written(world, world.provider.sent)
 
 
@@ -226,7 +227,7 @@ def test_a_submissions_answer_that_is_no_unicode_ends_as_any_other(
     answer = ProviderApi(server.base_url, lambda: "nh-secret-5f1d").prepare(BODY).send()
     world.provider.submit_answer = answer
 
-    world.submit.run(DROP)
+    world.run()
 
     json.dumps(asdict(answer), ensure_ascii=False).encode()
     assert world.job.status in JobStatus
@@ -255,7 +256,7 @@ def assert_goes_on_from(world: World, answer: PollAnswer) -> None:
     world.has()
     world.provider.poll_answer = answer
     checked = world.check.run(GENERATION)
-    world.report.run(GENERATION, reason_of({"check": {"reason": {"code": "c", "message": "m"}, **checked}}))
+    world.report.run(GENERATION, reason_of({"check": {"reason": {"code": "check_failed", "message": "m"}, **checked}}))
     assert_can_be_written(world, checked, asdict(answer))
 
 
@@ -296,7 +297,9 @@ def test_a_steps_cause_that_is_no_unicode_is_told_with_replacements(error_type: 
 def test_an_ended_executions_cause_that_is_no_unicode_is_told_with_replacements(text: str):
     world = World()
     world.has(status=JobStatus.GENERATING, generation_id="gen_1")
-    detail = {"name": f"{JOB_ID}-1", "status": "FAILED", "cause": text}
+    world.state_machine.executions[f"{JOB_ID}-1"] = "gen_1"
+    world.state_machine.statuses[f"{JOB_ID}-1"] = "FAILED"
+    detail = {"name": f"{JOB_ID}-1", "executionArn": f"arn:{JOB_ID}-1", "status": "FAILED", "cause": text}
     ended = ended_execution_of(as_received({"detail-type": EXECUTION_ENDED, "detail": detail}))
     assert ended is not None
 
@@ -315,6 +318,6 @@ def test_what_is_read_back_from_a_table_can_be_encoded(text: str):
 
 @given(ANY)
 def test_a_reason_can_be_encoded_whoever_wrote_it(text: str):
-    reason = Reason("watch_ended", text, (text,), provider_error=text)
+    reason = Reason(ReasonCode.WATCH_ENDED, text, (text,), provider_error=text)
 
     json.dumps(reason.as_json(), ensure_ascii=False).encode()

@@ -1,14 +1,15 @@
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 
 import pytest
 
-from dropreel.events import EventType, detail_of, event_id, in_order
-from dropreel.jobs import JobStatus, Money, Reason
+from dropreel.events import detail_of, in_order
+from dropreel.jobs import Charge, EventType, JobStatus, event_id
+from dropreel.reasons import Reason, ReasonCode
 from tests.unit.dropreel.sample_jobs import OPTIONS, VIDEO, job_with
-from tests.unit.dropreel.world import DROP, World
+from tests.unit.dropreel.world import World
 
 
 def test_a_repeated_event_has_the_same_id():
@@ -33,10 +34,6 @@ def test_every_job_event_attempt_and_resume_has_its_own_id():
     assert len(set(ids)) == len(ids)
 
 
-def test_an_id_does_not_depend_on_how_the_type_is_held():
-    assert event_id(job_with(), "Video Generation Held") == event_id(job_with(), EventType.HELD)
-
-
 def test_an_id_is_32_hex_digits():
     assert re.fullmatch("[0-9a-f]{32}", event_id(job_with(), EventType.HELD))
 
@@ -54,7 +51,7 @@ def test_a_detail_has_metadata_and_the_promised_data():
     assert set(detail) == {"metadata", "data"}
     assert set(detail["metadata"]) == {"version", "id", "stack"}
     assert set(detail["data"]) >= {
-        *("job_id", "status", "image", "options", "generation_id", "attempt", "cost_usd", "money", "reason", "video"),
+        *("job_id", "status", "image", "options", "generation_id", "attempt", "cost_usd", "charge", "reason", "video"),
     }
 
 
@@ -62,18 +59,18 @@ def test_an_event_names_the_stack_that_publishes_it():
     world = World()
     world.bus.stack = "shop"
 
-    world.submit.run(DROP)
+    world.run()
 
     assert [detail["metadata"]["stack"] for _, detail in world.bus.published] == ["shop"]
 
 
 def test_a_detail_says_what_the_job_is():
-    data = detail_of(job_with(attempt=2, warnings=("small",), money=Money.SPENT), EventType.SUBMITTED)["data"]
+    data = detail_of(job_with(attempt=2, warnings=("small",), charge=Charge.CHARGED), EventType.SUBMITTED)["data"]
 
     assert data["status"] == "generating"
     assert data["attempt"] == 2
-    assert data["money"] == "spent"
-    assert data["options"] == OPTIONS
+    assert data["charge"] == "charged"
+    assert data["options"] == asdict(OPTIONS)
     assert data["image"]["key"] == "holiday/beach.jpg"
     assert data["warnings"] == ["small"]
     assert (data["reason"], data["video"]) == (None, None)
@@ -85,7 +82,7 @@ def test_the_cost_is_told_in_dollars(cents, dollars):
 
 
 def test_a_failed_job_says_why():
-    reason = Reason("generation_failed", "It did not work: no faces", provider_error="no faces")
+    reason = Reason(ReasonCode.GENERATION_FAILED, "It did not work: no faces", provider_error="no faces")
 
     assert detail_of(job_with(status=JobStatus.FAILED, reason=reason), EventType.FAILED)["data"]["reason"] == {
         "code": "generation_failed",
@@ -96,36 +93,56 @@ def test_a_failed_job_says_why():
     }
 
 
-BALANCE = Reason("provider_balance", "No money is left.", provider_error="Insufficient balance")
+BALANCE = Reason(ReasonCode.PROVIDER_BALANCE, "No money is left.", provider_error="Insufficient balance")
+FULL = Reason(ReasonCode.DAILY_LIMIT, "The daily limit would be passed.")
 
 
 def test_a_waiting_job_says_why_and_what_to_do():
     data = detail_of(
-        job_with(status=JobStatus.DEFERRED, generation_id=None, reason=BALANCE, deferred_reason=BALANCE),
+        job_with(status=JobStatus.DEFERRED, generation_id=None, reason=BALANCE, notices={EventType.DEFERRED: BALANCE}),
         EventType.DEFERRED,
     )["data"]
 
-    assert (data["status"], data["generation_id"], data["money"], data["video"]) == ("deferred", None, "none", None)
+    assert (data["status"], data["generation_id"], data["charge"], data["video"]) == ("deferred", None, "none", None)
     assert (data["reason"]["code"], data["reason"]["provider_error"]) == ("provider_balance", "Insufficient balance")
     assert "Add money" in data["reason"]["next_step"]
 
 
-@pytest.mark.parametrize(("attempt", "money"), [(1, "none"), (2, "spent")])
-@pytest.mark.parametrize("status", [JobStatus.GENERATING, JobStatus.COMPLETED, JobStatus.HELD, JobStatus.UNKNOWN])
-def test_a_deferred_event_that_is_told_late_tells_of_its_own_moment(status, attempt, money):
-    later = Reason("submission_unknown", "x") if status is JobStatus.UNKNOWN else None
+@pytest.mark.parametrize(("attempt", "charge"), [(1, "none"), (2, "charged")])
+@pytest.mark.parametrize("status", [JobStatus.GENERATING, JobStatus.COMPLETED, JobStatus.UNKNOWN])
+@pytest.mark.parametrize(
+    ("event", "waits", "reason", "step"),
+    [
+        (EventType.DEFERRED, "deferred", BALANCE, "Add money"),
+        (EventType.HELD, "held", FULL, "when the day (UTC) changes"),
+    ],
+)
+def test_a_waiting_event_published_late_tells_of_its_own_moment(event, waits, reason, step, status, attempt, charge):
+    later = Reason(ReasonCode.SUBMISSION_UNKNOWN, "x") if status is JobStatus.UNKNOWN else None
     job = job_with(
-        status=status, attempt=attempt, money=Money.SPENT, video=VIDEO, reason=later, deferred_reason=BALANCE
+        status=status, attempt=attempt, charge=Charge.CHARGED, video=VIDEO, reason=later, notices={event: reason}
     )
 
-    data = detail_of(job, EventType.DEFERRED)["data"]
+    data = detail_of(job, event)["data"]
 
-    assert (data["status"], data["generation_id"], data["money"], data["video"]) == ("deferred", None, money, None)
-    assert data["reason"]["code"] == "provider_balance"
-    assert "Add money" in data["reason"]["next_step"]
+    assert (data["status"], data["generation_id"], data["charge"], data["video"]) == (waits, None, charge, None)
+    assert data["reason"]["code"] == reason.code
+    assert step in data["reason"]["next_step"]
 
 
-def test_events_that_are_owed_are_told_in_the_order_in_which_they_came_about():
+def test_a_job_that_waits_for_two_things_in_turn_tells_each_by_its_own_event():
+    notices = {EventType.DEFERRED: BALANCE, EventType.HELD: FULL}
+    job = job_with(status=JobStatus.HELD, generation_id=None, reason=FULL, notices=notices)
+
+    told = [detail_of(job, event)["data"] for event in notices]
+
+    assert [(data["status"], data["reason"]["code"]) for data in told] == [
+        ("deferred", "provider_balance"),
+        ("held", "daily_limit"),
+    ]
+
+
+def test_events_that_are_owed_are_published_in_the_order_in_which_they_came_about():
     assert in_order({EventType.SUBMITTED, EventType.DEFERRED, EventType.HELD}) == [
         EventType.HELD,
         EventType.DEFERRED,
@@ -134,7 +151,7 @@ def test_events_that_are_owed_are_told_in_the_order_in_which_they_came_about():
 
 
 def test_a_rejected_job_tells_each_fault_by_itself():
-    job = job_with(status=JobStatus.REJECTED, reason=Reason("options_invalid", "one. two.", ("one.", "two.")))
+    job = job_with(status=JobStatus.REJECTED, reason=Reason(ReasonCode.OPTIONS_INVALID, "one. two.", ("one.", "two.")))
 
     assert detail_of(job, EventType.REJECTED)["data"]["reason"]["messages"] == ["one.", "two."]
 

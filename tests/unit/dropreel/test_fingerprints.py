@@ -6,7 +6,7 @@ import pytest
 from dropreel.fingerprints import picture_of, request_fingerprint
 from dropreel.jobs import Job
 from dropreel.options import S3_METADATA, STACK_PARAMETERS
-from tests.unit.dropreel.sample_jobs import NOON, job_with
+from tests.unit.dropreel.sample_jobs import IMAGE, NOON, OPTIONS, job_with
 
 SIDECAR = "holiday/beach.jpg.json"
 
@@ -14,7 +14,7 @@ SIDECAR = "holiday/beach.jpg.json"
 def job(own: dict[str, str] | None = None, **changes: Any) -> Job:
     """A job of an upload; `own` says which options come from where."""
     plain = job_with()
-    image = {**plain.image, "sha256": "ab" * 32}
+    image = replace(plain.image, sha256="ab" * 32)
     return replace(plain, image=image, option_sources={**plain.option_sources, **(own or {})}, **changes)
 
 
@@ -38,39 +38,39 @@ def test_a_picture_knows_whether_and_when_it_was_copied():
 
 @pytest.mark.parametrize("name", ["bucket", "key", "sha256"])
 def test_another_picture_or_another_key_is_another_item(name):
-    other = replace(job(), image={**job().image, name: "other"})
+    other = replace(job(), image=replace(job().image, **{name: "other"}))
 
     assert key_of(other) != key_of(job())
 
 
 @pytest.mark.parametrize("change", [{"version_id": "v2"}, {"etag": '"e1-2"'}, {"etag": None}])
 def test_what_a_copy_changes_is_the_same_item(change):
-    assert key_of(replace(job(), image={**job().image, **change})) == key_of(job())
+    assert key_of(replace(job(), image=replace(job().image, **change))) == key_of(job())
 
 
 @pytest.mark.parametrize("place", [S3_METADATA, SIDECAR, "holiday/beach.jpg.JSON"])
 def test_the_images_own_options_tell_pictures_apart(place):
-    quiet, loud = (replace(job({"sound": place}), options={**job().options, "sound": sound}) for sound in (False, True))
+    quiet, loud = (replace(job({"sound": place}), options=replace(OPTIONS, sound=sound)) for sound in (False, True))
 
     assert len({key_of(quiet), key_of(loud), key_of(job())}) == 3
 
 
 @pytest.mark.parametrize("place", [STACK_PARAMETERS, "holiday/dropreel.json", "dropreel.JSON"])
 def test_options_of_folders_and_of_the_stack_do_not(place):
-    quiet = replace(job({"sound": place}), options={**job().options, "sound": False})
+    quiet = replace(job({"sound": place}), options=replace(OPTIONS, sound=False))
 
     assert key_of(quiet) == key_of(job())
 
 
 def test_a_number_is_the_same_before_and_after_it_was_in_the_table():
     fresh, stored = (
-        replace(job({"cfg_scale": SIDECAR}), options={**job().options, "cfg_scale": scale}) for scale in (1.0, 1)
+        replace(job({"cfg_scale": SIDECAR}), options=replace(OPTIONS, cfg_scale=scale)) for scale in (1.0, 1)
     )
 
     assert key_of(fresh) == key_of(stored)
 
 
-@pytest.mark.parametrize("changes", [{"request_id": "r1"}, {"image": {**job_with().image, "sha256": None}}])
+@pytest.mark.parametrize("changes", [{"request_id": "r1"}, {"image": replace(IMAGE, sha256=None)}])
 def test_a_request_and_a_job_without_a_digest_have_no_picture(changes):
     assert picture_of(replace(job(), **changes), NOON) is None
 

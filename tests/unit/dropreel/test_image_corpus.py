@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 
 from dropreel.images import MAX_IMAGE_BYTES, MAX_PIXELS, ImageFacts, inspect_image
-from dropreel.jobs import Reason
+from dropreel.reasons import Reason
 from tests.faults.fuzz_images import changed
 
 PACKAGES = Path(sysconfig.get_path("purelib"))

@@ -14,8 +14,7 @@ from PIL import Image
 
 from dropreel import images
 from dropreel.images import MAX_IMAGE_BYTES, MAX_PIXELS, ImageFacts, inspect_image, too_large
-from dropreel.jobs import Reason
-from dropreel.use_cases import judge_image
+from dropreel.reasons import Reason, ReasonCode
 from tests.support.photographs import MAKERS
 from tests.unit.dropreel.pictures import (
     animated,
@@ -446,7 +445,7 @@ def test_the_png_of_57_bytes_is_no_picture():
     content = b"\x89PNG\r\n\x1a\n" + png()[8:33] + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
     assert len(content) == 57
-    assert reason_for(content) == Reason("image_damaged", "The PNG is damaged: it has no picture data.")
+    assert reason_for(content) == Reason(ReasonCode.IMAGE_DAMAGED, "The PNG is damaged: it has no picture data.")
 
 
 # --- WebP ------------------------------------------------------------------------------------------------------------
@@ -789,16 +788,11 @@ def test_where_the_reads_fall_does_not_change_the_facts(content, padding):
 
 # --- what is written about it ----------------------------------------------------------------------------------------
 
-MODULES = (Path(images.__file__), Path(judge_image.__file__))
 DOCUMENT = Path(__file__).parents[3] / "docs" / "images.md"
 
 
 def test_the_document_explains_every_reason_and_no_other():
-    codes = {
-        code
-        for module in MODULES
-        for code in re.findall(r'(?:Reason|_Unreadable)\(\s*"(image_[a-z_]+)"', module.read_text(encoding="utf-8"))
-    }
+    codes = {code for code in ReasonCode if code.startswith("image_")}
 
     assert set(re.findall(r"^\| `(image_[a-z_]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)) == codes
 

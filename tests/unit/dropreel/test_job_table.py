@@ -1,42 +1,70 @@
-"""What is written about a paid job, in moto's DynamoDB with the template's tables."""
+"""How a job is saved, read and counted: in moto with the template's tables, and in the in-memory tables."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dropreel.adapters.job_table import JobTable
-from dropreel.events import EventType
-from dropreel.jobs import A_PERSON, TELLING, Job, JobStatus, Money, PollFaultNote, Reason
+from dropreel.adapters.job_table import JobTable, item_of, key_of
+from dropreel.jobs import (
+    OPERATOR,
+    PUBLISHING,
+    Charge,
+    EventType,
+    Image,
+    Job,
+    JobStatus,
+    PollFaultNote,
+    VideoObject,
+    dead_letter,
+    event_id,
+    fail,
+    hold,
+    mark_published,
+    requeue,
+    resume,
+)
 from dropreel.next_steps import next_step
-from tests.integration.conftest import make_table
-from tests.moto_account import moto_account
-from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
+from dropreel.options import Options
+from dropreel.reasons import Reason, ReasonCode
+from tests.support.memory_dynamodb import MemoryDynamoDB
+from tests.unit.dropreel.sample_jobs import NOON, job_with
+from tests.unit.dropreel.sample_transitions import full_job
 
 LATER = NOON + timedelta(minutes=5)
-TIMED_OUT = Reason("timed_out", "too late")
+TIMED_OUT = Reason(ReasonCode.TIMED_OUT, "too late")
+DEAD_LETTER = Reason(ReasonCode.DEAD_LETTER, "It could not be processed.")
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobTable]:
-    with moto_account():
-        monkeypatch.setattr("tests.integration.conftest.TABLES", {"jobs": "JobsTable"})
-        make_table("jobs")
-        yield JobTable(boto3.client("dynamodb"), "jobs")
+def table(dynamodb: Any) -> JobTable:
+    return JobTable(dynamodb, "jobs")
 
 
-def generating(table: JobTable) -> Job:
-    """Bring a job to `generating`, with every event told."""
-    started = job_with(status=JobStatus.SUBMITTING, lease_until=NOON, generation_id=None)
-    assert table.create(started, EventType.HELD) is not None
-    table.event_sent(started, EventType.HELD)
-    paid = table.record_accepted(started, "gen_1", "created", NOON, EventType.SUBMITTED)
-    assert paid is not None
-    table.event_sent(paid, EventType.SUBMITTED)
-    return stored(table, paid)
+@pytest.fixture
+def stubbed() -> Iterator[Stubber]:
+    client = boto3.client("dynamodb", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    with Stubber(client) as stubber:
+        yield stubber
+
+
+def saved(table: JobTable, before: Job | None, after: Job) -> Job:
+    """Save what must be saved."""
+    found = table.save(before, after)
+    assert found is not None
+    return found
+
+
+def new(table: JobTable, **changes: Any) -> Job:
+    """Let the table hold a job."""
+    return saved(table, None, job_with(**changes))
 
 
 def stored(table: JobTable, job: Job) -> Job:
@@ -45,271 +73,383 @@ def stored(table: JobTable, job: Job) -> Job:
     return found
 
 
-def ended(table: JobTable, status: JobStatus, event: EventType, *, told: bool = True) -> Job:
-    job = generating(table)
-    assert table.finish(job, status, NOON, event, TIMED_OUT) is not None
-    if told:
-        table.event_sent(job, event)
-    return stored(table, job)
-
-
-def test_polls_and_faults_are_counted_side_by_side(table: JobTable):
-    job = generating(table)
-    table.record_poll_fault(job, "the provider answered 404", LATER, not_found=True)
-    table.record_poll_fault(stored(table, job), "the provider answered 404", LATER, not_found=True)
-    lost = stored(table, job)
-    table.record_poll(lost, "processing", LATER)
-    found = stored(table, job)
-
-    assert (lost.polls, lost.poll_faults, lost.not_found_polls) == (2, 2, 2)
-    assert (found.polls, found.poll_faults, found.not_found_polls) == (3, 2, 0)
-    assert found.last_fault == PollFaultNote("the provider answered 404", LATER)
-    assert found.provider_status == "processing"
-
-
-def test_a_fault_that_is_no_404_begins_their_count_anew(table: JobTable):
-    job = replace(generating(table), not_found_polls=7)
-
-    table.record_poll_fault(job, "the provider answered 500", LATER, not_found=False)
-
-    assert stored(table, job).not_found_polls == 0
-
-
-def test_a_fault_of_a_job_that_has_ended_is_not_counted(table: JobTable):
-    job = ended(table, JobStatus.FAILED, EventType.FAILED)
-
-    assert table.record_poll_fault(job, "x", LATER, not_found=False) is None
-    assert stored(table, job).polls == 0
-
-
-def test_a_resumed_job_is_watched_again_and_keeps_what_was_paid(table: JobTable):
-    failed = ended(table, JobStatus.FAILED, EventType.FAILED)
-
-    resumed = table.resume(failed, LATER)
-
-    assert resumed == stored(table, failed)
-    assert (resumed.status, resumed.resumes, resumed.watched_since, resumed.reason) == ("generating", 1, LATER, None)
-    assert (resumed.generation_id, resumed.money, resumed.submitted_at) == ("gen_1", "spent", NOON)
-    assert list(table.waiting(JobStatus.GENERATING, NOON)) == [failed.job_id]
-    assert list(table.waiting(TELLING, NOON)) == []
-
-
-def test_a_job_is_resumed_once(table: JobTable):
-    failed = ended(table, JobStatus.FAILED, EventType.FAILED)
-
-    assert table.resume(failed, LATER) is not None
-    assert table.resume(failed, LATER) is None
-    assert stored(table, failed).resumes == 1
-
-
-def test_a_job_whose_message_is_a_dead_letter_waits_for_a_person_and_goes_on_when_it_comes_back(table: JobTable):
-    job = job_with(status=JobStatus.DEFERRED)
-    table.note_dead_letter(job, NOON)
-    seen_by_the_sweeper = list(table.waiting(JobStatus.DEFERRED, LATER))
-    seen_by_a_person = list(table.waiting(A_PERSON, LATER))
-
-    table.hold(stored(table, job), Reason("daily_limit", "x"), LATER, EventType.HELD)
-
-    assert (seen_by_the_sweeper, seen_by_a_person) == ([], [job.job_id])
-    assert list(table.waiting(JobStatus.HELD, LATER)) == [job.job_id]
-    assert list(table.waiting(A_PERSON, LATER)) == []
-
-
-@pytest.mark.parametrize("told", [False, True])
-def test_a_job_that_owes_an_event_is_neither_resumed_nor_adopted(table: JobTable, told: bool):
-    failed = ended(table, JobStatus.FAILED, EventType.FAILED, told=told)
-
-    assert (table.resume(failed, LATER) is not None) is told
-
-
-def test_an_adopted_job_owes_that_it_was_submitted(table: JobTable):
-    unknown = ended(table, JobStatus.UNKNOWN, EventType.UNKNOWN)
-
-    adopted = table.adopt(unknown, "gen_9", "processing", LATER, EventType.SUBMITTED)
-
-    assert adopted == stored(table, unknown)
-    assert (adopted.status, adopted.generation_id, adopted.money) == (JobStatus.GENERATING, "gen_9", Money.SPENT)
-    assert (adopted.submitted_at, adopted.watched_since) == (NOON, LATER)
-    assert adopted.pending_events == {EventType.SUBMITTED}
-    assert table.adopt(unknown, "gen_9", "processing", LATER, EventType.SUBMITTED) is None
-
-
-def test_an_unknown_job_that_owes_its_event_is_not_adopted(table: JobTable):
-    unknown = ended(table, JobStatus.UNKNOWN, EventType.UNKNOWN, told=False)
-
-    assert table.adopt(unknown, "gen_9", "processing", LATER, EventType.SUBMITTED) is None
-
-
-def test_a_completed_job_keeps_the_videos_facts_and_all_warnings(table: JobTable):
-    job = generating(table)
-
-    table.finish(job, JobStatus.COMPLETED, LATER, EventType.COMPLETED, video=VIDEO, warnings=("small", "short"))
-
-    found = stored(table, job)
-    assert (found.video, found.warnings, found.reason) == (VIDEO, ("small", "short"), None)
-
-
-def test_the_providers_own_words_are_kept_with_the_reason(table: JobTable):
-    job = generating(table)
-    reason = Reason("generation_failed", "It did not work: no faces", provider_error="no faces")
-
-    table.finish(job, JobStatus.FAILED, LATER, EventType.FAILED, reason)
-
-    assert stored(table, job).reason == replace(reason, messages=("It did not work: no faces",))
-
-
-# --- what to do next, and who waits ---------------------------------------------------------------------------------------
-
-
 def item(table: JobTable, job: Job) -> dict[str, Any]:
-    found: dict[str, Any] = table.client.get_item(TableName=table.table, Key={"job_id": {"S": job.job_id}})["Item"]
+    """A job's row as DynamoDB has it."""
+    found: dict[str, Any] = table.client.get_item(TableName="jobs", Key=key_of(job.job_id, "job"), ConsistentRead=True)[
+        "Item"
+    ]
     return found
 
 
-def test_what_to_do_next_stands_on_the_item_beside_every_reason(table: JobTable):
-    failed = ended(table, JobStatus.FAILED, EventType.FAILED)
+def waiting(table: JobTable, *whats: str, until: datetime = LATER) -> list[list[str]]:
+    return [list(table.waiting(what, until)) for what in whats]
+
+
+# --- saving -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_job_is_saved_as_its_first_version(table: JobTable):
+    job = job_with()
+
+    assert table.save(None, job) == replace(job, version=1)
+    assert table.get(job.job_id) == replace(job, version=1)
+
+
+def test_a_job_that_was_never_saved_is_not_there(table: JobTable):
+    assert table.get("0" * 24) is None
+
+
+def test_a_job_that_exists_is_not_received_again(table: JobTable):
+    there = new(table, status=JobStatus.GENERATING)
+
+    assert table.save(None, job_with(status=JobStatus.DEFERRED)) is None
+    assert stored(table, there) == there
+
+
+def test_whoever_saves_first_wins_and_the_other_writes_nothing(table: JobTable):
+    read = new(table, status=JobStatus.DEFERRED, generation_id=None)
+
+    first = table.save(read, requeue(read, LATER))
+    second = table.save(read, hold(read, TIMED_OUT, LATER))
+
+    assert first == stored(table, read)
+    assert (first.version, first.requeues) == (2, 1)
+    assert second is None
+
+
+def test_a_save_depends_on_the_version_alone(table: JobTable):
+    read = new(table)
+    outdated = replace(
+        read, status=JobStatus.HELD, attempt=9, requeues=8, resumes=7, lease_until=LATER, reason=TIMED_OUT
+    )
+
+    done = saved(table, outdated, replace(outdated, warnings=("small",)))
+
+    assert stored(table, read) == replace(read, version=2, warnings=("small",))
+    assert done.version == 2
+
+
+@pytest.mark.parametrize("version", [0, 2, 10])
+def test_a_job_of_another_version_is_not_saved(table: JobTable, version):
+    there = new(table)
+
+    assert table.save(replace(there, version=version), replace(there, warnings=("small",))) is None
+    assert stored(table, there) == there
+
+
+def test_a_job_that_is_gone_is_not_saved(table: JobTable):
+    job = job_with(version=1)
+
+    assert table.save(job, replace(job, warnings=("small",))) is None
+    assert table.get(job.job_id) is None
+
+
+@pytest.mark.parametrize("status", [JobStatus.GENERATING, JobStatus.FAILED])
+def test_polls_that_were_counted_meanwhile_are_not_lost_by_a_save(table: JobTable, status):
+    """One save of a single row, and one of several in a transaction."""
+    read = new(table, reserved_day="2026-05-04")
+    table.count_poll(read, LATER, provider_status="processing")
+    table.count_poll(read, LATER, fault="the provider answered 500")
+    after = fail(read, TIMED_OUT, LATER) if status is JobStatus.FAILED else replace(read, warnings=("small",))
+
+    saved(table, read, after)
+
+    found = stored(table, read)
+    assert (found.status, found.polls, found.poll_faults) == (status, 2, 1)
+    assert found.provider_status == "processing"
+    assert found.last_fault == PollFaultNote("the provider answered 500", LATER)
+
+
+def test_what_is_none_is_no_attribute(table: JobTable):
+    job = new(
+        table, status=JobStatus.HELD, reason=TIMED_OUT, retry_at=LATER, pending_events=frozenset({EventType.HELD})
+    )
+    removed = {"reason", "next_step", "retry_at", "pending_events"}
+    assert removed <= set(item(table, job))
+
+    saved(table, job, replace(job, reason=None, retry_at=None, pending_events=frozenset()))
+
+    assert removed.isdisjoint(item(table, job))
+    assert {"NULL": True} not in item(table, job).values()
+    assert (stored(table, job).reason, stored(table, job).pending_events) == (None, frozenset())
+
+
+def test_an_ended_job_that_owes_nothing_is_in_no_index(table: JobTable):
+    job = new(table, status=JobStatus.COMPLETED)
+
+    assert "waiting" not in item(table, job)
+
+
+def test_an_item_has_the_jobs_fields_what_it_waits_for_and_what_to_do():
+    names = {each.name for each in fields(Job)} - {"job_id", "version"}
+
+    assert set(item_of(job_with())) == {*names, "waiting", "next_step"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("get_item", lambda table: table.get("a" * 24)),
+        ("get_item", lambda table: table.holder_of("gen_1")),
+        ("update_item", lambda table: table.save(None, job_with(generation_id=None))),
+        ("transact_write_items", lambda table: table.save(None, job_with())),
+        ("update_item", lambda table: table.count_poll(job_with(), LATER)),
+        ("delete_item", lambda table: table.discard(job_with())),
+        ("query", lambda table: table.history("a" * 24)),
+        ("query", lambda table: list(table.waiting("held", LATER))),
+    ],
+)
+def test_a_fault_of_dynamodb_is_no_answer(stubbed: Stubber, operation, call):
+    stubbed.add_client_error(operation, "AccessDeniedException")
+
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        call(JobTable(stubbed.client, "jobs"))
+
+
+# --- a round trip of every field ------------------------------------------------------------------------------------------
+
+TIMES = st.datetimes(timezones=st.just(UTC))
+TEXTS = st.text(max_size=8)
+REASONS = st.builds(
+    Reason, st.sampled_from(ReasonCode), TEXTS, st.lists(TEXTS, max_size=2).map(tuple), st.none() | TEXTS
+)
+PIXELS = st.none() | st.integers(1, 20_000)
+JOBS = st.builds(
+    Job,
+    job_id=st.just("a" * 24),
+    status=st.sampled_from(JobStatus),
+    attempt=st.integers(1, 120),
+    image=st.builds(Image, TEXTS, TEXTS, *[st.none() | TEXTS] * 2, PIXELS, *[st.none() | TEXTS] * 2, PIXELS, PIXELS),
+    created_at=TIMES,
+    updated_at=TIMES,
+    version=st.just(0),
+    request_id=st.none() | TEXTS,
+    request_fingerprint=st.none() | TEXTS,
+    is_copy=st.booleans(),
+    options=st.none()
+    | st.builds(
+        Options,
+        prompt=TEXTS,
+        mode=st.sampled_from(["fast", "hq"]),
+        negative_prompt=TEXTS,
+        aspect_ratio=st.sampled_from(["16:9", "9:16", "1:1"]),
+        duration=st.sampled_from([5, 10]),
+        cfg_scale=st.sampled_from([0.0, 0.35, 0.5, 1.0]),
+        sound=st.booleans(),
+    ),
+    option_sources=st.dictionaries(TEXTS, TEXTS, max_size=2),
+    warnings=st.lists(TEXTS, max_size=2).map(tuple),
+    cost_cents=st.integers(0, 10_000),
+    charge=st.sampled_from(Charge),
+    reserved_day=st.none() | st.just("2026-05-04"),
+    lease_until=st.none() | TIMES,
+    requeues=st.integers(0, 10_000),
+    retry_at=st.none() | TIMES,
+    waiting_since=st.none() | TIMES,
+    notices=st.dictionaries(st.sampled_from([EventType.HELD, EventType.DEFERRED]), REASONS),
+    submitted_at=st.none() | TIMES,
+    generation_id=st.none() | st.sampled_from(["gen_1", "gen_2"]),
+    provider_status=st.none() | TEXTS,
+    watched_since=st.none() | TIMES,
+    resumes=st.integers(0, 99),
+    polls=st.integers(0, 10_000),
+    poll_faults=st.integers(0, 10_000),
+    not_found_since=st.none() | TIMES,
+    last_fault=st.none() | st.builds(PollFaultNote, TEXTS, TIMES),
+    reason=st.none() | REASONS,
+    video=st.none()
+    | st.builds(
+        VideoObject,
+        TEXTS,
+        TEXTS,
+        st.integers(0, 2**40),
+        TEXTS,
+        TEXTS,
+        st.none() | st.sampled_from([5.0, 5.04]),
+        PIXELS,
+        PIXELS,
+    ),
+    pending_events=st.frozensets(st.sampled_from(EventType)),
+)
+MANY = settings(max_examples=100, deadline=None)
+
+
+@MANY
+@given(JOBS)
+def test_any_job_is_read_back_as_it_was_saved(job: Job):
+    table = JobTable(MemoryDynamoDB(), "jobs")  # type: ignore[arg-type]
+
+    assert saved(table, None, job) == stored(table, job)
+
+
+@MANY
+@given(JOBS, JOBS)
+def test_whatever_changes_of_a_job_is_read_back_as_it_was_saved(before: Job, after: Job):
+    table = JobTable(MemoryDynamoDB(), "jobs")  # type: ignore[arg-type]
+    read = saved(table, None, before)
+
+    assert saved(table, read, replace(after, version=read.version)) == stored(table, after)
+
+
+def test_a_job_with_every_field_is_read_back_as_it_was_saved(table: JobTable):
+    job = full_job(JobStatus.GENERATING, version=0, pending_events=frozenset({EventType.HELD, EventType.SUBMITTED}))
+
+    assert saved(table, None, job) == stored(table, job)
+
+
+# --- what the operator reads on it ------------------------------------------------------------------------------------------
+
+
+def test_what_to_do_next_is_on_the_item_beside_every_reason(table: JobTable):
+    failed = new(table, status=JobStatus.FAILED, reason=TIMED_OUT)
     assert item(table, failed)["next_step"] == {"S": next_step(failed)}
     assert "nothing is paid again" in item(table, failed)["next_step"]["S"]
 
-    resumed = table.resume(failed, LATER)
-    assert resumed is not None
-    assert item(table, failed)["next_step"] == {"NULL": True}
+    resumed = saved(table, failed, resume(failed, LATER))
+    assert "next_step" not in item(table, failed)
 
-    assert table.finish(resumed, JobStatus.FAILED, LATER, EventType.FAILED, Reason("content_refused", "x")) is not None
+    saved(table, resumed, fail(resumed, Reason(ReasonCode.CONTENT_REFUSED, "x"), LATER))
     assert "change the image or the prompt" in item(table, failed)["next_step"]["S"]
 
 
-def test_a_jobs_next_attempt_and_its_holding_say_what_to_do(table: JobTable):
-    job = generating(table)
-    deferred = table.defer_next_attempt(job, Reason("generation_failed", "x"), Money.SPENT, LATER)
-    assert deferred is not None
-    assert item(table, job)["next_step"] == {"S": "Nothing: it comes again by itself."}
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (JobStatus.REJECTED, Reason(ReasonCode.IMAGE_FORMAT, "x")),
+        (JobStatus.DEFERRED, DEAD_LETTER),
+        (JobStatus.DEFERRED, Reason(ReasonCode.GENERATION_FAILED, "x")),
+        (JobStatus.HELD, Reason(ReasonCode.DAILY_LIMIT, "x")),
+    ],
+)
+def test_a_job_that_waits_or_has_ended_says_what_to_do(table: JobTable, status, reason):
+    job = new(table, status=status, reason=reason, generation_id=None)
 
-    assert table.hold(deferred, Reason("daily_limit", "x"), LATER, EventType.HELD) is not None
-    assert "DailySpendLimitUsd" in item(table, job)["next_step"]["S"]
-
-
-def test_a_rejected_and_a_dead_job_say_what_to_do(table: JobTable):
-    rejected = job_with(
-        job_id="a" * 24, status=JobStatus.REJECTED, generation_id=None, reason=Reason("image_format", "x")
-    )
-    dead = job_with(job_id="b" * 24, status=JobStatus.DEFERRED, generation_id=None, reason=Reason("dead_letter", "x"))
-    assert table.create(rejected, EventType.REJECTED) is not None
-    assert table.note_dead_letter(dead, NOON, EventType.DEFERRED) is not None
-
-    assert item(table, rejected)["next_step"] == {"S": next_step(rejected)}
-    assert item(table, dead)["next_step"] == {"S": next_step(dead)}
-    assert stored(table, dead).pending_events == {EventType.DEFERRED}
+    assert item(table, job)["next_step"] == {"S": next_step(job)}
 
 
-def test_a_dead_letter_is_found_by_the_sweeper_until_its_owner_was_told(table: JobTable):
-    dead = job_with(status=JobStatus.DEFERRED, generation_id=None, reason=Reason("dead_letter", "x"))
-    assert table.note_dead_letter(dead, NOON, EventType.DEFERRED) is not None
-    table.leave_to_a_person(dead.job_id)
-    untold = (list(table.waiting(JobStatus.DEFERRED, LATER)), list(table.waiting(A_PERSON, LATER)))
-
-    table.event_sent(stored(table, dead), EventType.DEFERRED)
-
-    assert untold == ([dead.job_id], [])
-    assert list(table.waiting(JobStatus.DEFERRED, LATER)) == []
-    assert list(table.waiting(A_PERSON, LATER)) == [dead.job_id]
+# --- who waits --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("event", [None, EventType.DEFERRED])
-def test_a_dead_letter_that_was_told_stays_with_a_person(table: JobTable, event: EventType | None):
-    reason = Reason("dead_letter", "x")
-    dead = job_with(status=JobStatus.DEFERRED, generation_id=None, reason=reason, deferred_reason=reason)
-    assert table.note_dead_letter(dead, NOON, event) is not None
-    if event is not None:
-        table.event_sent(dead, event)
+def test_who_waits_is_found_oldest_first_and_only_until_a_time(table: JobTable):
+    for number, minutes in enumerate([3, 1, 2, 9]):
+        held = {"status": JobStatus.HELD, "generation_id": None, "created_at": NOON + timedelta(minutes=minutes)}
+        new(table, job_id=f"{number:024}", **held)
+    new(table, job_id="f" * 24)
 
-    assert list(table.waiting(A_PERSON, LATER)) == [dead.job_id]
+    found = list(table.waiting(JobStatus.HELD, NOON + timedelta(minutes=3)))
 
-
-def test_a_deferred_job_of_another_reason_is_not_left_to_a_person(table: JobTable):
-    job = generating(table)
-    assert table.defer_next_attempt(job, TIMED_OUT, Money.SPENT, LATER) is not None
-
-    table.leave_to_a_person(job.job_id)
-
-    assert list(table.waiting(JobStatus.DEFERRED, LATER)) == [job.job_id]
+    assert found == [f"{number:024}" for number in (1, 2, 0)]
 
 
-def test_that_a_job_waits_is_owed_once(table: JobTable):
-    job = job_with(status=JobStatus.DEFERRED, generation_id=None, reason=TIMED_OUT, deferred_since=NOON)
-    assert table.note_dead_letter(job, NOON) is not None
+def test_all_pages_of_who_waits_are_read(stubbed: Stubber):
+    last = {"job_id": {"S": "a"}, "row": {"S": "job"}}
+    stubbed.add_response("query", {"Items": [{"job_id": {"S": "a"}}], "LastEvaluatedKey": last})
+    stubbed.add_response("query", {"Items": [{"job_id": {"S": "b"}}]})
 
-    noted = table.note_deferral(stored(table, job), EventType.DEFERRED)
-
-    assert noted == stored(table, job)
-    assert (noted.deferred_since, noted.pending_events) == (NOON, {EventType.DEFERRED})
-    assert noted.deferred_reason == noted.reason
-    assert noted.updated_at == NOON
-    assert table.note_deferral(noted, EventType.DEFERRED) is None
+    assert list(JobTable(stubbed.client, "jobs").waiting("held", NOON)) == ["a", "b"]
 
 
-def test_that_a_job_waits_is_not_owed_once_it_goes_on(table: JobTable):
-    job = generating(table)
+def test_a_job_is_found_by_what_it_waits_for_as_it_goes_on(table: JobTable):
+    failed = new(table, status=JobStatus.FAILED, reason=TIMED_OUT, pending_events=frozenset({EventType.FAILED}))
+    lists = (PUBLISHING, JobStatus.FAILED, JobStatus.GENERATING)
+    owing = waiting(table, *lists)
 
-    assert table.note_deferral(replace(job, status=JobStatus.DEFERRED, reason=TIMED_OUT), EventType.DEFERRED) is None
+    published = saved(table, failed, mark_published(failed, EventType.FAILED, event_id(failed, EventType.FAILED)))
+    ended = waiting(table, *lists)
+    saved(table, published, resume(published, LATER))
 
-
-def test_a_next_attempt_begins_to_wait_anew(table: JobTable):
-    job = generating(table)
-    deferred = table.defer_next_attempt(
-        replace(job, deferred_since=NOON, deferred_reason=TIMED_OUT), TIMED_OUT, Money.SPENT, LATER
-    )
-
-    assert deferred is not None
-    assert (deferred.deferred_since, deferred.deferred_reason) == (LATER, None)
+    assert owing == [[failed.job_id], [], []]
+    assert ended == [[], [], []]
+    assert waiting(table, *lists) == [[], [], [failed.job_id]]
 
 
-# --- whoever comes late ----------------------------------------------------------------------------------------------
+def test_a_dead_letter_is_the_sweepers_until_it_was_published_and_then_the_operators(table: JobTable):
+    job = new(table, status=JobStatus.DEFERRED, generation_id=None)
+    lists = (JobStatus.DEFERRED, OPERATOR, JobStatus.HELD)
+
+    noted = saved(table, job, dead_letter(job, DEAD_LETTER, NOON))
+    owing = waiting(table, *lists)
+    told = saved(table, noted, mark_published(noted, EventType.DEFERRED, event_id(noted, EventType.DEFERRED)))
+    published = waiting(table, *lists)
+    saved(table, told, hold(told, Reason(ReasonCode.DAILY_LIMIT, "x"), LATER))  # its message was sent back
+
+    assert owing == [[job.job_id], [], []]
+    assert published == [[], [job.job_id], []]
+    assert waiting(table, *lists) == [[], [], [job.job_id]]
 
 
-def test_crossing_out_an_old_failures_event_leaves_the_one_of_the_next_failure(table: JobTable):
-    first = ended(table, JobStatus.FAILED, EventType.FAILED)
-    resumed = table.resume(first, LATER)
-    assert resumed is not None
-    assert table.finish(resumed, JobStatus.FAILED, LATER, EventType.FAILED, TIMED_OUT) is not None
-
-    table.event_sent(first, EventType.FAILED)
-
-    assert stored(table, first).pending_events == {EventType.FAILED}
-    assert list(table.waiting(TELLING, LATER)) == [first.job_id]
+# --- polls ------------------------------------------------------------------------------------------------------------------
 
 
-def test_crossing_out_an_event_of_an_earlier_attempt_leaves_the_one_of_the_next(table: JobTable):
-    first = generating(table)
-    deferred = table.defer_next_attempt(first, TIMED_OUT, Money.SPENT, LATER)
-    assert deferred is not None
-    assert table.hold(deferred, TIMED_OUT, LATER, EventType.HELD) is not None
+def test_polls_and_faults_of_two_readers_add_up(table: JobTable):
+    read = new(table)
+    table.count_poll(read, LATER, provider_status="processing")
+    table.count_poll(read, LATER, fault="the provider answered 500")
+    table.count_poll(read, LATER)
 
-    table.event_sent(first, EventType.HELD)
-
-    assert stored(table, first).pending_events == {EventType.HELD}
-
-
-def test_whoever_saw_a_job_before_it_was_resumed_can_not_end_it(table: JobTable):
-    before = generating(table)
-    assert table.finish(before, JobStatus.FAILED, NOON, EventType.FAILED, TIMED_OUT) is not None
-    table.event_sent(before, EventType.FAILED)
-    assert table.resume(stored(table, before), LATER) is not None
-
-    assert table.finish(before, JobStatus.FAILED, LATER, EventType.FAILED, TIMED_OUT) is None
-    assert table.record_poll(before, "processing", LATER) is None
-    assert stored(table, before).status is JobStatus.GENERATING
+    found = stored(table, read)
+    assert (found.polls, found.poll_faults) == (3, 1)
+    assert (found.provider_status, found.updated_at) == ("processing", LATER)
+    assert found.last_fault == PollFaultNote("the provider answered 500", LATER)
 
 
-def test_a_job_that_owes_an_event_does_not_come_to_its_next_attempt(table: JobTable):
-    job = generating(table)
-    started = table.client.update_item(
-        TableName=table.table,
-        Key={"job_id": {"S": job.job_id}},
-        UpdateExpression="ADD pending_events :event",
-        ExpressionAttributeValues={":event": {"SS": [EventType.SUBMITTED]}},
-    )
-    assert started["ResponseMetadata"]["HTTPStatusCode"] == 200
+def test_a_poll_changes_nothing_that_a_save_depends_on(table: JobTable):
+    read = new(table)
 
-    assert table.defer_next_attempt(job, TIMED_OUT, Money.SPENT, LATER) is None
-    assert stored(table, job).attempt == 1
+    table.count_poll(read, LATER, provider_status="processing")
+
+    found = stored(table, read)
+    assert found == replace(read, polls=1, provider_status="processing", updated_at=LATER)
+    assert found.is_at_same_step(read)
+
+
+def test_since_when_the_provider_answers_404_is_kept_and_forgotten(table: JobTable):
+    job = new(table)
+
+    table.count_poll(job, LATER, fault="the provider answered 404", not_found_since=NOON)
+    lost = stored(table, job)
+    table.count_poll(job, LATER, fault="the provider answered 404")
+    still_lost = stored(table, job)
+    table.count_poll(job, LATER, provider_status="processing", not_found_since=None)
+
+    assert (lost.not_found_since, still_lost.not_found_since) == (NOON, NOON)
+    assert stored(table, job).not_found_since is None
+    assert "not_found_since" not in item(table, job)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": status} for status in JobStatus if status is not JobStatus.GENERATING]
+    + [{"generation_id": "gen_2"}, {"generation_id": None}],
+)
+def test_a_poll_of_a_job_that_has_gone_on_counts_nothing(table: JobTable, change):
+    there = new(table, **change)
+
+    table.count_poll(job_with(), LATER, provider_status="failed", fault="x", not_found_since=LATER)
+
+    assert stored(table, there) == there
+
+
+def test_a_poll_of_a_job_that_is_gone_makes_none(table: JobTable):
+    table.count_poll(job_with(), LATER, fault="x")
+
+    assert table.get(job_with().job_id) is None
+
+
+# --- discarding -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_job_is_discarded(table: JobTable):
+    job = new(table, status=JobStatus.DEFERRED)
+
+    assert table.discard(job)
+    assert table.get(job.job_id) is None
+    assert not table.discard(job)
+
+
+def test_a_job_that_was_changed_is_not_discarded(table: JobTable):
+    read = new(table, status=JobStatus.DEFERRED, generation_id=None)
+    now = saved(table, read, requeue(read, LATER))
+
+    assert not table.discard(read)
+    assert stored(table, read) == now

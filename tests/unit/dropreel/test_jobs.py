@@ -1,13 +1,25 @@
 import json
 import re
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.jobs import ImageRef, JobStatus, Reason, execution_name, is_image_key, job_id_of
-from tests.unit.dropreel.sample_jobs import job_with
+from dropreel.jobs import (
+    OPERATOR,
+    PUBLISHING,
+    EventType,
+    Image,
+    ImageRef,
+    JobStatus,
+    execution_name,
+    is_image_key,
+    job_id_of,
+)
+from dropreel.reasons import Reason, ReasonCode
+from tests.unit.dropreel.sample_jobs import NOON, job_with
 
 VERSIONED = ImageRef("uploads", "holiday/beach.jpg", version_id="v1", etag='"e1"', sequencer="0055AED6DCD90281E5")
 UNVERSIONED = replace(VERSIONED, version_id=None)
@@ -43,6 +55,12 @@ def test_duplicates_of_one_write_of_an_unversioned_key_are_one_job():
     assert job_id_of(without_etag) == job_id_of(UNVERSIONED)
 
 
+def test_without_a_version_and_a_sequencer_the_entity_tag_tells_writes_apart():
+    first, second = (ImageRef("uploads", "holiday/beach.jpg", etag=etag) for etag in ('"e1"', '"e2"'))
+
+    assert job_id_of(first) != job_id_of(second)
+
+
 def test_a_request_for_an_image_is_another_job_than_its_upload():
     assert job_id_of(VERSIONED, request_id="r1") != job_id_of(VERSIONED)
 
@@ -57,6 +75,12 @@ def test_the_same_request_delivered_twice_is_one_job():
 
 def test_an_empty_request_id_is_a_request_all_the_same():
     assert job_id_of(VERSIONED, request_id="") != job_id_of(VERSIONED)
+
+
+def test_a_request_id_that_belongs_to_another_request_gets_a_job_of_its_own():
+    ids = {job_id_of(VERSIONED, "r1", fingerprint) for fingerprint in (None, "f1", "f2")}
+
+    assert len(ids) == 3
 
 
 def test_where_bucket_ends_and_key_starts_is_part_of_the_id():
@@ -90,6 +114,11 @@ def test_each_attempt_has_its_own_execution():
     names = {execution_name(job_with(attempt=attempt, resumes=resumes)) for attempt in (1, 2) for resumes in (0, 1, 2)}
 
     assert len(names) == 6
+
+
+def test_an_execution_is_named_by_the_job_the_attempt_and_the_resume():
+    assert execution_name(job_with(job_id="a" * 24, attempt=2)) == f"{'a' * 24}-2"
+    assert execution_name(job_with(job_id="a" * 24, attempt=2, resumes=1)) == f"{'a' * 24}-2-1"
 
 
 @pytest.mark.parametrize(
@@ -143,26 +172,136 @@ def test_an_empty_file_is_judged_and_not_passed_over_in_silence():
     assert is_image_key("beach.jpg", 0)
 
 
-@pytest.mark.parametrize("status", ["completed", "failed", "rejected", "unknown"])
+# --- the status, and what a job waits for -------------------------------------------------------------------------------
+
+OUTCOMES = ("completed", "failed", "rejected", "unknown")
+WAITING = ("submitting", "generating", "held", "deferred")
+DEAD_LETTER = Reason(ReasonCode.DEAD_LETTER, "It could not be processed.")
+BUSY = Reason(ReasonCode.PROVIDER_BUSY, "The provider is busy.")
+
+
+@pytest.mark.parametrize("status", OUTCOMES)
 def test_an_outcome_ends_a_job(status):
     assert job_with(status=JobStatus(status)).is_terminal
 
 
-@pytest.mark.parametrize("status", ["submitting", "generating", "held", "deferred"])
+@pytest.mark.parametrize("status", WAITING)
 def test_a_waiting_status_does_not_end_a_job(status):
     assert not job_with(status=JobStatus(status)).is_terminal
 
 
 def test_every_status_is_either_an_outcome_or_waiting():
-    assert {status.value for status in JobStatus} == {
-        *("submitting", "generating", "held", "deferred"),
-        *("completed", "failed", "rejected", "unknown"),
+    assert {status.value for status in JobStatus} == {*OUTCOMES, *WAITING}
+
+
+@pytest.mark.parametrize("events", [set(), {EventType.HELD}])
+@pytest.mark.parametrize("status", WAITING)
+def test_a_job_that_has_not_ended_waits_for_its_status(status, events):
+    job = job_with(status=JobStatus(status), reason=BUSY, pending_events=frozenset(events))
+
+    assert job.waits_for == status
+
+
+@pytest.mark.parametrize("status", OUTCOMES)
+def test_an_ended_job_waits_only_while_it_owes_an_event(status):
+    owing = job_with(status=JobStatus(status), pending_events=frozenset({EventType.FAILED}))
+
+    assert owing.waits_for == PUBLISHING
+    assert job_with(status=JobStatus(status)).waits_for is None
+
+
+def test_a_dead_letter_waits_for_the_operator_once_it_was_published():
+    owing = job_with(status=JobStatus.DEFERRED, reason=DEAD_LETTER, pending_events=frozenset({EventType.DEFERRED}))
+
+    assert owing.waits_for == "deferred"
+    assert replace(owing, pending_events=frozenset()).waits_for == OPERATOR
+
+
+@pytest.mark.parametrize("status", JobStatus)
+@pytest.mark.parametrize("reason", [DEAD_LETTER, BUSY, None])
+def test_only_a_deferred_job_with_that_reason_is_a_dead_letter(status, reason):
+    expected = (status, reason) == (JobStatus.DEFERRED, DEAD_LETTER)
+
+    assert job_with(status=status, reason=reason).is_dead_letter is expected
+
+
+def test_a_job_has_one_of_the_reasons_asked_for_or_none():
+    job = job_with(reason=BUSY)
+
+    assert job.has_reason(ReasonCode.DEAD_LETTER, ReasonCode.PROVIDER_BUSY)
+    assert not job.has_reason(ReasonCode.DEAD_LETTER)
+    assert not job.has_reason()
+    assert not job_with(reason=None).has_reason(ReasonCode.PROVIDER_BUSY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 9},
+        {"polls": 9, "poll_faults": 2, "provider_status": "processing", "updated_at": NOON + timedelta(minutes=1)},
+        {"not_found_since": NOON},
+        {"pending_events": frozenset({EventType.SUBMITTED})},
+    ],
+)
+def test_bookkeeping_leaves_a_job_at_the_same_step(change):
+    assert job_with().is_at_same_step(job_with(**change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": JobStatus.FAILED},
+        {"attempt": 2},
+        {"requeues": 1},
+        {"resumes": 1},
+        {"lease_until": NOON},
+        {"reason": BUSY},
+    ],
+)
+def test_a_job_that_has_moved_is_at_another_step(change):
+    assert not job_with().is_at_same_step(job_with(**change))
+
+
+def test_a_job_is_not_changed_in_place():
+    job = job_with()
+
+    with pytest.raises(FrozenInstanceError):
+        job.status = JobStatus.COMPLETED  # type: ignore[misc]
+
+
+# --- the image and the reason ---------------------------------------------------------------------------------------------
+
+
+def test_an_images_reference_names_the_object_version():
+    image = Image("uploads", "a.jpg", "v1", '"e1"', size=5, sha256="ab", format="JPEG", width=4, height=3)
+
+    assert image.ref == ImageRef("uploads", "a.jpg", "v1", '"e1"')
+
+
+def test_an_images_shape_is_in_its_json_only_where_it_is_known():
+    image = Image("uploads", "a.jpg")
+    common = {"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": None, "size": None, "sha256": None}
+
+    assert image.as_json() == common
+    assert replace(image, format="PNG", width=4, height=3).as_json() == {
+        **common,
+        "format": "PNG",
+        "width": 4,
+        "height": 3,
     }
 
 
 def test_a_reason_with_one_fault_lists_that_one():
-    assert Reason("timed_out", "Too late.").as_json()["messages"] == ["Too late."]
+    assert Reason(ReasonCode.TIMED_OUT, "Too late.").as_json()["messages"] == ["Too late."]
 
 
 def test_a_reason_with_several_faults_lists_each():
-    assert Reason("options_invalid", "One. Two.", ("One.", "Two.")).as_json()["messages"] == ["One.", "Two."]
+    assert Reason(ReasonCode.OPTIONS_INVALID, "One. Two.", ("One.", "Two.")).as_json()["messages"] == ["One.", "Two."]
+
+
+@pytest.mark.parametrize("messages", [(), ("Too late.",), ("One.", "Two.")])
+@pytest.mark.parametrize("said", [None, "no faces"])
+def test_a_reason_is_read_back_as_it_was_written(messages, said):
+    reason = Reason(ReasonCode.TIMED_OUT, "Too late.", messages, said)
+
+    assert Reason.from_json(reason.as_json()) == reason

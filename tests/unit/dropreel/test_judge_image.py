@@ -9,12 +9,13 @@ import pytest
 from dropreel.adapters.image_bucket import Missing
 from dropreel.events import EventType, detail_of
 from dropreel.images import MAX_IMAGE_BYTES
-from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, job_id_of
+from dropreel.jobs import Charge, Image, ImageRef, Job, JobStatus, job_id_of, receive, reject
 from dropreel.messages import Drop
 from dropreel.next_steps import next_step
 from dropreel.option_files import MAX_FILE_BYTES
-from dropreel.options import OPTION_NAMES
-from dropreel.use_cases.judge_image import ImageJudge
+from dropreel.options import OPTION_NAMES, Options
+from dropreel.reasons import Reason, ReasonCode
+from dropreel.use_cases.judge_image import ImageJudge, Judged
 from tests.unit.dropreel.fakes import Clock, FakeImageBucket, FakeStoredImage
 from tests.unit.dropreel.pictures import encoded, jpeg, picture
 
@@ -54,23 +55,32 @@ class Desk:
         """Put a file with these options into the bucket."""
         self.images.files[key] = json.dumps(options).encode()
 
-    def judge(self, drop: Drop = DROP) -> Job | None:
-        judged = ImageJudge(self.images, frozenset({"uploads", "pictures"}), self.stack, self.clock).judge(drop)
-        return None if judged is None else judged.job
+    def received(self, drop: Drop) -> Job:
+        """The drop's job before anything is known of its image."""
+        ref = drop.image
+        image = Image(ref.bucket, ref.key, ref.version_id, ref.etag, drop.size)
+        return receive(job_id_of(ref, drop.request_id), image, self.clock(), request_id=drop.request_id)
+
+    def judge(self, drop: Drop = DROP) -> Judged:
+        judge = ImageJudge(self.images, frozenset({"uploads", "pictures"}), self.stack)
+        return judge.judge(drop, self.received(drop))
 
     def accepted(self, drop: Drop = DROP) -> Job:
-        job = self.judge(drop)
-        assert job is not None
-        assert job.status is JobStatus.SUBMITTING, job.reason
-        return job
+        judged = self.judge(drop)
+        assert judged.reason is None
+        return judged.job
+
+    def rejected(self, drop: Drop = DROP) -> Job:
+        """The job as it ends by the reason that was found."""
+        judged = self.judge(drop)
+        assert judged.reason is not None
+        return reject(judged.job, judged.reason, self.clock())
 
     def refused(self, drop: Drop = DROP) -> tuple[str, tuple[str, ...]]:
         """The code and the messages of a refusal."""
-        job = self.judge(drop)
-        assert job is not None
-        assert job.status is JobStatus.REJECTED
-        assert job.reason is not None
-        return job.reason.code, tuple(job.reason.as_json()["messages"])
+        reason = self.judge(drop).reason
+        assert reason is not None
+        return reason.code, tuple(reason.as_json()["messages"])
 
 
 @pytest.fixture
@@ -101,7 +111,7 @@ def test_an_option_is_taken_from_the_most_specific_place_that_has_it(desk: Desk,
 
     job = desk.accepted(drop)
 
-    assert (job.options["prompt"], job.option_sources["prompt"]) == (PLACES[first], PLACES[first])
+    assert (job.options.prompt, job.option_sources["prompt"]) == (PLACES[first], PLACES[first])
 
 
 def test_each_option_is_taken_by_itself_and_its_source_recorded(desk: Desk):
@@ -113,15 +123,15 @@ def test_each_option_is_taken_by_itself_and_its_source_recorded(desk: Desk):
 
     job = desk.accepted(replace(REQUEST, options={"prompt": "waves"}))
 
-    assert job.options == {
-        "prompt": "waves",
-        "mode": "hq",
-        "negative_prompt": "blur",
-        "aspect_ratio": "16:9",
-        "duration": 10,
-        "cfg_scale": 0.25,
-        "sound": False,
-    }
+    assert job.options == Options(
+        prompt="waves",
+        mode="hq",
+        negative_prompt="blur",
+        aspect_ratio="16:9",
+        duration=10,
+        cfg_scale=0.25,
+        sound=False,
+    )
     assert job.option_sources == {
         "prompt": "request",
         "mode": "S3 metadata",
@@ -140,7 +150,7 @@ def test_folders_are_merged_and_the_nearer_one_wins(desk: Desk):
 
     options = desk.accepted().options
 
-    assert (options["mode"], options["duration"], options["prompt"]) == ("hq", 5, "near")
+    assert (options.mode, options.duration, options.prompt) == ("hq", 5, "near")
 
 
 def test_a_bare_drop_takes_everything_from_the_stack(desk: Desk):
@@ -163,15 +173,15 @@ def test_files_of_an_image_that_came_from_a_mac_are_found_as_others_write_them(d
 
     job = desk.accepted(replace(DROP, image=ImageRef("uploads", mac, "v1")))
 
-    assert (job.options["prompt"], job.option_sources["prompt"]) == ("waves", f"{other}.JSON")
-    assert job.options["mode"] == "hq"
+    assert (job.options.prompt, job.option_sources["prompt"]) == ("waves", f"{other}.JSON")
+    assert job.options.mode == "hq"
 
 
 def test_a_neighbouring_folders_file_holds_for_others(desk: Desk):
     desk.lay("trips/city/dropreel.json", {"mode": "hq"})
     desk.lay("trips/holiday/other.jpg.json", {"mode": "hq"})
 
-    assert desk.accepted().options["mode"] == "fast"
+    assert desk.accepted().options.mode == "fast"
 
 
 @pytest.mark.parametrize("name", ["negative-prompt", "negative_prompt", "Negative-Prompt", "NEGATIVE_PROMPT"])
@@ -180,7 +190,7 @@ def test_metadata_is_known_with_hyphens_underscores_and_in_any_case(desk: Desk, 
 
     job = desk.accepted()
 
-    assert (job.options["negative_prompt"], job.option_sources["negative_prompt"]) == ("blur", "S3 metadata")
+    assert (job.options.negative_prompt, job.option_sources["negative_prompt"]) == ("blur", "S3 metadata")
 
 
 def test_metadata_that_names_an_option_twice_must_not_disagree(desk: Desk):
@@ -197,20 +207,20 @@ def test_metadata_is_text_and_read_as_such(desk: Desk):
 
     options = desk.accepted().options
 
-    assert (options["duration"], options["cfg_scale"], options["sound"]) == (10, 0.75, False)
+    assert (options.duration, options.cfg_scale, options.sound) == (10, 0.75, False)
 
 
 def test_metadata_that_is_no_option_is_somebody_elses(desk: Desk):
     desk.image.metadata = {"camera": "x100", "promt": "waves", "image-url": "https://example.org"}
 
-    assert desk.accepted().options["prompt"] == "from the stack"
+    assert desk.accepted().options.prompt == "from the stack"
 
 
 @pytest.mark.parametrize("mode", ["33188", "16877", "100644", "0644", "644"])
 def test_a_files_permissions_that_s3fs_or_rclone_keep_as_mode_are_somebody_elses(desk: Desk, mode):
     desk.image.metadata = {"mode": mode, "uid": "1000", "gid": "1000", "mtime": "1762905600"}
 
-    assert desk.accepted().options["mode"] == "fast"
+    assert desk.accepted().options.mode == "fast"
 
 
 @pytest.mark.parametrize("mode", ["1", "hq1", "slow", "", "-644"])
@@ -295,7 +305,7 @@ def test_a_file_that_s3_does_not_give_is_refused_for_what_is_so(desk: Desk, miss
 def test_a_file_that_was_deleted_since_it_was_listed_is_none(desk: Desk):
     desk.images.files[ROOT] = Missing.GONE
 
-    assert desk.accepted().options["prompt"] == "from the stack"
+    assert desk.accepted().options.prompt == "from the stack"
 
 
 def test_every_fault_of_every_place_and_of_the_image_is_told_at_once(desk: Desk):
@@ -318,31 +328,27 @@ def test_every_fault_of_every_place_and_of_the_image_is_told_at_once(desk: Desk)
 def test_the_message_is_all_messages_together(desk: Desk):
     desk.lay(SIDECAR, {"mode": "slow", "duration": 7})
 
-    job = desk.judge()
+    reason = desk.judge().reason
 
-    assert job is not None
-    assert job.reason is not None
-    assert len(job.reason.messages) == 2
-    assert job.reason.message == " ".join(job.reason.messages)
+    assert reason is not None
+    assert len(reason.messages) == 2
+    assert reason.message == " ".join(reason.messages)
 
 
 def test_options_are_judged_though_the_image_is_good_and_the_image_is_described(desk: Desk):
     desk.lay(SIDECAR, {"mode": "slow"})
 
-    job = desk.judge()
+    job = desk.judge().job
 
-    assert job is not None
-    assert (job.image["format"], job.image["width"], job.image["height"]) == ("JPEG", 60, 40)
+    assert (job.image.format, job.image.width, job.image.height) == ("JPEG", 60, 40)
 
 
 @pytest.mark.parametrize("place", ["request", SIDECAR])
 def test_a_refusal_with_thousands_of_faults_still_fits_into_an_event(desk: Desk, place):
     drop = say_in(desk, place, {f"o{number}": 0 for number in range(5000)})
 
-    job = desk.judge(drop)
+    job = desk.rejected(drop)
 
-    assert job is not None
-    assert job.status is JobStatus.REJECTED
     assert len(json.dumps(detail_of(job, EventType.REJECTED)).encode()) < MAX_EVENT_BYTES
 
 
@@ -371,13 +377,14 @@ def test_an_unusable_image_is_refused_for_what_it_is(desk: Desk, content, code):
 def test_a_name_says_nothing_about_what_an_image_is(desk: Desk, key):
     desk.image.key = key
 
-    assert desk.accepted(replace(DROP, image=ImageRef("uploads", key, "v1"))).image["format"] == "JPEG"
+    assert desk.accepted(replace(DROP, image=ImageRef("uploads", key, "v1"))).image.format == "JPEG"
 
 
 @pytest.mark.parametrize(
     ("missing", "code", "step"),
     [
         (Missing.GONE, "image_missing", "Upload the image again; nothing was spent on this attempt."),
+        (Missing.SUPERSEDED, "image_superseded", "Nothing: the newer upload has a job of its own."),
         (
             Missing.ARCHIVED,
             "image_archived",
@@ -398,13 +405,11 @@ def test_a_name_says_nothing_about_what_an_image_is(desk: Desk, key):
 def test_an_image_that_cannot_be_had_is_refused_for_what_is_so(desk: Desk, missing, code, step):
     desk.images.stored = missing
 
-    job = desk.judge()
+    job = desk.rejected()
 
-    assert job is not None
-    assert job.status is JobStatus.REJECTED
     assert job.reason is not None
-    assert (job.reason.code, next_step(job)) == (code, step)
-    assert job.image["sha256"] is None
+    assert (job.status, job.reason.code, next_step(job)) == (JobStatus.REJECTED, code, step)
+    assert job.image.sha256 is None
 
 
 def test_nobody_is_told_to_restore_what_is_too_large_anyway(desk: Desk):
@@ -419,24 +424,20 @@ def test_an_image_of_over_ten_million_bytes_is_refused_by_its_size_unread(desk: 
     desk.image.content = None
     desk.lay(SIDECAR, {"mode": "slow"})
 
-    job = desk.judge()
+    code, messages = desk.refused()
 
-    assert job is not None
-    assert job.reason is not None
-    assert job.reason.code == "image_too_large"
-    assert "10,000,001" in job.reason.messages[0]
-    assert "mode" in job.reason.messages[1]
-    assert [job.image[name] for name in ("version_id", "etag", "size", "sha256")] == ["v1", '"e1"', 10_000_001, None]
+    assert code == "image_too_large"
+    assert "10,000,001" in messages[0]
+    assert "mode" in messages[1]
+    assert desk.judge().job.image == Image("uploads", KEY, "v1", '"e1"', 10_000_001)
 
 
 @pytest.mark.parametrize("key", ["./photo.jpg", "a/../b.jpg", "a/./b.jpg", "../a.jpg", "a/..", "a/.", "..", "/./a.jpg"])
 def test_a_key_that_no_client_sends_as_it_was_signed_is_refused_without_a_look_at_s3(desk: Desk, key):
-    job = desk.judge(Drop(ImageRef("uploads", key, "v1"), size=9))
+    job = desk.rejected(Drop(ImageRef("uploads", key, "v1"), size=9))
 
-    assert job is not None
-    assert job.status is JobStatus.REJECTED
     assert job.reason == Reason(
-        "image_key",
+        ReasonCode.IMAGE_KEY,
         f"The key {key!r} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
         "could not fetch the image.",
     )
@@ -461,12 +462,6 @@ def test_a_key_that_no_client_sends_as_it_was_signed_is_refused_without_a_look_a
 )
 def test_a_key_with_dots_that_are_part_of_a_name_is_taken(desk: Desk, key):
     desk.accepted(Drop(ImageRef("uploads", key, "v1")))
-
-
-def test_an_image_that_was_replaced_is_left_to_the_newer_uploads_event(desk: Desk):
-    desk.images.stored = Missing.SUPERSEDED
-
-    assert desk.judge() is None
 
 
 def test_a_bucket_that_is_not_ours_is_refused_without_a_look_into_it(desk: Desk):
@@ -498,11 +493,10 @@ def test_a_faulty_request_is_refused_with_each_of_its_faults_and_without_a_look_
     assert desk.journal == []
 
 
-def test_a_refused_request_is_answered_under_its_own_job(desk: Desk):
-    job = desk.judge(replace(REQUEST, faults=("image.key must be text.",)))
+def test_a_faulty_request_leaves_its_job_as_it_was_received(desk: Desk):
+    drop = replace(REQUEST, faults=("image.key must be text.",))
 
-    assert job is not None
-    assert job.job_id == job_id_of(REQUEST.image, "r1")
+    assert desk.judge(drop).job == desk.received(drop)
 
 
 # --- the job that comes of it ----------------------------------------------------------------------------------------
@@ -526,34 +520,32 @@ def test_a_job_costs_what_its_options_cost(desk: Desk, options, cents):
 def test_a_refused_job_costs_nothing(desk: Desk):
     desk.lay(SIDECAR, {"mode": "slow"})
 
-    job = desk.judge()
+    job = desk.rejected()
 
-    assert job is not None
-    assert (job.cost_cents, job.money) == (0, Money.NONE)
+    assert (job.cost_cents, job.charge) == (0, Charge.NONE)
 
 
 def test_a_job_holds_exactly_the_version_that_was_judged(desk: Desk):
     image = desk.accepted(Drop(ImageRef("uploads", KEY), request_id="r1")).image
 
-    assert image == {
-        "bucket": "uploads",
-        "key": KEY,
-        "version_id": "v1",
-        "etag": '"e1"',
-        "size": len(jpeg()),
-        "sha256": hashlib.sha256(jpeg()).hexdigest(),
-        "format": "JPEG",
-        "width": 60,
-        "height": 40,
-    }
+    assert image == Image(
+        bucket="uploads",
+        key=KEY,
+        version_id="v1",
+        etag='"e1"',
+        size=len(jpeg()),
+        sha256=hashlib.sha256(jpeg()).hexdigest(),
+        format="JPEG",
+        width=60,
+        height=40,
+    )
 
 
-def test_a_job_begins_when_it_was_judged(desk: Desk):
-    desk.clock.pass_seconds(7)
-
+def test_a_judged_job_still_waits_where_it_was_received(desk: Desk):
     job = desk.accepted()
 
-    assert (job.created_at, job.updated_at, job.attempt) == (desk.clock.time, desk.clock.time, 1)
+    found = {"image", "options", "option_sources", "warnings", "cost_cents"}
+    assert {name for name, value in vars(job).items() if value != getattr(desk.received(DROP), name)} == found
 
 
 def test_a_small_picture_gets_a_warning_on_the_job(desk: Desk):
@@ -572,7 +564,7 @@ def test_a_large_picture_of_the_right_shape_gets_no_warning(desk: Desk):
 def test_auto_is_the_ratio_of_the_picture_as_it_is_shown(desk: Desk, orientation, ratio):
     desk.image.content = jpeg(orientation=orientation)
 
-    assert desk.accepted().options["aspect_ratio"] == ratio
+    assert desk.accepted().options.aspect_ratio == ratio
 
 
 @pytest.mark.parametrize(("orientation", "warnings"), [(1, 1), (6, 2)])
@@ -588,7 +580,7 @@ def test_a_job_measures_the_picture_as_it_is_shown(desk: Desk):
 
     image = desk.accepted().image
 
-    assert (image["width"], image["height"]) == (40, 60)
+    assert (image.width, image.height) == (40, 60)
 
 
 def test_an_asked_auto_keeps_its_source_when_it_becomes_a_ratio(desk: Desk):
@@ -596,4 +588,4 @@ def test_an_asked_auto_keeps_its_source_when_it_becomes_a_ratio(desk: Desk):
 
     job = desk.accepted()
 
-    assert (job.options["aspect_ratio"], job.option_sources["aspect_ratio"]) == ("16:9", SIDECAR)
+    assert (job.options.aspect_ratio, job.option_sources["aspect_ratio"]) == ("16:9", SIDECAR)

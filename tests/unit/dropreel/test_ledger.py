@@ -1,177 +1,145 @@
-"""The ledger's own expressions, in moto's DynamoDB with the template's tables."""
+"""A claim with its price, and a release with what it gives back: on moto's tables and on the in-memory ones."""
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.ledger import MAX_GIVE_BACK_TRIES, MAX_PAUSE_SECONDS, MAX_TRIES, Ledger, NotClaimed
+from dropreel.adapters.job_table import JobTable, key_of
+from dropreel.adapters.ledger import MAX_RELEASE_TRIES, Ledger, NotReserved
+from dropreel.adapters.transactions import MAX_TRIES
 from dropreel.errors import TryAgain
-from dropreel.events import EventType
 from dropreel.fingerprints import Picture
-from dropreel.jobs import Job, JobStatus, Money, Reason
+from dropreel.jobs import EventType, Job, JobStatus, claim, defer, notice_wait, reject, requeue
+from dropreel.reasons import Reason, ReasonCode
 from dropreel.spending import SpendLimit
-from tests.integration.conftest import make_table
-from tests.moto_account import moto_account
 from tests.unit.dropreel.sample_jobs import NOON, job_with
 
 DAY = "2026-05-04"
-LEASE = timedelta(seconds=120)
-BUSY = Reason("provider_busy", "The provider is busy (429).")
-DEFERRED = {"status": JobStatus.DEFERRED, "defers": 1, "retry_at": NOON + timedelta(seconds=30)}
+LEASE = timedelta(seconds=150)
+BUSY = Reason(ReasonCode.PROVIDER_BUSY, "The provider is busy (429).")
+KEY = Reason(ReasonCode.KEY_REFUSED, "The provider refused the API key (401).")
 
 
-@dataclass
 class Books:
     """Both tables, and ledgers of any limit on them."""
 
-    client: Any = field(default_factory=lambda: boto3.client("dynamodb"))
-    naps: list[float] = field(default_factory=list)
-
-    @property
-    def jobs(self) -> JobTable:
-        return JobTable(self.client, "jobs")
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.naps: list[float] = []
+        self.jobs = JobTable(client, "jobs", self.naps.append)
 
     def ledger(self, cents: int | None = 5000) -> Ledger:
         return Ledger(self.client, "jobs", "spend", SpendLimit(cents), self.naps.append)
 
-    def reserve(self, cents: int) -> None:
-        """Let the day begin with this much reserved."""
-        self.client.put_item(TableName="spend", Item={"day": {"S": DAY}, "reserved_cents": {"N": str(cents)}})
+    def has(self, **changes: Any) -> Job:
+        """Let the table hold a job, deferred where nothing else is said."""
+        plain = {"status": JobStatus.DEFERRED, "generation_id": None, "submitted_at": None}
+        saved = self.jobs.save(None, job_with(**{**plain, **changes}))
+        assert saved is not None
+        return saved
 
-    def has(self, job: Job) -> Job:
-        """Let the table hold a held or deferred job."""
-        assert self.jobs.create(job, EventType.HELD) is not None
-        return job
+    def claimed(self, job: Job, cents: int | None = 5000, picture: Picture | None = None) -> Job:
+        found = self.ledger(cents).reserve(job, claim(job, NOON, LEASE), picture)
+        assert isinstance(found, Job), found
+        return found
+
+    def reserve(self, cents: int, day: str = DAY) -> None:
+        """Let this much be reserved on a day."""
+        self.client.update_item(
+            TableName="spend",
+            Key={"day": {"S": day}},
+            UpdateExpression="ADD reserved_cents :cents",
+            ExpressionAttributeValues={":cents": {"N": str(cents)}},
+        )
 
     @property
     def reserved(self) -> int:
         return self.ledger().reserved_cents(DAY)
 
-
-@pytest.fixture(scope="module")
-def tables() -> Iterator[dict[str, str]]:
-    """The stack's tables, made once, and the key of each."""
-    with moto_account():
-        keys = {"jobs": "job_id", "spend": "day"}
-        for table in keys:
-            make_table(table)
-        yield keys
+    def rows(self, job: Job) -> list[str]:
+        return [row["row"] for row in self.jobs.history(job.job_id)]
 
 
 @pytest.fixture
-def books(tables: dict[str, str]) -> Books:
-    books = Books()
-    for table, key in tables.items():
-        for item in books.client.scan(TableName=table)["Items"]:
-            books.client.delete_item(TableName=table, Key={key: item[key]})
-    return books
+def books(dynamodb: Any) -> Books:
+    return Books(dynamodb)
 
 
-def new_job(**changes: Any) -> Job:
-    """A job as it is before its first claim."""
-    first: dict[str, Any] = {"status": JobStatus.SUBMITTING, "generation_id": None, "submitted_at": None}
-    return job_with(**{**first, **changes})
+# --- reserving --------------------------------------------------------------------------------------------------------
 
 
-def claimed(books: Books, job: Job, cents: int | None = 5000) -> Job:
-    found = books.ledger(cents).claim(job, NOON, LEASE)
-    assert isinstance(found, Job), found
-    return found
-
-
-# --- claiming --------------------------------------------------------------------------------------------------------
-
-
-def test_a_claim_writes_the_intent_and_reserves_the_price(books: Books):
-    job = claimed(books, new_job())
+def test_a_claim_saves_the_intent_its_row_and_the_price(books: Books):
+    job = books.claimed(books.has(requeues=2))
 
     assert books.jobs.get(job.job_id) == job
     assert (job.status, job.lease_until, job.reserved_day) == (JobStatus.SUBMITTING, NOON + LEASE, DAY)
+    assert books.rows(job) == ["attempt#01#0002", "job"]
     assert books.reserved == 47
 
 
-@pytest.mark.parametrize("status", [JobStatus.DEFERRED, JobStatus.HELD])
-def test_a_waiting_job_can_be_claimed_and_keeps_the_event_it_owes(books: Books, status):
-    books.has(new_job(status=status, defers=2, retry_at=NOON))
+def test_a_claim_keeps_the_event_that_the_job_owes(books: Books):
+    job = books.claimed(books.has(pending_events=frozenset({EventType.DEFERRED})))
 
-    job = claimed(books, new_job(status=status, defers=2, retry_at=NOON))
-
-    found = books.jobs.get(job.job_id)
-    assert found is not None
-    assert (found.status, found.defers, found.pending_events) == (JobStatus.SUBMITTING, 2, {EventType.HELD})
+    assert job.pending_events == {EventType.DEFERRED}
 
 
-@pytest.mark.parametrize("status", ["submitting", "generating", "completed", "failed", "rejected", "unknown"])
-def test_a_job_that_is_under_way_or_has_ended_is_taken_and_costs_nothing(books: Books, status):
-    job = books.has(new_job(status=JobStatus(status)))
+def test_a_job_that_has_changed_since_it_was_read_is_not_claimed(books: Books):
+    read = books.has()
+    assert books.jobs.save(read, requeue(read, NOON)) is not None
 
-    assert books.ledger().claim(new_job(), NOON, LEASE) is NotClaimed.TAKEN
-    assert books.reserved == 0
-    found = books.jobs.get(job.job_id)
-    assert found is not None
-    assert found.lease_until is None
-
-
-def test_an_attempt_that_another_has_followed_is_taken(books: Books):
-    books.has(new_job(status=JobStatus.DEFERRED, attempt=2))
-
-    assert books.ledger().claim(new_job(), NOON, LEASE) is NotClaimed.TAKEN
+    assert books.ledger().reserve(read, claim(read, NOON, LEASE)) is NotReserved.CHANGED
     assert books.reserved == 0
 
 
-def test_a_job_that_was_deferred_once_more_since_it_was_read_is_taken(books: Books):
-    books.has(new_job(status=JobStatus.DEFERRED, defers=1, retry_at=NOON + LEASE))
+def test_a_second_claim_of_the_same_reading_reserves_nothing(books: Books):
+    read = books.has()
+    books.claimed(read)
 
-    assert books.ledger().claim(new_job(), NOON, LEASE) is NotClaimed.TAKEN
-    assert books.reserved == 0
-
-
-def test_a_second_claim_is_taken_and_reserves_nothing(books: Books):
-    claimed(books, new_job())
-
-    assert books.ledger().claim(new_job(), NOON, LEASE) is NotClaimed.TAKEN
+    assert books.ledger().reserve(read, claim(read, NOON, LEASE)) is NotReserved.CHANGED
     assert books.reserved == 47
 
 
-def test_without_money_there_is_no_claim(books: Books):
-    books.reserve(60)
+def test_a_submission_that_has_its_row_is_never_claimed_again(books: Books):
+    """Whatever has put the job's own row back."""
+    read = books.has()
+    job = books.claimed(read)
+    books.client.delete_item(TableName="jobs", Key=key_of(job.job_id, "job"))
+    back = books.has()
 
-    assert books.ledger(100).claim(new_job(), NOON, LEASE) is NotClaimed.NO_MONEY
-    assert books.jobs.get(new_job().job_id) is None
-    assert books.reserved == 60
-
-
-def test_without_money_a_held_job_stays_as_it_is(books: Books):
-    books.has(new_job(status=JobStatus.HELD))
-    before = books.jobs.get(new_job().job_id)
-
-    assert books.ledger(0).claim(new_job(status=JobStatus.HELD), NOON, LEASE) is NotClaimed.NO_MONEY
-    assert books.jobs.get(new_job().job_id) == before
+    assert books.ledger().reserve(back, claim(back, NOON, LEASE)) is NotReserved.CHANGED
+    assert books.reserved == 47
+    later = books.jobs.save(back, requeue(back, NOON))
+    assert later is not None
+    assert books.claimed(later).status is JobStatus.SUBMITTING
 
 
-def test_a_taken_job_without_money_is_taken(books: Books):
-    claimed(books, new_job())
+def test_without_room_there_is_no_claim(books: Books):
+    read = books.has()
 
-    assert books.ledger(0).claim(new_job(), NOON, LEASE) is NotClaimed.TAKEN
+    assert books.ledger(46).reserve(read, claim(read, NOON, LEASE)) is NotReserved.NO_ROOM
+    assert books.jobs.get(read.job_id) == read
+    assert books.rows(read) == ["job"]
 
 
-# --- the limit -------------------------------------------------------------------------------------------------------
+def test_a_job_that_has_changed_says_so_before_the_day_is_full(books: Books):
+    read = books.has()
+    books.claimed(read)
+
+    assert books.ledger(0).reserve(read, claim(read, NOON, LEASE)) is NotReserved.CHANGED
 
 
 @pytest.mark.parametrize(("reserved", "passes"), [(53, True), (54, False), (100, False), (140, False), (0, True)])
 def test_exactly_the_limit_passes_and_one_cent_more_does_not(books: Books, reserved, passes):
     books.reserve(reserved)
+    read = books.has()
 
-    found = books.ledger(100).claim(new_job(), NOON, LEASE)
+    found = books.ledger(100).reserve(read, claim(read, NOON, LEASE))
 
     assert isinstance(found, Job) is passes
     assert books.reserved == reserved + (47 if passes else 0)
@@ -179,306 +147,255 @@ def test_exactly_the_limit_passes_and_one_cent_more_does_not(books: Books, reser
 
 @pytest.mark.parametrize(("limit", "passes"), [(47, True), (46, False), (0, False)])
 def test_the_days_first_claim_is_limited_too(books: Books, limit, passes):
-    assert isinstance(books.ledger(limit).claim(new_job(), NOON, LEASE), Job) is passes
-    assert books.reserved == (47 if passes else 0)
+    read = books.has()
+
+    assert isinstance(books.ledger(limit).reserve(read, claim(read, NOON, LEASE)), Job) is passes
 
 
 def test_without_a_limit_everything_passes_and_is_counted(books: Books):
-    books.reserve(10**9)
+    books.reserve(10_000_000)
+    books.claimed(books.has(), cents=None)
 
-    claimed(books, new_job(), cents=None)
-
-    assert books.reserved == 10**9 + 47
-
-
-def test_each_day_has_its_own_money(books: Books):
-    books.reserve(100)
-
-    tomorrow = books.ledger(100).claim(new_job(), NOON + timedelta(days=1), LEASE)
-
-    assert isinstance(tomorrow, Job)
-    assert tomorrow.reserved_day == "2026-05-05"
-    assert (books.reserved, books.ledger().reserved_cents("2026-05-05")) == (100, 47)
+    assert books.reserved == 10_000_047
 
 
-def test_a_day_without_spending_has_nothing_reserved(books: Books):
-    assert books.ledger().reserved_cents("2020-01-01") == 0
+def test_each_day_has_a_reservation_of_its_own(books: Books):
+    books.reserve(100, "2026-05-03")
+    books.claimed(books.has(), cents=100)
+
+    assert (books.ledger().reserved_cents("2026-05-03"), books.reserved) == (100, 47)
+    assert books.ledger().reserved_cents("2026-05-05") == 0
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+def test_what_was_reserved_is_read_consistently(books: Books, monkeypatch: pytest.MonkeyPatch):
+    asked: list[dict[str, Any]] = []
+    real = books.client.get_item
+    monkeypatch.setattr(books.client, "get_item", lambda **told: asked.append(told) or real(**told))
 
-ORIGINAL, COPY = new_job(job_id="a" * 24), new_job(job_id="b" * 24, is_copy=True)
+    books.ledger().reserved_cents(DAY)
+    books.ledger().claimed_by(Picture("picture-1", is_copy=False, modified_at=NOON))
+
+    assert [one.get("ConsistentRead") for one in asked] == [True, True]
 
 
-def picture(*, is_copy: bool, seconds: int = 0) -> Picture:
-    return Picture(f"picture-{'0' * 24}", is_copy, NOON + timedelta(seconds=seconds))
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+UPLOAD, COPY = (Picture("picture-1", is_copy=is_copy, modified_at=NOON) for is_copy in (False, True))
+OTHER = "f" * 24
+
+
+def reserve(books: Books, job: Job, picture: Picture, cents: int = 5000) -> Job | NotReserved:
+    return books.ledger(cents).reserve(job, claim(job, NOON, LEASE), picture)
 
 
 def test_a_copy_of_a_claimed_picture_claims_nothing_and_names_who_has_it(books: Books):
-    assert isinstance(books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)), Job)
+    first = books.claimed(books.has(), picture=UPLOAD)
+    copy = books.has(job_id=OTHER, is_copy=True)
 
-    found = books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True, seconds=1))
-
-    assert found is NotClaimed.DUPLICATE
-    assert books.ledger().claimed_by(picture(is_copy=True)) == ORIGINAL.job_id
-    assert books.jobs.get(COPY.job_id) is None
-    assert books.reserved == 47
+    assert reserve(books, copy, COPY) is NotReserved.DUPLICATE
+    assert books.ledger().claimed_by(COPY) == first.job_id
+    assert (books.reserved, books.rows(copy)) == (47, ["job"])
 
 
-@pytest.mark.parametrize("seconds", [0, 1])
-def test_the_original_of_a_copy_that_has_claimed_claims_nothing(books: Books, seconds):
-    assert isinstance(books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True, seconds=seconds)), Job)
+@pytest.mark.parametrize(("seconds", "is_free"), [(-1, False), (0, False), (1, True)])
+def test_an_upload_claims_unless_it_is_the_original_of_a_copy_that_has(books: Books, seconds, is_free):
+    books.claimed(books.has(is_copy=True), picture=COPY)
+    upload = replace(UPLOAD, modified_at=NOON + timedelta(seconds=seconds))
 
-    assert books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)) is NotClaimed.DUPLICATE
-    assert books.reserved == 47
-
-
-def test_uploads_of_the_same_picture_all_claim_and_the_late_original_of_a_copy_does_not(books: Books):
-    books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True, seconds=1))
-
-    for number in range(2):
-        later = new_job(job_id=f"{number:024x}")
-        assert isinstance(books.ledger().claim(later, NOON, LEASE, picture(is_copy=False, seconds=2)), Job)
-
-    assert books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)) is NotClaimed.DUPLICATE
-    assert books.reserved == 3 * 47
+    assert isinstance(reserve(books, books.has(job_id=OTHER), upload), Job) is is_free
 
 
-def test_a_job_that_has_its_picture_may_claim_it_once_more(books: Books):
-    for job, is_copy in ((COPY, True), (ORIGINAL, False)):
-        books.client.delete_item(TableName="jobs", Key={"job_id": {"S": f"picture-{'0' * 24}"}})
-        first = books.ledger().claim(job, NOON, LEASE, picture(is_copy=is_copy))
-        assert isinstance(first, Job)
-        assert books.ledger().give_back(first, DEFERRED, BUSY, NOON)
+def test_uploads_of_the_same_picture_all_claim(books: Books):
+    books.claimed(books.has(), picture=UPLOAD)
 
-        again = books.ledger().claim(replace(job, defers=1), NOON, LEASE, picture(is_copy=is_copy))
-
-        assert isinstance(again, Job)
+    assert isinstance(reserve(books, books.has(job_id=OTHER), UPLOAD), Job)
+    assert books.ledger().claimed_by(UPLOAD) == OTHER
 
 
-def test_a_claim_without_money_leaves_the_picture_to_others(books: Books):
-    assert books.ledger(0).claim(COPY, NOON, LEASE, picture(is_copy=True)) is NotClaimed.NO_MONEY
+@pytest.mark.parametrize("picture", [UPLOAD, COPY])
+def test_a_job_that_has_its_picture_may_claim_it_once_more(books: Books, picture):
+    job = books.claimed(books.has(), picture=picture)
+    deferred = books.ledger().release(job, defer(job, BUSY, NOON, NOON))
+    assert deferred is not None
 
-    assert books.ledger().claimed_by(picture(is_copy=True)) is None
-
-
-def test_a_copy_without_money_is_a_duplicate_before_it_is_held(books: Books):
-    books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False))
-
-    assert books.ledger(0).claim(COPY, NOON, LEASE, picture(is_copy=True)) is NotClaimed.DUPLICATE
+    assert isinstance(reserve(books, deferred, picture), Job)
 
 
-def test_a_taken_job_is_taken_whoever_has_its_picture(books: Books):
-    books.ledger().claim(COPY, NOON, LEASE, picture(is_copy=True))
-    books.ledger().claim(ORIGINAL, NOON, LEASE)
+def test_a_claim_without_room_leaves_the_picture_to_others(books: Books):
+    assert reserve(books, books.has(), UPLOAD, cents=46) is NotReserved.NO_ROOM
+    assert books.ledger().claimed_by(UPLOAD) is None
 
-    assert books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False)) is NotClaimed.TAKEN
+
+def test_a_copy_is_a_duplicate_before_it_is_held(books: Books):
+    books.claimed(books.has(), picture=UPLOAD)
+
+    assert reserve(books, books.has(job_id=OTHER, is_copy=True), COPY, cents=0) is NotReserved.DUPLICATE
+
+
+def test_a_changed_job_is_changed_whoever_has_its_picture(books: Books):
+    books.claimed(books.has(), picture=UPLOAD)
+    copy = books.has(job_id=OTHER, is_copy=True)
+    assert books.jobs.save(copy, requeue(copy, NOON)) is not None
+
+    assert reserve(books, copy, COPY) is NotReserved.CHANGED
 
 
 def test_a_picture_is_in_no_list_of_what_waits(books: Books):
-    books.ledger().claim(ORIGINAL, NOON, LEASE, picture(is_copy=False))
+    job = books.claimed(books.has(), picture=COPY)
 
-    assert list(books.jobs.waiting("submitting", NOON)) == [ORIGINAL.job_id]
-
-
-# --- giving back -----------------------------------------------------------------------------------------------------
+    waiting = [name for what in ("submitting", "deferred", "held") for name in books.jobs.waiting(what, NOON)]
+    assert waiting == [job.job_id]
 
 
-def test_what_was_given_back_is_there_again_and_the_job_moved_on(books: Books):
-    job = claimed(books, new_job(), 47)
+# --- releasing --------------------------------------------------------------------------------------------------------
 
-    assert books.ledger(47).give_back(job, DEFERRED, BUSY, NOON + LEASE)
+
+def test_what_was_released_has_room_again_and_the_job_moved_on(books: Books):
+    job = books.claimed(books.has())
+
+    after = books.ledger().release(job, defer(job, BUSY, NOON + timedelta(seconds=30), NOON))
+
+    assert after is not None
+    assert books.jobs.get(job.job_id) == after
+    assert (after.status, after.requeues, after.reserved_day) == (JobStatus.DEFERRED, 1, None)
     assert books.reserved == 0
-    found = books.jobs.get(job.job_id)
-    assert found is not None
-    assert (found.status, found.defers, found.reason) == (
-        JobStatus.DEFERRED,
-        1,
-        replace(BUSY, messages=(BUSY.message,)),
-    )
-    assert (found.retry_at, found.reserved_day) == (DEFERRED["retry_at"], None)
-    assert isinstance(books.ledger(47).claim(found, NOON, LEASE), Job)
+    (attempt, _job) = books.jobs.history(job.job_id)
+    assert (attempt["charge"], attempt["reason"]["code"]) == ("none", "provider_busy")
 
 
-def test_giving_back_twice_gives_back_once(books: Books):
-    job = claimed(books, new_job())
+def test_releasing_twice_releases_once(books: Books):
+    books.reserve(100)
+    job = books.claimed(books.has())
+    after = defer(job, BUSY, NOON, NOON)
+    assert books.ledger().release(job, after) is not None
 
-    answers = [books.ledger().give_back(job, DEFERRED, BUSY, NOON) for _ in range(2)]
-
-    assert answers == [True, False]
-    assert books.reserved == 0
+    assert books.ledger().release(job, after) is None
+    assert books.reserved == 100
 
 
-def test_what_may_have_been_paid_meanwhile_is_not_given_back(books: Books):
-    job = claimed(books, new_job())
-    books.jobs.finish(job, JobStatus.UNKNOWN, NOON, EventType.UNKNOWN, BUSY, Money.PERHAPS)
+def test_nothing_is_released_of_a_job_that_has_changed(books: Books):
+    job = books.claimed(books.has())
+    assert books.jobs.save(job, replace(job, generation_id="gen_1", status=JobStatus.GENERATING)) is not None
 
-    assert not books.ledger().give_back(job, DEFERRED, BUSY, NOON)
+    assert books.ledger().release(job, reject(job, BUSY, NOON)) is None
     assert books.reserved == 47
-    found = books.jobs.get(job.job_id)
-    assert found is not None
-    assert found.status is JobStatus.UNKNOWN
 
 
-def test_money_goes_back_to_the_day_of_the_claim(books: Books):
-    job = claimed(books, new_job())
+def test_a_release_is_on_the_day_of_the_reservation(books: Books):
+    job = books.claimed(books.has())
+    tomorrow = NOON + timedelta(days=1)
 
-    books.ledger().give_back(job, DEFERRED, BUSY, NOON + timedelta(days=1))
-
+    assert books.ledger().release(job, defer(job, BUSY, tomorrow, tomorrow)) is not None
     assert (books.reserved, books.ledger().reserved_cents("2026-05-05")) == (0, 0)
 
 
-def test_a_refused_job_owes_its_event_and_waits_for_telling(books: Books):
-    job = claimed(books, new_job())
+def test_a_job_without_a_reservation_has_nothing_to_release(books: Books):
+    job = replace(books.claimed(books.has()), reserved_day=None)
 
-    books.ledger().give_back(job, {"status": JobStatus.REJECTED}, BUSY, NOON, EventType.REJECTED)
-
-    found = books.jobs.get(job.job_id)
-    assert found is not None
-    assert (found.status, found.pending_events) == (JobStatus.REJECTED, {EventType.REJECTED})
-    assert list(books.jobs.waiting("telling", NOON)) == [job.job_id]
+    with pytest.raises(ValueError, match="no reservation"):
+        books.ledger().release(job, reject(job, BUSY, NOON))
 
 
-def test_that_a_job_waits_is_owed_with_what_is_given_back_or_neither(books: Books):
-    job = claimed(books, new_job())
-    waits = {**DEFERRED, "deferred_since": NOON, "deferred_reason": BUSY}
+def test_what_a_release_owes_is_saved_with_it(books: Books):
+    job = books.claimed(books.has())
 
-    assert books.ledger().give_back(job, waits, BUSY, NOON, EventType.DEFERRED)
-    assert not books.ledger().give_back(job, waits, BUSY, NOON, EventType.DEFERRED)
-    found = books.jobs.get(job.job_id)
-    assert found is not None
-    assert (found.deferred_since, found.deferred_reason, found.pending_events) == (
-        NOON,
-        found.reason,
-        {EventType.DEFERRED},
-    )
-    item = books.client.get_item(TableName="jobs", Key={"job_id": {"S": job.job_id}})["Item"]
-    assert item["next_step"] == {"S": "Nothing: it comes again by itself."}
-    again = books.ledger().claim(found, NOON, LEASE)
-    assert isinstance(again, Job)
-    kept = books.jobs.get(job.job_id)
-    assert kept is not None
-    assert (kept.deferred_since, kept.deferred_reason, kept.reason) == (NOON, found.reason, None)
-    item = books.client.get_item(TableName="jobs", Key={"job_id": {"S": job.job_id}})["Item"]
-    assert item["next_step"] == {"NULL": True}
+    after = books.ledger().release(job, notice_wait(defer(job, KEY, NOON, NOON)))
+
+    assert after is not None
+    assert after.pending_events == {EventType.DEFERRED}
+    assert books.jobs.get(job.job_id) == after
 
 
-def test_money_is_given_back_whatever_the_limit_is_by_now(books: Books):
-    job = claimed(books, new_job())
+@pytest.mark.parametrize("limit", [0, 10, None])
+def test_a_release_does_not_ask_for_the_limit(books: Books, limit):
+    job = books.claimed(books.has())
 
-    assert books.ledger(0).give_back(job, DEFERRED, BUSY, NOON)
+    assert books.ledger(limit).release(job, reject(job, BUSY, NOON)) is not None
     assert books.reserved == 0
 
 
-# --- many at once ----------------------------------------------------------------------------------------------------
+# --- many at once -----------------------------------------------------------------------------------------------------
 
 
-class Conflicting:
-    """A client whose transactions meet as in DynamoDB: one at a time, and whoever comes meanwhile is cancelled.
+class OneAtATime:
+    """Lets moto do one transaction at a time, as DynamoDB does with an item, and says so to whoever comes meanwhile."""
 
-    moto checks and writes a transaction in several steps, which threads could come between.
-    """
-
-    def __init__(self, client: Any, always: bool = False) -> None:
-        self.client = client
-        self.always = always
-        self.conflicts = 0
-        self.one = threading.Lock()
+    def __init__(self, client: Any) -> None:
+        self.client, self.lock, self.conflicts = client, threading.Lock(), 0
+        self.exceptions = client.exceptions
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.client, name)
 
     def transact_write_items(self, **arguments: Any) -> Any:
-        if self.always or not self.one.acquire(blocking=False):
+        if not self.lock.acquire(blocking=False):
             self.conflicts += 1
-            reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
-            answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-            raise self.client.exceptions.TransactionCanceledException(answer, "TransactWriteItems")
+            raise conflict(self.client)
         try:
             return self.client.transact_write_items(**arguments)
         finally:
-            self.one.release()
+            self.lock.release()
 
 
-def test_of_200_jobs_that_race_for_the_money_of_100_exactly_100_are_claimed(books: Books):
-    conflicting = Conflicting(books.client)
-    ledger = Ledger(conflicting, "jobs", "spend", SpendLimit(100 * 47), lambda seconds: time.sleep(seconds / 50))
+def conflict(client: Any) -> ClientError:
+    response: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": ""},
+        "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
+    }
+    error: ClientError = client.exceptions.TransactionCanceledException(response, "TransactWriteItems")
+    return error
 
-    def claim(number: int) -> Job | NotClaimed:
-        job = new_job(job_id=f"{number:024x}")
-        while True:
+
+def test_of_200_jobs_that_race_for_the_room_of_100_exactly_100_are_claimed(dynamodb: Any):
+    books = Books(OneAtATime(dynamodb))
+    ledger = replace(books.ledger(4700), sleep=lambda seconds: time.sleep(seconds / 20))
+    jobs = [books.has(job_id=f"{number:024}") for number in range(200)]
+
+    def take(job: Job) -> Job | NotReserved:
+        for _ in range(50):
             try:
-                return ledger.claim(job, NOON, LEASE)
-            except TryAgain:  # the queue would bring it back
+                return ledger.reserve(job, claim(job, NOON, LEASE))
+            except TryAgain:
                 continue
+        raise AssertionError("never")
 
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(claim, range(200)))
+    with ThreadPoolExecutor(8) as workers:
+        found = list(workers.map(take, jobs))
 
-    assert sum(isinstance(answer, Job) for answer in answers) == 100
-    assert answers.count(NotClaimed.NO_MONEY) == 100
-    assert books.reserved == 100 * 47
-    assert len(list(books.jobs.waiting("submitting", NOON))) == 100
+    assert sum(isinstance(one, Job) for one in found) == 100
+    assert found.count(NotReserved.NO_ROOM) == 100
+    assert ledger.reserved_cents(DAY) == 4700
 
 
-def test_of_8_workers_that_race_for_one_job_one_has_it(books: Books):
-    ledger = Ledger(Conflicting(books.client), "jobs", "spend", SpendLimit(None))
+def test_of_8_workers_that_race_for_one_job_one_has_it(dynamodb: Any):
+    books = Books(OneAtATime(dynamodb))
+    ledger = replace(books.ledger(None), sleep=lambda seconds: time.sleep(seconds / 20))
+    read = books.has()
 
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: ledger.claim(new_job(), NOON, LEASE), range(8)))
+    with ThreadPoolExecutor(8) as workers:
+        found = list(workers.map(lambda _: ledger.reserve(read, claim(read, NOON, LEASE)), range(8)))
 
-    assert sum(isinstance(answer, Job) for answer in answers) == 1
+    assert sum(isinstance(one, Job) for one in found) == 1
     assert books.reserved == 47
 
 
-def test_a_transaction_that_always_meets_another_is_left_for_later(books: Books):
-    conflicting = Conflicting(books.client, always=True)
-    ledger = Ledger(conflicting, "jobs", "spend", SpendLimit(None), books.naps.append)
+@pytest.mark.parametrize(("is_release", "tries"), [(False, MAX_TRIES), (True, MAX_RELEASE_TRIES)])
+def test_a_release_has_more_patience_than_a_claim(
+    books: Books, monkeypatch: pytest.MonkeyPatch, is_release: bool, tries: int
+):
+    read = books.has()
+    job = books.claimed(read)
+    asked: list[object] = []
+
+    def meets_another(**told: Any) -> None:
+        asked.append(told)
+        raise conflict(books.client)
+
+    monkeypatch.setattr(books.client, "transact_write_items", meets_another)
+    ledger = books.ledger()
 
     with pytest.raises(TryAgain):
-        ledger.claim(new_job(), NOON, LEASE)
+        ledger.release(job, reject(job, BUSY, NOON)) if is_release else ledger.reserve(read, claim(read, NOON, LEASE))
 
-    assert (conflicting.conflicts, len(books.naps)) == (MAX_TRIES, MAX_TRIES - 1)
-    assert max(books.naps) <= MAX_PAUSE_SECONDS
-    assert books.reserved == 0
-
-
-def test_money_is_given_back_with_more_patience_than_a_claim_has(books: Books):
-    job = claimed(books, new_job())
-    conflicting = Conflicting(books.client, always=True)
-    ledger = Ledger(conflicting, "jobs", "spend", SpendLimit(None), books.naps.append)
-
-    with pytest.raises(TryAgain):
-        ledger.give_back(job, DEFERRED, BUSY, NOON)
-
-    assert conflicting.conflicts == MAX_GIVE_BACK_TRIES > MAX_TRIES
-    assert sum(books.naps) <= MAX_GIVE_BACK_TRIES * MAX_PAUSE_SECONDS
-    assert books.reserved == 47
-
-
-def test_a_fault_of_dynamodb_is_no_answer(books: Books):
-    nowhere = Ledger(books.client, "jobs", "nowhere", SpendLimit(None))
-
-    with pytest.raises(ClientError):
-        nowhere.claim(new_job(), NOON, LEASE)
-
-
-# --- an old claim ----------------------------------------------------------------------------------------------------
-
-
-def test_whoever_saw_an_older_claim_can_neither_park_nor_end_the_newer_one(books: Books):
-    """A sweeper that read an expired claim must not park the job that has been given back and claimed anew meanwhile."""
-    old = claimed(books, new_job())
-    waiting = {"status": JobStatus.DEFERRED, "defers": 0, "retry_at": None}
-    assert books.ledger().give_back(old, waiting, BUSY, NOON)
-    deferred = books.jobs.get(old.job_id)
-    assert deferred is not None
-    later = NOON + timedelta(seconds=300)
-    newer = books.ledger().claim(deferred, later, LEASE)
-
-    parked = books.jobs.finish(old, JobStatus.UNKNOWN, later, EventType.UNKNOWN, BUSY, Money.PERHAPS)
-
-    assert parked is None
-    assert not books.ledger().give_back(old, waiting, BUSY, later)
-    assert books.jobs.get(old.job_id) == newer
-    assert books.reserved == 47
+    assert len(asked) == tries
+    assert MAX_RELEASE_TRIES > MAX_TRIES

@@ -7,21 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.errors import VIDEO_WITHOUT_MEDIA, VideoFault
-from dropreel.jobs import ImageRef, Reason, job_id_of
+from dropreel.jobs import ImageRef, JobStatus, job_id_of
 from dropreel.messages import (
     EXECUTION_ENDED,
-    Again,
     Drop,
     EndedExecution,
     Generation,
+    RetryMessage,
     drop_of,
     ended_execution_of,
     few_enough,
     generation_of,
+    is_overtaken,
     message_of,
     reason_of,
 )
+from dropreel.reasons import Reason, ReasonCode
 from tests.sample_events import load_event
+from tests.unit.dropreel.sample_jobs import job_with
 
 UPLOADED = {
     "detail-type": "Object Created",
@@ -340,16 +343,38 @@ def test_a_request_of_any_form_is_decoded_and_names_an_image_or_a_fault(detail):
 
 
 def test_our_own_message_is_a_job_that_comes_again():
-    assert message_of({"job_id": "j", "attempt": 2, "defers": 3}) == Again("j", 2, 3)
+    body = {"job_id": "j", "attempt": 2, "requeues": 3}
+
+    assert message_of(body) == RetryMessage("j", 2, 3)
+    assert message_of({**body, "generation_id": "g"}) == RetryMessage("j", 2, 3, "g")
+
+
+@pytest.mark.parametrize(
+    ("message", "overtaken"),
+    [
+        (RetryMessage("j", 2, 3), False),
+        (RetryMessage("j", 2, 2), True),
+        (RetryMessage("j", 2, 4), True),
+        (RetryMessage("j", 1, 3), True),
+        (drop_of(UPLOADED), True),
+    ],
+)
+def test_a_message_is_overtaken_by_any_other_of_its_job(message, overtaken):
+    assert is_overtaken(message, job_with(attempt=2, requeues=3)) is overtaken
+
+
+def test_an_event_is_the_first_message_of_the_first_attempt():
+    assert not is_overtaken(drop_of(UPLOADED), job_with(attempt=1, requeues=0))
+    assert is_overtaken(drop_of(UPLOADED), job_with(attempt=1, requeues=1))
 
 
 def test_a_message_with_an_event_is_that_event():
     assert message_of(UPLOADED) == drop_of(UPLOADED)
 
 
-@pytest.mark.parametrize("missing", ["job_id", "attempt", "defers"])
+@pytest.mark.parametrize("missing", ["job_id", "attempt", "requeues"])
 def test_a_message_that_is_neither_an_event_nor_ours_is_a_fault(missing):
-    body = {"job_id": "j", "attempt": 2, "defers": 3}
+    body = {"job_id": "j", "attempt": 2, "requeues": 3}
     del body[missing]
 
     with pytest.raises(KeyError):
@@ -359,15 +384,36 @@ def test_a_message_that_is_neither_an_event_nor_ours_is_a_fault(missing):
 # --- a generation ----------------------------------------------------------------------------------------------------
 
 
-def test_a_generation_is_three_ids_and_nothing_else_of_the_state():
-    state = {"job_id": "j", "attempt": 2, "generation_id": "g", "pace": {}, "check": {"outcome": "waiting"}}
-
-    assert generation_of(state) == Generation("j", 2, "g")
+STATE = {"job_id": "j", "attempt": 2, "generation_id": "g", "pace": {"execution": "j-2"}}
 
 
-@pytest.mark.parametrize("missing", ["job_id", "attempt", "generation_id"])
+def test_a_generation_is_its_ids_and_its_execution():
+    assert generation_of({**STATE, "check": {"outcome": "waiting"}}) == Generation("j", 2, "g", "j-2")
+
+
+@pytest.mark.parametrize("status", JobStatus)
+@pytest.mark.parametrize("execution", ["J-2", "J-2-1", "J-1", "K-2"])
+def test_a_generation_is_current_while_its_very_execution_polls(status, execution):
+    job = job_with(job_id="J", attempt=2, status=status)
+
+    is_current = Generation("J", 2, "gen_1", execution).is_current(job)
+
+    assert is_current is (status is JobStatus.GENERATING and execution == "J-2")
+
+
+@pytest.mark.parametrize("status", JobStatus)
+@pytest.mark.parametrize("changes", [{}, {"generation_id": "gen_1"}, {"attempt": 3}, {"resumes": 1}])
+def test_a_job_lacks_the_id_of_an_execution_only_while_it_has_none(status, changes):
+    job = job_with(**{"job_id": "J", "attempt": 2, "status": status, "generation_id": None, **changes})
+
+    is_lost = Generation("J", 2, "gen_1", "J-2").is_lost_by(job)
+
+    assert is_lost is (status in (JobStatus.SUBMITTING, JobStatus.UNKNOWN) and not changes)
+
+
+@pytest.mark.parametrize("missing", ["job_id", "attempt", "generation_id", "pace"])
 def test_a_generation_needs_all_its_ids(missing):
-    state = {"job_id": "j", "attempt": 2, "generation_id": "g"}
+    state = dict(STATE)
     del state[missing]
 
     with pytest.raises(KeyError):
@@ -376,9 +422,9 @@ def test_a_generation_needs_all_its_ids(missing):
 
 @pytest.mark.parametrize("outcome", ["failed", "timed_out"])
 def test_a_checks_own_reason_is_the_reason(outcome):
-    reason = reason_of({"check": {"outcome": outcome, "reason": {"code": "c", "message": "m"}}})
+    reason = reason_of({"check": {"outcome": outcome, "reason": {"code": "timed_out", "message": "m"}}})
 
-    assert (reason.code, reason.message) == ("c", "m")
+    assert (reason.code, reason.message) == ("timed_out", "m")
 
 
 def fault(cause):
@@ -454,13 +500,16 @@ def test_a_long_cause_is_cut():
 # --- an execution that has ended --------------------------------------------------------------------------------------
 
 
+ENDED = {"name": f"{'a' * 24}-1", "executionArn": "arn:e", "status": "ABORTED"}
+
+
 def execution_event(**detail):
-    return {"detail-type": EXECUTION_ENDED, "detail": {"name": f"{'a' * 24}-1", "status": "ABORTED", **detail}}
+    return {"detail-type": EXECUTION_ENDED, "detail": {**ENDED, **detail}}
 
 
 @pytest.mark.parametrize("name", [f"{'a' * 24}-1", f"{'0' * 24}-12", f"{'a' * 24}-2-3"])
 def test_an_ended_execution_names_its_job(name):
-    assert ended_execution_of(execution_event(name=name)) == EndedExecution(name[:24], name, "ABORTED", "")
+    assert ended_execution_of(execution_event(name=name)) == EndedExecution(name[:24], name, "arn:e", "ABORTED", "")
 
 
 @pytest.mark.parametrize("name", ["by-hand", "a" * 24, f"{'A' * 24}-1", f"{'a' * 24}-1-2-3", f"{'a' * 24}-x"])
@@ -507,5 +556,8 @@ def test_a_request_that_holds_a_signed_address_is_refused_and_does_not_repeat_it
 
     drop = drop_of({**load_event("video_generation_requested"), "detail": detail})
 
-    assert "5ec2e7f0" not in repr(replace(drop, faults=())) + Reason("request_invalid", " ".join(drop.faults)).message
+    assert (
+        "5ec2e7f0"
+        not in repr(replace(drop, faults=())) + Reason(ReasonCode.REQUEST_INVALID, " ".join(drop.faults)).message
+    )
     assert any(where in fault for fault in drop.faults)

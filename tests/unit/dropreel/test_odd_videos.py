@@ -13,7 +13,7 @@ import pytest
 from dropreel.adapters.video_source import VideoSource
 from dropreel.answers import Finished
 from dropreel.errors import VideoFault
-from dropreel.jobs import Money
+from dropreel.jobs import Charge
 from tests.unit.dropreel.scripted_server import ScriptedServer
 from tests.unit.dropreel.test_mp4_facts import boxes_in, changed, video
 from tests.unit.dropreel.tiny_video import box
@@ -127,7 +127,7 @@ WITHOUT_MEDIA: dict[str, Callable[[], bytes]] = {
 @pytest.fixture
 def ready(world: World, server: ScriptedServer) -> World:
     """The provider has a video behind the server."""
-    world.has(money=Money.SPENT)
+    world.has(charge=Charge.CHARGED)
     world.provider.poll_answer = Finished(f"{server.base_url}/v.mp4")
     world.deliver = replace(world.deliver, source=VideoSource(server.base_url, 10_000_000))
     return world
@@ -170,7 +170,7 @@ def test_an_odd_video_that_an_earlier_try_has_copied_is_taken_with_its_warning(
     server.answers(200, make_odd(video(base)))
     ready.deliver.run(GENERATION)
     warnings = ready.job.warnings
-    ready.has(money=Money.SPENT)
+    ready.has(charge=Charge.CHARGED)
 
     ready.deliver.run(GENERATION)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dropreel.adapters.video_source import VideoSource
 from dropreel.answers import Finished
 from dropreel.errors import VIDEO_WITHOUT_MEDIA, VideoFault
-from dropreel.jobs import JobStatus, Money
+from dropreel.jobs import Charge, JobStatus
 from dropreel.mp4_facts import end_of_samples
 from dropreel.videos import MAX_MOOV_BYTES
 from tests.unit.dropreel.scripted_server import ScriptedServer
@@ -138,7 +138,7 @@ def test_a_moov_too_large_to_be_kept_does_not_say_that_all_is_there():
 @pytest.fixture
 def ready(world: World, server: ScriptedServer) -> World:
     """The provider has a video behind the server."""
-    world.has(money=Money.SPENT)
+    world.has(charge=Charge.CHARGED)
     world.provider.poll_answer = Finished(f"{server.base_url}/v.mp4")
     world.deliver = replace(world.deliver, source=VideoSource(server.base_url, 10_000_000))
     return world

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.images import ImageFacts
-from dropreel.jobs import Reason
 from dropreel.options import (
     ASPECT_RATIOS,
     FAR_FROM_RATIO,
@@ -20,6 +19,7 @@ from dropreel.options import (
     resolve,
     warnings_for,
 )
+from dropreel.reasons import Reason, ReasonCode
 
 STACK = {
     "prompt": "a slow push in",
@@ -509,7 +509,7 @@ def test_a_prompt_that_holds_a_signed_address_is_refused_and_not_repeated(name, 
     assert isinstance(faults, list)
     (fault,) = faults
     assert "holds a signed address" in fault.message
-    assert "5ec2e7f0" not in Reason("options_invalid", fault.message).message
+    assert "5ec2e7f0" not in Reason(ReasonCode.OPTIONS_INVALID, fault.message).message
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from dropreel.adapters.video_bucket import PART_BYTES, VideoBucket
 from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
 from dropreel.answers import Finished
 from dropreel.errors import TryAgain
-from dropreel.events import EventType
-from dropreel.jobs import JobStatus, Money
+from dropreel.jobs import Charge, EventType, JobStatus
 from dropreel.use_cases.deliver_video import DeliverVideo
 from dropreel.videos import video_metadata
 from tests.moto_account import moto_account
@@ -73,7 +72,7 @@ def s3() -> Iterator["S3Client"]:
 @pytest.fixture
 def ready(world: World) -> World:
     """The provider has the video."""
-    world.has(money=Money.SPENT)
+    world.has(charge=Charge.CHARGED)
     world.provider.poll_answer = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
     return world
 

@@ -37,6 +37,8 @@ NOT_PUBLIC = [
     "fe80::1",
     "fe80::1%eth0",
     "ff02::1",
+    "4000::1",  # reserved by the IETF, and global by Python
+    "e000::1",
 ]
 
 

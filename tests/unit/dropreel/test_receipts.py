@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from dropreel.options import OPTION_NAMES
 from dropreel.receipts import receipt_key, receipt_of
-from tests.unit.dropreel.sample_jobs import NOON, OPTIONS, VIDEO, job_with
+from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
 
 
 @pytest.mark.parametrize(
@@ -25,18 +26,18 @@ def test_a_receipt_names_the_source_the_job_and_the_generation():
 
     receipt = receipt_of(job, VIDEO, NOON)
 
-    assert receipt["image"] == job.image
+    assert receipt["image"] == job.image.as_json()
     assert (receipt["job_id"], receipt["attempt"], receipt["generation_id"]) == (job.job_id, 2, "gen_1")
 
 
 def test_a_receipt_tells_each_option_and_where_it_came_from():
-    job = job_with(option_sources={**dict.fromkeys(OPTIONS, "stack parameters"), "prompt": "request"})
+    job = job_with(option_sources={**dict.fromkeys(OPTION_NAMES, "stack parameters"), "prompt": "request"})
 
     options = receipt_of(job, VIDEO, NOON)["options"]
 
     assert options["prompt"] == {"value": "a slow push in", "from": "request"}
     assert options["sound"] == {"value": True, "from": "stack parameters"}
-    assert set(options) == set(OPTIONS)
+    assert set(options) == set(OPTION_NAMES)
 
 
 @pytest.mark.parametrize(("cents", "dollars"), [(47, 0.47), (94, 0.94), (187, 1.87)])

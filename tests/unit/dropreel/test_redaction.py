@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dropreel.jobs import Reason
+from dropreel.reasons import Reason, ReasonCode
 from dropreel.redaction import REMOVED, holds_signed_address, redact, redact_signed
 
 SIGNATURE = hashlib.sha256(b"signature").hexdigest()
@@ -246,7 +246,9 @@ def test_no_text_keeps_us_busy(said):
 
 
 def test_a_reason_holds_no_signed_address_whoever_wrote_it():
-    reason = Reason("check_failed", f"HTTPError: 403 for {URL}", (f"one {URL}",), provider_error=f"cannot read {URL}")
+    reason = Reason(
+        ReasonCode.CHECK_FAILED, f"HTTPError: 403 for {URL}", (f"one {URL}",), provider_error=f"cannot read {URL}"
+    )
 
     assert not leaked(f"{reason} {json.dumps(reason.as_json())}")
     assert reason.message == f"HTTPError: 403 for {REMOVED}"

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from dropreel.events import EventType, detail_of
-from dropreel.jobs import Job, JobStatus, Money, Reason, VideoObject
+from dropreel.events import detail_of
+from dropreel.jobs import TERMINAL, Charge, EventType, Image, Job, JobStatus, VideoObject
 from dropreel.options import ASPECT_RATIOS, MAX_PROMPT_CHARACTERS, OPTION_NAMES
+from dropreel.reasons import Reason, ReasonCode
 from dropreel.receipts import receipt_of
-from tests.unit.dropreel.sample_jobs import NOON, VIDEO, job_with
+from tests.unit.dropreel.sample_jobs import IMAGE, NOON, OPTIONS, VIDEO, job_with
 
 SCHEMAS = Path(__file__).parents[3] / "events" / "schemas"
-WRONG_OPTIONS = Reason("options_invalid", "One. Two.", ("One.", "Two."))
+WRONG_OPTIONS = Reason(ReasonCode.OPTIONS_INVALID, "One. Two.", ("One.", "Two."))
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -87,6 +88,23 @@ def test_a_schema_knows_the_options_that_there_are(name, path):
     assert tuple(at(schema(name), path)) == OPTION_NAMES
 
 
+def test_the_schema_knows_every_reason_code_in_its_order():
+    reason = at(schema("event"), "properties.data.properties.reason.anyOf")[1]
+
+    assert reason["properties"]["code"]["enum"] == [code.value for code in ReasonCode]
+
+
+def test_the_schema_knows_every_charge():
+    assert at(schema("event"), "properties.data.properties.charge.enum") == [charge.value for charge in Charge]
+
+
+def test_the_schema_knows_every_status_of_an_event():
+    """`submitting` alone is never published: it ends in another status within minutes."""
+    statuses = at(schema("event"), "properties.data.properties.status.enum")
+
+    assert set(statuses) == {*TERMINAL, "generating", "held", "deferred"}
+
+
 def test_the_receipts_limits_are_the_options_own():
     options = schema("receipt")["properties"]["options"]["properties"]
 
@@ -96,18 +114,21 @@ def test_the_receipts_limits_are_the_options_own():
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
-SUBMITTED = job_with(money=Money.SPENT)
 STORED = replace(VIDEO, version_id="v9")
-COMPLETED = job_with(status=JobStatus.COMPLETED, money=Money.SPENT, video=STORED, warnings=("It is small.",))
-FAILED = job_with(status=JobStatus.FAILED, money=Money.SPENT, reason=Reason("timed_out", "Too late."))
+SUBMITTED = job_with(charge=Charge.CHARGED)
+COMPLETED = job_with(status=JobStatus.COMPLETED, charge=Charge.CHARGED, video=STORED, warnings=("It is small.",))
+FAILED = job_with(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=Reason(ReasonCode.TIMED_OUT, "Too late."))
 REFUSED = job_with(
-    status=JobStatus.REJECTED, generation_id=None, submitted_at=None, reason=Reason("provider_refused", "Too dark.")
+    status=JobStatus.REJECTED,
+    generation_id=None,
+    submitted_at=None,
+    reason=Reason(ReasonCode.PROVIDER_REFUSED, "Too dark."),
 )
 BAD_OPTIONS = job_with(
     status=JobStatus.REJECTED,
     generation_id=None,
     submitted_at=None,
-    options={},
+    options=None,
     option_sources={},
     cost_cents=0,
     reason=WRONG_OPTIONS,
@@ -115,53 +136,58 @@ BAD_OPTIONS = job_with(
 NO_BYTES = hashlib.sha256(b"").hexdigest()
 BAD_REQUEST = job_with(
     status=JobStatus.REJECTED,
-    image={"bucket": "", "key": "", "version_id": None, "etag": None, "size": None, "sha256": None},
+    image=Image("", ""),
     generation_id=None,
     submitted_at=None,
-    options={},
+    options=None,
     option_sources={},
     cost_cents=0,
-    reason=Reason("request_invalid", "image must be an object and is null."),
+    reason=Reason(ReasonCode.REQUEST_INVALID, "image must be an object and is null."),
 )
 EMPTY_FILE = job_with(
     status=JobStatus.REJECTED,
-    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": '"e1"', "size": 0, "sha256": NO_BYTES},
+    image=Image("uploads", "a.jpg", etag='"e1"', size=0, sha256=NO_BYTES),
     generation_id=None,
     submitted_at=None,
-    options={},
+    options=None,
     option_sources={},
     cost_cents=0,
-    reason=Reason("image_empty", "The image is empty (0 bytes)."),
+    reason=Reason(ReasonCode.IMAGE_EMPTY, "The image is empty (0 bytes)."),
 )
+FULL = Reason(ReasonCode.DAILY_LIMIT, "The day's limit would be passed.")
 HELD = job_with(
-    status=JobStatus.HELD, generation_id=None, submitted_at=None, reason=Reason("daily_limit", "No money is left.")
+    status=JobStatus.HELD,
+    generation_id=None,
+    submitted_at=None,
+    reason=FULL,
 )
+BALANCE = Reason(ReasonCode.PROVIDER_BALANCE, "No money is left.", provider_error="Insufficient balance")
 DEFERRED = job_with(
     status=JobStatus.DEFERRED,
     generation_id=None,
     submitted_at=None,
-    reason=Reason("provider_balance", "No money is left.", provider_error="Insufficient balance"),
+    reason=BALANCE,
 )
 DEAD = job_with(
     status=JobStatus.DEFERRED,
-    image={"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": None, "size": None, "sha256": None},
+    image=Image("uploads", "a.jpg"),
     generation_id=None,
     submitted_at=None,
-    options={},
+    options=None,
     option_sources={},
     cost_cents=0,
-    reason=Reason("dead_letter", "It could not be worked on."),
+    reason=Reason(ReasonCode.DEAD_LETTER, "It could not be worked on."),
 )
 UNKNOWN = job_with(
     status=JobStatus.UNKNOWN,
     generation_id=None,
     submitted_at=None,
-    money=Money.PERHAPS,
-    reason=Reason("submission_unknown", "It may have been paid."),
+    charge=Charge.UNKNOWN,
+    reason=Reason(ReasonCode.SUBMISSION_UNKNOWN, "It may have been paid."),
 )
-TOLD = {
+PUBLISHED = {
     "submitted": (SUBMITTED, EventType.SUBMITTED),
-    "submitted, told late": (COMPLETED, EventType.SUBMITTED),
+    "submitted, published late": (COMPLETED, EventType.SUBMITTED),
     "completed": (COMPLETED, EventType.COMPLETED),
     "completed in a bucket without versions": (replace(COMPLETED, video=VIDEO), EventType.COMPLETED),
     "failed": (FAILED, EventType.FAILED),
@@ -170,20 +196,21 @@ TOLD = {
     "bad request": (BAD_REQUEST, EventType.REJECTED),
     "empty file": (EMPTY_FILE, EventType.REJECTED),
     "held": (HELD, EventType.HELD),
+    "held, published late": (replace(COMPLETED, notices={EventType.HELD: FULL}), EventType.HELD),
     "deferred": (DEFERRED, EventType.DEFERRED),
-    "deferred, told late": (replace(COMPLETED, deferred_reason=DEFERRED.reason), EventType.DEFERRED),
+    "deferred, published late": (replace(COMPLETED, notices={EventType.DEFERRED: BALANCE}), EventType.DEFERRED),
     "a dead letter": (DEAD, EventType.DEFERRED),
     "unknown": (UNKNOWN, EventType.UNKNOWN),
 }
 
 
-@pytest.mark.parametrize(("job", "event"), TOLD.values(), ids=TOLD.keys())
-def test_every_event_that_is_told_keeps_to_the_schema(job: Job, event):
+@pytest.mark.parametrize(("job", "event"), PUBLISHED.values(), ids=PUBLISHED.keys())
+def test_every_event_keeps_to_the_schema(job: Job, event):
     assert errors("event", detail_of(job, event)) == []
 
 
 def test_the_events_that_are_checked_are_all_there_are():
-    assert {event for _job, event in TOLD.values()} == set(EventType)
+    assert {event for _job, event in PUBLISHED.values()} == set(EventType)
 
 
 DETAIL = detail_of(COMPLETED, EventType.COMPLETED)
@@ -223,7 +250,7 @@ def test_an_event_with_a_value_that_nobody_promised_is_refused(prefix):
         ("data.attempt", 0),
         ("data.cost_usd", "0.47"),
         ("data.cost_usd", -0.47),
-        ("data.money", "maybe"),
+        ("data.charge", "spent"),
         ("data.warnings", None),
         ("data.warnings", [1]),
         ("data.video.size", 0),
@@ -240,24 +267,30 @@ def test_an_event_with_a_wrong_value_is_refused(path, value):
     ("job", "path", "value"),
     [
         (COMPLETED, "data.video", None),
-        (COMPLETED, "data.money", "none"),
+        (COMPLETED, "data.charge", "none"),
         (COMPLETED, "data.generation_id", None),
         (COMPLETED, "data.options", {}),
         (SUBMITTED, "data.generation_id", None),
+        (SUBMITTED, "data.charge", "none"),
         (SUBMITTED, "data.reason", {"code": "timed_out", "message": "Too late.", "messages": ["Too late."]}),
         (FAILED, "data.reason", None),
         (FAILED, "data.reason.messages", []),
+        (FAILED, "data.charge", "none"),
         (FAILED, "data.video", DETAIL["data"]["video"]),
         (REFUSED, "data.reason", None),
+        (REFUSED, "data.charge", "charged"),
+        (REFUSED, "data.charge", "unknown"),
         (HELD, "data.reason", None),
+        (HELD, "data.reason.code", "no_such_reason"),
         (DEFERRED, "data.reason", None),
         (DEFERRED, "data.video", DETAIL["data"]["video"]),
         (UNKNOWN, "data.reason", None),
-        (UNKNOWN, "data.money", "none"),
+        (UNKNOWN, "data.charge", "none"),
+        (UNKNOWN, "data.charge", "charged"),
     ],
 )
 def test_an_event_whose_values_do_not_go_together_is_refused(job: Job, path, value):
-    event = next(event for known, event in reversed(TOLD.values()) if known is job)
+    event = next(event for known, event in reversed(PUBLISHED.values()) if known is job)
 
     assert errors("event", changed(detail_of(job, event), path, value))
 
@@ -265,7 +298,7 @@ def test_an_event_whose_values_do_not_go_together_is_refused(job: Job, path, val
 # --- receipts --------------------------------------------------------------------------------------------------------
 
 DELIVERED_AT = NOON + timedelta(seconds=95, microseconds=1499)
-RECEIPT = receipt_of(job_with(money=Money.SPENT, polls=17), STORED, DELIVERED_AT)
+RECEIPT = receipt_of(job_with(charge=Charge.CHARGED, polls=17), STORED, DELIVERED_AT)
 
 
 @pytest.mark.parametrize(
@@ -273,8 +306,8 @@ RECEIPT = receipt_of(job_with(money=Money.SPENT, polls=17), STORED, DELIVERED_AT
     [
         job_with(),
         job_with(warnings=("It is small.",), attempt=2, polls=17, cost_cents=187),
-        job_with(image={**job_with().image, "version_id": None}),
-        job_with(options={**job_with().options, "cfg_scale": 1, "negative_prompt": "blur", "duration": 10}),
+        job_with(image=replace(IMAGE, version_id=None)),
+        job_with(options=replace(OPTIONS, cfg_scale=1, negative_prompt="blur", duration=10)),
     ],
 )
 @pytest.mark.parametrize("delivered_at", [NOON, DELIVERED_AT])

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -8,11 +9,12 @@ from botocore.stub import ANY, Stubber
 
 import dropreel
 from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.messages import Again, message_of
+from dropreel.messages import RetryMessage, message_of
 from tests.moto_account import moto_account
-from tests.unit.dropreel.sample_jobs import job_with
 
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/submissions"
+
+MESSAGE = RetryMessage("0123456789abcdef01234567", 2, 3)
 
 
 @pytest.fixture
@@ -26,19 +28,20 @@ def sqs() -> Iterator[Stubber]:
 def test_a_delay_is_never_longer_than_the_queue_can(sqs: Stubber, asked, delay):
     sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": ANY, "DelaySeconds": delay})
 
-    SubmissionQueue(lambda: sqs.client, URL).send_again(job_with(), asked)
+    SubmissionQueue(lambda: sqs.client, URL).send(MESSAGE, asked)
 
     sqs.assert_no_pending_responses()
 
 
-def test_what_is_sent_is_read_back_as_the_same_job_attempt_and_defers(sqs: Stubber):
-    job = job_with(attempt=2, defers=3)
-    body = json.dumps({"job_id": job.job_id, "attempt": 2, "defers": 3})
+@pytest.mark.parametrize("more", [{}, {"generation_id": "gen_1"}])
+def test_what_is_sent_is_read_back_as_the_same_message(sqs: Stubber, more: dict[str, str]):
+    message = replace(MESSAGE, **more)
+    body = json.dumps({"job_id": message.job_id, "attempt": 2, "requeues": 3, **more})
     sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0})
 
-    SubmissionQueue(lambda: sqs.client, URL).send_again(job)
+    SubmissionQueue(lambda: sqs.client, URL).send(message)
 
-    assert message_of(json.loads(body)) == Again(job.job_id, 2, 3)
+    assert message_of(json.loads(body)) == message
     sqs.assert_no_pending_responses()
 
 
@@ -48,10 +51,10 @@ def test_our_own_message_does_not_wait_as_long_as_an_uploads_event():
         url = client.create_queue(QueueName="q", Attributes={"DelaySeconds": "900"})["QueueUrl"]
         client.send_message(QueueUrl=url, MessageBody="an upload's event, from a rule that cannot say a delay")
 
-        SubmissionQueue(lambda: client, url).send_again(job_with())
+        SubmissionQueue(lambda: client, url).send(MESSAGE)
 
         (message,) = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
-        assert isinstance(message_of(json.loads(message["Body"])), Again)
+        assert isinstance(message_of(json.loads(message["Body"])), RetryMessage)
 
 
 def test_nothing_else_of_ours_sends_messages_which_would_wait():

@@ -4,48 +4,50 @@ import json
 
 import pytest
 
-from dropreel.jobs import ImageRef, JobStatus
+from dropreel.jobs import Image, ImageRef, job_id_of, receive
 from dropreel.messages import Drop
-from dropreel.use_cases.judge_image import ImageJudge
-from tests.unit.dropreel.fakes import Clock, FakeImageBucket, FakeStoredImage
+from dropreel.reasons import ReasonCode
+from dropreel.use_cases.judge_image import ImageJudge, Judged
+from tests.unit.dropreel.fakes import FakeImageBucket, FakeStoredImage
 from tests.unit.dropreel.pictures import jpeg
+from tests.unit.dropreel.sample_jobs import NOON
 from tests.unit.dropreel.world import STACK
 
 
-def judged(key: str, prefix: str, bucket: str = "pictures", files: dict[str, dict[str, object]] | None = None):
-    """Return the job of an image, and what was listed to find its option files."""
+def judged(
+    key: str, prefix: str, bucket: str = "pictures", files: dict[str, dict[str, object]] | None = None
+) -> tuple[Judged, list[str]]:
+    """Return what was found of an image, and what was listed to find its option files."""
     journal: list[str] = []
     image = FakeStoredImage(journal, content=jpeg(), bucket=bucket, key=key)
     images = FakeImageBucket(journal, stored=image)
     images.files = {name: json.dumps(options).encode() for name, options in (files or {}).items()}
-    judge = ImageJudge(images, frozenset({"uploads", "pictures"}), STACK, Clock(), {"pictures": prefix})
+    judge = ImageJudge(images, frozenset({"uploads", "pictures"}), STACK, {"pictures": prefix})
     drop = Drop(ImageRef(bucket, key, "v1", "e1", "s1"), size=len(jpeg()), request_id="r1")
-    found = judge.judge(drop)
-    assert found is not None
-    return found.job, images.listed
+    job = receive(job_id_of(drop.image, "r1"), Image(bucket, key, "v1", "e1"), NOON, request_id="r1")
+    return judge.judge(drop, job), images.listed
 
 
 def test_an_image_under_the_prefix_is_taken():
-    job, _ = judged("shop/a.jpg", "shop/")
+    found, _ = judged("shop/a.jpg", "shop/")
 
-    assert job.status is JobStatus.SUBMITTING
+    assert found.reason is None
 
 
 @pytest.mark.parametrize("key", ["other/a.jpg", "shop.jpg", "Shop/a.jpg", "a/shop/a.jpg"])
 def test_an_image_outside_of_the_prefix_is_rejected_unread_and_told_why(key):
-    job, asked = judged(key, "shop/")
+    found, asked = judged(key, "shop/")
 
-    assert (job.status, job.money) == (JobStatus.REJECTED, "none")
-    assert job.reason is not None
-    assert job.reason.code == "bucket_not_allowed"
-    assert job.reason.message == f"Images in pictures are taken from shop/ only; '{key}' is outside of it."
+    assert found.reason is not None
+    assert found.reason.code is ReasonCode.BUCKET_NOT_ALLOWED
+    assert found.reason.message == f"Images in pictures are taken from shop/ only; '{key}' is outside of it."
     assert asked == []
 
 
 def test_the_stacks_own_bucket_has_no_prefix():
-    job, asked = judged("anywhere/a.jpg", "shop/", bucket="uploads")
+    found, asked = judged("anywhere/a.jpg", "shop/", bucket="uploads")
 
-    assert job.status is JobStatus.SUBMITTING
+    assert found.reason is None
     assert "uploads/dropreel." in asked
 
 
@@ -59,21 +61,23 @@ def test_option_files_above_the_prefix_are_not_asked_for():
 def test_a_folder_default_under_the_prefix_counts_and_one_above_does_not():
     files = {"shop/dropreel.json": {"mode": "hq"}, "dropreel.json": {"duration": 10}}
 
-    job, _ = judged("shop/a.jpg", "shop/", files=files)
+    options = judged("shop/a.jpg", "shop/", files=files)[0].job.options
 
-    assert (job.options["mode"], job.options["duration"]) == ("hq", 5)
+    assert options is not None
+    assert (options.mode, options.duration) == ("hq", 5)
 
 
 def test_a_prefix_may_end_within_a_name():
     inside, asked = judged("shop/in-1.jpg", "shop/in-")
     outside, _ = judged("shop/out-1.jpg", "shop/in-")
 
-    assert (inside.status, outside.status) == (JobStatus.SUBMITTING, JobStatus.REJECTED)
+    assert inside.reason is None
+    assert outside.reason is not None
     assert asked == ["pictures/shop/in-1.jpg."]
 
 
 def test_another_bucket_is_told_by_its_name_not_by_the_prefix():
-    job, _ = judged("shop/a.jpg", "shop/", bucket="somebody-elses")
+    found, _ = judged("shop/a.jpg", "shop/", bucket="somebody-elses")
 
-    assert job.reason is not None
-    assert "not from somebody-elses" in job.reason.message
+    assert found.reason is not None
+    assert "not from somebody-elses" in found.reason.message

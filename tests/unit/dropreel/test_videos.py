@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.errors import VIDEO_WITHOUT_MEDIA, VideoFault
+from dropreel.jobs import Image
 from dropreel.mp4_facts import VideoFacts
 from dropreel.videos import MAX_KEY_BYTES, MAX_MOOV_BYTES, BoxWalker, video_key
 from tests.unit.dropreel.sample_jobs import job_with
@@ -560,7 +561,7 @@ def test_a_damaged_video_has_the_same_facts_or_fault_however_it_arrives(content,
 
 
 def key_of(image_key: str, generation_id: str = "gen_1") -> str:
-    return video_key(job_with(image={"bucket": "uploads", "key": image_key}, generation_id=generation_id))
+    return video_key(job_with(image=Image("uploads", image_key), generation_id=generation_id))
 
 
 @pytest.mark.parametrize(

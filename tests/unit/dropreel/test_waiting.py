@@ -4,20 +4,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.jobs import JobStatus, Reason
+from dropreel.jobs import TERMINAL, EventType, JobStatus
+from dropreel.reasons import Reason, ReasonCode
 from dropreel.waiting import (
     FLOOR_SECONDS,
+    LONGEST_DEAD_LETTER,
+    LONGEST_DEFERRAL,
+    LONGEST_HOLD,
     LONGEST_SECONDS,
     NEEDS_A_PERSON,
-    TELL_AFTER,
+    NOTICE_AFTER,
     backoff_seconds,
     busy_seconds,
-    is_deferral_to_be_told,
+    is_notice_due,
+    longest_wait,
 )
 from tests.unit.dropreel.sample_jobs import NOON, job_with
 
 MOMENT = timedelta(seconds=1)
-BUSY = Reason("provider_busy", "busy")
+BUSY = Reason(ReasonCode.PROVIDER_BUSY, "busy")
+DEAD_LETTER = Reason(ReasonCode.DEAD_LETTER, "dead")
+FULL = Reason(ReasonCode.DAILY_LIMIT, "full")
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(0, 5), (1, 10), (2, 20), (7, 640), (8, 900), (20, 900), (10_000, 900)])
@@ -54,25 +61,58 @@ def test_a_provider_that_does_not_say_when_is_asked_after_our_own_wait():
 
 
 @pytest.mark.parametrize("code", sorted(NEEDS_A_PERSON))
-def test_a_job_that_waits_for_a_person_is_told_at_once(code):
-    job = job_with(status=JobStatus.DEFERRED, reason=Reason(code, "x"), deferred_since=NOON)
+def test_a_wait_for_a_person_is_published_at_once(code):
+    job = job_with(status=JobStatus.DEFERRED, reason=Reason(code, "x"), waiting_since=NOON)
 
-    assert is_deferral_to_be_told(job, NOON)
-
-
-@pytest.mark.parametrize(
-    ("waited", "told"), [(TELL_AFTER - MOMENT, False), (TELL_AFTER, True), (timedelta(days=1), True)]
-)
-def test_any_other_job_that_waits_is_told_after_a_quarter_of_an_hour(waited, told):
-    job = job_with(status=JobStatus.DEFERRED, reason=BUSY, deferred_since=NOON)
-
-    assert is_deferral_to_be_told(job, NOON + waited) is told
+    assert is_notice_due(job, NOON)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"deferred_reason": BUSY}, {"status": JobStatus.HELD}, {"reason": None}, {"deferred_since": None}]
+    ("waited", "is_due"), [(NOTICE_AFTER - MOMENT, False), (NOTICE_AFTER, True), (timedelta(days=1), True)]
 )
-def test_a_job_that_was_told_or_does_not_wait_is_not_told(changes):
-    job = job_with(**{"status": JobStatus.DEFERRED, "reason": BUSY, "deferred_since": NOON, **changes})
+def test_any_other_wait_is_published_after_a_quarter_of_an_hour(waited, is_due):
+    job = job_with(status=JobStatus.DEFERRED, reason=BUSY, waiting_since=NOON)
 
-    assert not is_deferral_to_be_told(job, NOON + timedelta(days=1))
+    assert is_notice_due(job, NOON + waited) is is_due
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"notices": {EventType.DEFERRED: BUSY}},
+        {"status": JobStatus.HELD},
+        {"reason": None},
+        {"waiting_since": None},
+    ],
+)
+def test_a_wait_that_was_published_or_is_none_is_not_published(changes):
+    job = job_with(**{"status": JobStatus.DEFERRED, "reason": BUSY, "waiting_since": NOON, **changes})
+
+    assert not is_notice_due(job, NOON + timedelta(days=1))
+
+
+def test_a_held_notice_does_not_stand_for_one_of_waiting():
+    job = job_with(status=JobStatus.DEFERRED, reason=BUSY, notices={EventType.HELD: BUSY})
+
+    assert is_notice_due(job, NOON + NOTICE_AFTER)
+
+
+@pytest.mark.parametrize(
+    ("changes", "since", "most"),
+    [
+        ({"status": JobStatus.DEFERRED, "reason": BUSY}, "waiting_since", LONGEST_DEFERRAL),
+        ({"status": JobStatus.DEFERRED, "reason": BUSY, "waiting_since": None}, "created_at", LONGEST_DEFERRAL),
+        ({"status": JobStatus.DEFERRED, "reason": DEAD_LETTER}, "updated_at", LONGEST_DEAD_LETTER),
+        ({"status": JobStatus.HELD, "reason": FULL}, "created_at", LONGEST_HOLD),
+    ],
+)
+def test_how_long_a_job_may_wait_counts_from_when_that_wait_began(changes, since, most):
+    times = {"created_at": NOON, "waiting_since": NOON + MOMENT, "updated_at": NOON + 2 * MOMENT}
+    job = job_with(**{**times, **changes})
+
+    assert longest_wait(job) == (getattr(job, since), most)
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL | {JobStatus.SUBMITTING, JobStatus.GENERATING}))
+def test_a_job_that_does_not_wait_has_no_longest_wait(status):
+    assert longest_wait(job_with(status=status)) is None

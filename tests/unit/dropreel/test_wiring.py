@@ -129,6 +129,6 @@ def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.Monk
 
     step = wiring.submit_generation()
 
-    assert (step.announcer.bus.bus, step.announcer.bus.stack) == ("orders", "shop")
+    assert (step.publisher.bus.bus, step.publisher.bus.stack) == ("orders", "shop")
     assert step.judge.allowed_buckets == {"uploads", "pictures"}
     assert step.judge.key_prefixes == {"pictures": "shop/"}

@@ -3,23 +3,29 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.ledger import Ledger
 from dropreel.answers import Accepted
 from dropreel.errors import TryAgain
 from dropreel.jobs import ImageRef, Job, job_id_of
-from dropreel.messages import Drop, Generation
-from dropreel.use_cases.announce import Announcer
+from dropreel.messages import Drop, Generation, RetryMessage
+from dropreel.spending import SpendLimit
 from dropreel.use_cases.check_status import CheckStatus
 from dropreel.use_cases.deliver_video import DeliverVideo
+from dropreel.use_cases.find_job import FindJob
 from dropreel.use_cases.judge_image import ImageJudge
+from dropreel.use_cases.note_dead_letter import NoteDeadLetter
+from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.report_failure import ReportFailure
 from dropreel.use_cases.submit_generation import LEASE, SubmitGeneration
 from dropreel.use_cases.sweep_jobs import SweepJobs
+from dropreel.use_cases.unknown_submission import UnknownSubmission
 from tests.unit.dropreel.fakes import (
     Clock,
+    Database,
     FakeBus,
+    FakeDeadLetterQueue,
     FakeImageBucket,
-    FakeJobTable,
-    FakeLedger,
     FakeProvider,
     FakeQueue,
     FakeStateMachine,
@@ -33,7 +39,7 @@ from tests.unit.dropreel.tiny_video import tiny_video
 
 DROP = Drop(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
 JOB_ID = job_id_of(DROP.image)
-GENERATION = Generation(JOB_ID, 1, "gen_1")
+GENERATION = Generation(JOB_ID, 1, "gen_1", f"{JOB_ID}-1")
 ACCEPTED = Accepted("gen_1", "created")
 STACK = {
     "prompt": "a slow push in",
@@ -45,6 +51,8 @@ STACK = {
     "sound": "true",
 }
 TIMEOUT_SECONDS = 3600
+SECONDS_LEFT = 100
+"""What SubmitGeneration has of its time when it is called."""
 
 
 @dataclass
@@ -55,8 +63,9 @@ class World:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.jobs = FakeJobTable(self.journal)
-        self.ledger = FakeLedger(self.journal, jobs=self.jobs)
+        self.database = Database(self.journal)
+        self.jobs = JobTable(self.database.client, "jobs", self.clock.pass_seconds)
+        self.ledger = Ledger(self.database.client, "jobs", "spend", SpendLimit(5000), self.clock.pass_seconds)
         self.queue = FakeQueue(self.journal)
         self.image = FakeStoredImage(self.journal, content=jpeg())
         self.images = FakeImageBucket(self.journal, stored=self.image)
@@ -65,66 +74,88 @@ class World:
         self.bus = FakeBus(self.journal)
         self.source = FakeVideoSource(self.journal, content=tiny_video())
         self.videos = FakeVideoBucket(self.journal)
-        announcer = self.announcer = Announcer(self.jobs, self.bus)
-        judge = ImageJudge(self.images, frozenset({"uploads"}), STACK, self.clock)
+        self.publisher = Publisher(self.jobs, self.bus)
+        self.unknown = UnknownSubmission(self.jobs, self.queue, self.publisher, resubmits=False, max_attempts=2)
+        self.find_job = FindJob(self.jobs, self.clock)
+        self.note_dead_letter = NoteDeadLetter(self.jobs, self.find_job, self.publisher, self.clock)
+        self.dead_letters = FakeDeadLetterQueue(self.journal)
         self.submit = SubmitGeneration(
             jobs=self.jobs,
+            find_job=self.find_job,
             ledger=self.ledger,
-            judge=judge,
+            judge=ImageJudge(self.images, frozenset({"uploads"}), STACK),
             images=self.images,
             provider=self.provider,
             queue=self.queue,
             state_machine=self.state_machine,
-            announcer=announcer,
-            max_attempts=2,
-            resubmits_ambiguous=False,
+            publisher=self.publisher,
+            unknown=self.unknown,
             now=self.clock,
             random=lambda: 0.6,
+            sleep=self.clock.pass_seconds,
         )
         self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.clock)
-        self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, announcer, self.clock)
-        self.report = ReportFailure(self.jobs, self.queue, announcer, 2, False, self.clock)
+        self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, self.publisher, self.clock)
+        self.report = ReportFailure(
+            self.jobs, self.queue, self.state_machine.status, self.publisher, 2, False, self.clock
+        )
         self.sweep = SweepJobs(
             jobs=self.jobs,
             ledger=self.ledger,
             queue=self.queue,
             state_machine=self.state_machine,
-            announcer=announcer,
+            publisher=self.publisher,
             failure=self.report,
-            max_attempts=2,
-            resubmits_ambiguous=False,
+            unknown=self.unknown,
+            dead_letters=self.dead_letters,
+            note_dead_letter=self.note_dead_letter,
             now=self.clock,
         )
 
     @property
     def job(self) -> Job:
-        return self.jobs.jobs[JOB_ID]
+        """The upload's job as the table has it."""
+        job = self.database.job(JOB_ID)
+        assert job is not None
+        return job
 
     @property
     def reserved(self) -> int:
         """What is reserved on all days, in cents."""
-        return sum(self.ledger.reserved.values())
+        return sum(self.database.reserved.values())
 
-    def has(self, **changes: Any) -> None:
+    def has(self, **changes: Any) -> Job:
         """Let the table hold the upload's job with these fields."""
-        self.jobs.jobs[JOB_ID] = job_with(job_id=JOB_ID, **changes)
+        self.database.put(job_with(job_id=JOB_ID, **changes))
+        return self.job
+
+    def limit(self, cents: int | None) -> None:
+        """Let the day's limit be so many cents."""
+        self.ledger = replace(self.ledger, limit=SpendLimit(cents))
+        self.submit = replace(self.submit, ledger=self.ledger)
+        self.sweep = replace(self.sweep, ledger=self.ledger)
+
+    def run(self, message: Drop | RetryMessage = DROP, seconds_left: float = SECONDS_LEFT) -> str:
+        """Let SubmitGeneration take a message."""
+        return self.submit.run(message, seconds_left)
 
     def comes_again(self) -> str:
         """Let the oldest of our own messages arrive when it is due."""
         message, delay = self.queue.sent.pop(0)
         self.clock.pass_seconds(delay)
-        return self.submit.run(message)
+        return self.run(message)
 
     def allows_resubmitting(self, max_attempts: int = 2) -> None:
         """Let the owner choose to submit again what may have been paid."""
-        self.submit = replace(self.submit, resubmits_ambiguous=True, max_attempts=max_attempts)
-        self.sweep = replace(self.sweep, resubmits_ambiguous=True, max_attempts=max_attempts)
+        self.unknown = replace(self.unknown, resubmits=True, max_attempts=max_attempts)
+        self.submit = replace(self.submit, unknown=self.unknown)
+        self.sweep = replace(self.sweep, unknown=self.unknown)
 
     def delivered_again(self) -> None:
         """Let the queue bring the same message again, as often and as late as it likes."""
         for _ in range(3):
             self.clock.pass_seconds(LEASE.total_seconds() + 1)
             try:
-                self.submit.run(DROP)
+                self.run()
             except TryAgain:
                 continue

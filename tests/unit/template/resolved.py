@@ -74,10 +74,12 @@ def resources(**given: str) -> dict[str, Any]:
 
 
 def statements(role: str, **given: str) -> list[dict[str, Any]]:
-    """Return what a role may do."""
-    (policy,) = resources(**given)[f"{role}Role"]["Properties"]["Policies"]
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return found
+    """Return what a role may do: by its own policy, and by those that stand apart from it."""
+    there = resources(**given)
+    policies = list(there[f"{role}Role"]["Properties"]["Policies"])
+    apart = (one["Properties"] for one in there.values() if one["Type"] == "AWS::IAM::Policy")
+    policies += [policy for policy in apart if f"{role}Role" in policy["Roles"]]
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def as_list(value: Any) -> list[Any]:

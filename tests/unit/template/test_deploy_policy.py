@@ -22,7 +22,7 @@ NOT_NEEDED = (
     "lambda:PassCapacityProvider", "lambda:AssociateRuntimeAlias", "logs:*LogDelivery", "logs:*DataProtectionPolicy",
     "logs:*IndexPolicy", "logs:*ResourcePolicy", "logs:*KmsKey", "logs:PutBearerTokenAuthentication",
     "logs:PutLogGroupDeletionProtection", "logs:*LogStream*", "logs:PutLogEvents", "secretsmanager:*Replicat*",
-    "sns:PutDataProtectionPolicy", "kms:*",
+    "sns:PutDataProtectionPolicy", "kms:*", "iam:*UserPolicy", "iam:*GroupPolicy",
 )  # fmt: skip
 
 

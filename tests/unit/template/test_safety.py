@@ -254,6 +254,19 @@ def test_the_function_hears_of_the_prefix():
     assert (variables["EXISTING_UPLOADS_BUCKET_NAME"], variables["UPLOADS_PREFIX"]) == ("pictures", "shop/")
 
 
+def test_who_asks_for_an_executions_status_may_see_the_stacks_own_executions_alone():
+    may = {
+        role: [one["Resource"] for one in statements(role) if "states:DescribeExecution" in as_list(one["Action"])]
+        for role in ("SubmitGeneration", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs")
+    }
+    own = "arn:aws:states:eu-central-1:123456789012:execution:GenerateVideoStateMachine.Name:*"
+
+    assert {role: resources for role, resources in may.items() if resources} == {
+        "ReportFailure": [own],
+        "SweepJobs": [own],
+    }
+
+
 def test_no_permission_is_for_everything():
     roles = [name.removesuffix("Role") for name in of_type("AWS::IAM::Role")]
     found = {role: [one["Resource"] for one in statements(role, **EVERYTHING)] for role in roles}

@@ -1,106 +1,256 @@
-"""What must outlast what: functions, leases, messages, retries and retention."""
+"""What must outlast what: one table of time-outs, leases, limits and retentions, read from the template and the code."""
 
+import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from dropreel.adapters.image_bucket import PRESIGN_SECONDS
-from dropreel.adapters.ledger import MAX_GIVE_BACK_TRIES, MAX_PAUSE_SECONDS, MAX_TRIES
-from dropreel.adapters.provider_api import SUBMIT_SECONDS
-from dropreel.use_cases.submit_generation import LEASE
-from dropreel.use_cases.sweep_jobs import QUIET
+from dropreel.adapters.ledger import MAX_RELEASE_TRIES
+from dropreel.adapters.provider_api import POLL_SECONDS, POLL_TIMEOUT, SUBMIT_SECONDS, SUBMIT_TIMEOUT
+from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES
+from dropreel.adapters.video_source import DOWNLOAD_SECONDS
+from dropreel.use_cases.submit_generation import KEEP_SECONDS, LEASE, NEEDED
+from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, QUIET
+from dropreel.waiting import LONGEST_SECONDS
+from tests.unit.dropreel.world import World
 from tests.unit.template.resolved import ROOT, resources, written
 
-DAY = 86_400
+MINUTE, DAY = 60, 86_400
 
 
-def properties(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = resources()[name]["Properties"]
-    return found
+class Limit(NamedTuple):
+    """A value and its bounds, both allowed themselves. Times are in seconds; the rest are counts."""
+
+    name: str
+    at_least: float
+    value: float
+    at_most: float
+    why: str
 
 
-@pytest.fixture
-def function_seconds() -> int:
-    seconds: int = properties("SubmitGenerationFunction")["Timeout"]
-    return seconds
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the properties of the stack's resources of one type, by name."""
+    return {name: one["Properties"] for name, one in resources().items() if one["Type"] == kind}
 
 
-@pytest.fixture
-def hidden_seconds() -> int:
-    seconds: int = properties("SubmissionQueue")["VisibilityTimeout"]
-    return seconds
+def seconds_of(schedule: str) -> int:
+    """Return the seconds between two events of a schedule: 300 for `rate(5 minutes)`."""
+    found = re.fullmatch(r"rate\((\d+) minutes?\)", schedule)
+    assert found, f"{schedule} is not a rate in minutes"
+    return int(found[1]) * MINUTE
 
 
-def test_the_function_has_time_for_the_post_and_the_ledgers_longest_pauses(function_seconds):
-    pauses = (MAX_TRIES + MAX_GIVE_BACK_TRIES) * MAX_PAUSE_SECONDS
-
-    assert function_seconds == 100
-    assert pauses + SUBMIT_SECONDS < function_seconds
-
-
-def test_the_images_address_outlives_the_function_and_the_providers_own_queue(function_seconds):
-    """It is signed before the claim, and the provider may fetch the image only when the generation's turn comes."""
-    queued_seconds = 30 * 60
-
-    assert function_seconds + queued_seconds < PRESIGN_SECONDS
-    assert PRESIGN_SECONDS == 3600  # an hour at most: the address is a secret that anybody can use
-
-
-def test_a_lease_outlives_the_function_and_ends_before_its_message_comes_again(function_seconds, hidden_seconds):
-    assert function_seconds + 30 <= LEASE.total_seconds() < hidden_seconds
-
-
-def test_a_message_is_hidden_six_times_as_long_as_the_function_may_run(function_seconds, hidden_seconds):
-    assert hidden_seconds == 6 * function_seconds
-
-
-def test_the_sweeper_reminds_no_sooner_than_the_message_itself_comes_again(hidden_seconds):
-    assert QUIET.total_seconds() >= hidden_seconds
-
-
-def test_the_handler_knows_the_last_receive():
+def last_receive() -> int:
+    """Return MAX_RECEIVES as it stands in the handler: importing a handler would start its function."""
     handler = (ROOT / "functions" / "submit_generation" / "handler.py").read_text(encoding="utf-8")
-    (last,) = re.findall(r"^MAX_RECEIVES = (\d+)", handler, re.MULTILINE)  # importing it would start the function
-
-    assert properties("SubmissionQueue")["RedrivePolicy"]["maxReceiveCount"] == int(last)
-
-
-def test_a_message_has_days_left_in_the_dead_letter_queue():
-    """SQS counts a message's age from its first queue on."""
-    waits = properties("SubmissionQueue")["MessageRetentionPeriod"]
-    dead = properties("DeadLetterQueue")["MessageRetentionPeriod"]
-
-    assert (waits, dead) == (10 * DAY, 14 * DAY)
-    assert properties("FailedInvocationsQueue")["MessageRetentionPeriod"] == 14 * DAY
+    (last,) = re.findall(r"^MAX_RECEIVES = (\d+)", handler, re.MULTILINE)
+    return int(last)
 
 
-def test_a_sweep_that_failed_is_not_tried_again_while_the_next_one_runs():
-    config = properties("SweepJobsFunction")["EventInvokeConfig"]
+def passes_of_a_sweep() -> int:
+    """Return the passes of one sweep: the release of held jobs, the dead letters, and each kind of waiting job."""
+    return len(World().sweep.passes()) + 2
 
-    assert config["MaximumRetryAttempts"] == 0
-    assert config["MaximumEventAgeInSeconds"] <= 300
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+QUEUES = of_type("AWS::SQS::Queue")
+TIMEOUTS = {name: one.get("Timeout", written()["Globals"]["Function"]["Timeout"]) for name, one in FUNCTIONS.items()}
+STATES = json.loads((ROOT / "statemachine" / "generate_video.asl.json").read_text(encoding="utf-8"))["States"]
+TASKS = [
+    (name, state["Resource"].removeprefix("${").removesuffix("Arn}"), state["TimeoutSeconds"])
+    for name, state in STATES.items()
+    if state["Type"] == "Task"
+]
+SOURCES = [
+    (name, event["Properties"]["Queue"].removesuffix(".Arn"), event["Properties"])
+    for name, one in FUNCTIONS.items()
+    for event in one.get("Events", {}).values()
+    if event["Type"] == "SQS"
+]
+REDRIVES = [
+    (name, one, one["RedrivePolicy"]["deadLetterTargetArn"].removesuffix(".Arn"))
+    for name, one in QUEUES.items()
+    if "RedrivePolicy" in one
+]
+
+SUBMIT, CHECK, DELIVER, SWEEP = (
+    TIMEOUTS[f"{step}Function"] for step in ("SubmitGeneration", "CheckStatus", "DeliverVideo", "SweepJobs")
+)
+HIDDEN = QUEUES["SubmissionQueue"]["VisibilityTimeout"]
+MAX_RECEIVES = QUEUES["SubmissionQueue"]["RedrivePolicy"]["maxReceiveCount"]
+LEASE_SECONDS, QUIET_SECONDS = LEASE.total_seconds(), QUIET.total_seconds()
+PASSES = passes_of_a_sweep()
+SWEPT = FUNCTIONS["SweepJobsFunction"]
+SWEEP_EVERY = seconds_of(SWEPT["Events"]["Schedule"]["Properties"]["Schedule"])
+LEDGER_PAUSES = (MAX_TRIES + MAX_RELEASE_TRIES) * MAX_PAUSE_SECONDS
+
+SUBMISSION = [
+    Limit(
+        "a whole POST", sum(SUBMIT_TIMEOUT), SUBMIT_SECONDS, SUBMIT / 2,
+        "It has time to connect and for one long pause of the provider, and leaves half of the function's time to write "
+        "down what the answer was: what is not written down becomes unknown.",
+    ),
+    Limit(
+        "Submit Generation's time-out", SUBMIT_SECONDS + LEDGER_PAUSES, SUBMIT, HIDDEN / 6,
+        "The POST and the ledger's longest pauses fit into it; AWS hides a message at least 6 times as long.",
+    ),
+    Limit(
+        "the lease after the function", SUBMIT + 30, LEASE_SECONDS, 2 * SUBMIT,
+        "A function that still runs holds its claim, with a margin for clocks that differ; what was interrupted is settled "
+        "no later than needed.",
+    ),
+    Limit(
+        "the lease before the message", 0, LEASE_SECONDS, HIDDEN - MINUTE,
+        "A message that comes again finds the lease over and can settle the job. Else that costs a second receive.",
+    ),
+    Limit(
+        "what a submission needs", SUBMIT_SECONDS + 20, NEEDED.total_seconds(), SUBMIT - 20,
+        "The POST fits into it, and 20 s for its id; the image is read before, in the 20 s that are left of the function.",
+    ),
+    Limit(
+        "what is left to write an id", 15, KEEP_SECONDS, SUBMIT - SUBMIT_SECONDS,
+        "A call that DynamoDB does not answer takes up to 15 s; the start of the execution follows it.",
+    ),
+    Limit(
+        "until a message counts as lost", MAX_RECEIVES * HIDDEN, MESSAGE_LOST.total_seconds(), 2 * MAX_RECEIVES * HIDDEN,
+        "Its last receive comes before, and says that it is a dead letter: another message would overtake it unseen.",
+    ),
+    Limit(
+        "the sweeper's quiet time", HIDDEN, QUIET_SECONDS, 15 * MINUTE,
+        "The sweeper does not send a message that the queue still hides; a job that nothing works on is found within "
+        "15 minutes and one pace of the sweeper.",
+    ),
+    Limit(
+        "MAX_RECEIVES of the handler", MAX_RECEIVES, last_receive(), MAX_RECEIVES,
+        "The handler notes on the job that its message goes to the dead-letter queue at exactly the last receive.",
+    ),
+    Limit(
+        "the presigned address", SUBMIT + 30 * MINUTE, PRESIGN_SECONDS, 60 * MINUTE,
+        "The provider may fetch the image half an hour after the function has ended. It is a bearer token, and dies with the "
+        "role's credentials: an hour at most.",
+    ),
+]  # fmt: skip
+
+GENERATION = [
+    Limit(
+        "a whole poll", sum(POLL_TIMEOUT), POLL_SECONDS, CHECK - 10,
+        "It has time to connect and for one long pause of the provider; 10 s are left to read the key and count the poll.",
+    ),
+    Limit(
+        "a whole download", 10 * MINUTE, DOWNLOAD_SECONDS, DELIVER - POLL_SECONDS - MINUTE,
+        "2 GiB over a line of 30 Mbit/s take 10 minutes. A poll for a fresh address comes before it; after it, a minute is "
+        "left to end or to abort the upload.",
+    ),
+    *(
+        Limit(
+            f"the state {name}", TIMEOUTS[function] + 10, seconds, TIMEOUTS[function] + MINUTE,
+            "The function ends by itself, a cold start counted: else the state tries again while it still works. "
+            "A function that is lost is not waited for longer than needed.",
+        )
+        for name, function, seconds in TASKS
+    ),
+]  # fmt: skip
+
+SWEEPER = [
+    Limit(
+        "one pass of the sweeper", 20, PASS.total_seconds(), MINUTE,
+        "Thousands of jobs can wait in one way, and each of them costs some milliseconds.",
+    ),
+    Limit(
+        "Sweep Jobs' time-out", PASSES * PASS.total_seconds() + 20, SWEEP, SWEEP_EVERY - 30,
+        "All passes fit into it, with what the last job of each takes; it has ended when the next sweep begins.",
+    ),
+    Limit(
+        "the sweeper's pace", SWEEP + 30, SWEEP_EVERY, 5 * MINUTE,
+        "No two sweeps at a time; the pages say that the sweeper comes every five minutes.",
+    ),
+    Limit(
+        "a failed sweep's retries", 0, SWEPT["EventInvokeConfig"]["MaximumRetryAttempts"], 0,
+        "The next sweep comes anyway: a retry would run beside it.",
+    ),
+    Limit(
+        "a late sweep's age", MINUTE, SWEPT["EventInvokeConfig"]["MaximumEventAgeInSeconds"], SWEEP_EVERY,
+        "Once the next sweep is due, the one before it has nothing to do.",
+    ),
+]  # fmt: skip
+
+EVERY_SOURCE = [
+    limit
+    for function, queue, source in SOURCES
+    for limit in (
+        Limit(
+            f"the batch of {function}", 1, source["BatchSize"], 1,
+            "One image, one invocation: an image that fails does not bring the others back.",
+        ),
+        Limit(
+            f"how long {queue} hides a message", 6 * TIMEOUTS[function], QUEUES[queue]["VisibilityTimeout"],
+            9 * TIMEOUTS[function],
+            "AWS's advice for a function behind a queue; an interrupted image comes again no later than needed.",
+        ),
+    )
+]  # fmt: skip
+
+EVERY_QUEUE = [
+    *(
+        Limit(
+            f"the retention of {name}", 4 * DAY, one["MessageRetentionPeriod"], 14 * DAY,
+            "Four days are SQS's default and outlast a long week-end; 14 are its limit.",
+        )
+        for name, one in QUEUES.items()
+    ),
+    *(
+        limit
+        for name, one, dead in REDRIVES
+        for limit in (
+            Limit(
+                f"the receives of {name}", 5, one["RedrivePolicy"]["maxReceiveCount"], 10,
+                "AWS's advice: fewer make dead letters of short faults. What fails ten times fails for good.",
+            ),
+            Limit(
+                f"the longest wait in {name}",
+                LONGEST_SECONDS + one["RedrivePolicy"]["maxReceiveCount"] * one["VisibilityTimeout"],
+                one["MessageRetentionPeriod"] - 4 * DAY,
+                14 * DAY,
+                "A message outlives its longest delay and all of its receives, in a queue that stood still for four days.",
+            ),
+            Limit(
+                f"what {dead} adds to {name}", 4 * DAY,
+                QUEUES[dead]["MessageRetentionPeriod"] - one["MessageRetentionPeriod"], 10 * DAY,
+                "SQS counts a message's age from its first queue on: the oldest dead letter still has four days.",
+            ),
+        )
+    ),
+]  # fmt: skip
+
+EVERY_FUNCTION = [
+    Limit(f"the time-out of {name}", 10, seconds, 900, "A cold start fits into it; 900 is Lambda's limit.")
+    for name, seconds in TIMEOUTS.items()
+]
+
+LIMITS = [*SUBMISSION, *GENERATION, *SWEEPER, *EVERY_SOURCE, *EVERY_QUEUE, *EVERY_FUNCTION]
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+def test_a_time_or_count_keeps_its_bounds(limit: Limit) -> None:
+    assert limit.at_least <= limit.value <= limit.at_most, limit.why
+
+
+def test_every_task_source_and_queue_stands_in_the_table() -> None:
+    assert [name for name, _, _ in TASKS] == ["Check Status", "Deliver Video", "Report Failure"]
+    assert ("SubmitGenerationFunction", "SubmissionQueue") in [(function, queue) for function, queue, _ in SOURCES]
+    assert ("SubmissionQueue", "DeadLetterQueue") in [(name, dead) for name, _, dead in REDRIVES]
+    assert len({limit.name for limit in LIMITS}) == len(LIMITS)
 
 
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        ("reliability.md", f"a lease of {LEASE.total_seconds():.0f} s"),
-        ("scale.md", f"message comes back after {properties('SubmissionQueue')['VisibilityTimeout']} s"),
-        ("scale.md", f"at most {properties('SubmissionQueue')['MessageRetentionPeriod'] // DAY} days in the queue"),
+        ("reliability.md", f"a lease of {LEASE_SECONDS:.0f} s"),
+        ("scale.md", f"message comes back after {HIDDEN} s"),
+        ("scale.md", f"at most {QUEUES['SubmissionQueue']['MessageRetentionPeriod'] // DAY} days in the queue"),
     ],
 )
-def test_the_pages_say_these_times(page, sentence):
+def test_the_pages_say_these_times(page: str, sentence: str) -> None:
     assert sentence in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
-
-
-def test_every_function_says_its_time_out_or_has_the_common_one():
-    common = written()["Globals"]["Function"]["Timeout"]
-    own = {
-        name: one["Properties"].get("Timeout", common)
-        for name, one in resources().items()
-        if one["Type"] == "AWS::Serverless::Function"
-    }
-
-    assert all(0 < seconds <= 900 for seconds in own.values())
-    assert own["SweepJobsFunction"] < 300

@@ -1,245 +1,133 @@
-"""The job table: one item a job, changed only by conditional writes, so that two workers never both believe they hold it."""
+"""The job table: a job, each of its submissions and its generation, a row each.
 
-from collections.abc import Iterator
+| `job_id` | `row` | what it is |
+|---|---|---|
+| the job's id | `job` | the job as it stands |
+| the job's id | `attempt#01#0000` | one submission: the attempt, and how many messages of ours it had had at its claim |
+| `generation#<id>` | `generation` | which job holds this generation: never two |
+| `picture-<24 hex digits>` | `picture` | which job has claimed this picture (`fingerprints.Picture`) |
+
+A job is saved on one condition: nobody has changed it since it was read (its `version`). A submission's row must be new
+when the job is claimed, and is never deleted, so that one message can lead to one POST at most, whatever else is wrong.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dropreel.adapters.attribute_values import attribute_value, value_of
+from dropreel.adapters.transactions import transact
 from dropreel.jobs import (
-    A_PERSON,
-    DEAD_LETTER,
-    TELLING,
-    TERMINAL,
+    Attempt,
+    Charge,
+    EventType,
+    Image,
     Job,
     JobStatus,
-    Money,
     PollFaultNote,
-    Reason,
     VideoObject,
+    attempt_after,
 )
 from dropreel.next_steps import next_step
+from dropreel.options import Options
+from dropreel.reasons import Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 WAITING_INDEX = "waiting"
 """Job ids by what they wait for, oldest first: only jobs that somebody has still to work on are in it."""
+JOB_ROW = "job"
 
 
 @dataclass(frozen=True)
 class JobTable:
-    """Reads and writes jobs. Every method raises botocore's ClientError on a fault of DynamoDB."""
+    """Reads and saves jobs. Every method raises botocore's ClientError on a fault of DynamoDB."""
 
     client: "DynamoDBClient"
     table: str
+    sleep: Callable[[float], None] = time.sleep
 
     def get(self, job_id: str) -> Job | None:
         """Return the job as it stands now (a consistent read), or None."""
-        answer = self.client.get_item(TableName=self.table, Key=_key(job_id), ConsistentRead=True)
-        return _job(answer["Item"]) if "Item" in answer else None
+        answer = self.client.get_item(TableName=self.table, Key=key_of(job_id, JOB_ROW), ConsistentRead=True)
+        return _job(value_of({"M": answer["Item"]})) if "Item" in answer else None
 
-    def create(self, job: Job, event: str) -> Job | None:
-        """Write a job that is not submitted now (`rejected` or `held`), with its event still to be sent. None: the job exists."""
-        return self._update(
-            job.job_id,
-            attributes_of(job),
-            condition="attribute_not_exists(job_id) OR (#status = :deferred AND #options = :none)",
-            values={":deferred": JobStatus.DEFERRED, ":none": {}},
-            event=event,
-        )
+    def save(self, before: Job | None, after: Job) -> Job | None:
+        """Save a transition, and with it the row of its submission and of the generation that it now holds.
 
-    def hold(self, job: Job, reason: Reason, at: datetime, event: str) -> Job | None:
-        """Hold a deferred job until there is money, and tell of it once an attempt. None: it is not deferred any more."""
-        changes = {
-            "status": JobStatus.HELD,
-            "updated_at": at,
-            **reason_attributes(replace(job, status=JobStatus.HELD, reason=reason)),
-            "held_in_attempt": job.attempt,
-            "sent_at": None,
-            "sends": 0,
-        }
-        untold = event if job.held_in_attempt != job.attempt else None
-        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.DEFERRED), untold)
-
-    def defer_next_attempt(self, job: Job, reason: Reason, money: Money, at: datetime) -> Job | None:
-        """Make a job ready for its next attempt. None: it is not as it was read any more, or owes an event of this one."""
-        changes = {
-            "status": JobStatus.DEFERRED,
-            "attempt": job.attempt + 1,
-            "defers": 0,
-            "retry_at": None,
-            "sent_at": None,
-            "sends": 0,
-            "deferred_since": at,
-            "deferred_reason": None,
-            **reason_attributes(replace(job, status=JobStatus.DEFERRED, reason=reason, money=money)),
-            "money": money,
-            "generation_id": None,
-            "submitted_at": None,
-            "watched_since": None,
-            "resumes": 0,
-            "updated_at": at,
-        }
-        return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, job.status))
-
-    def note_deferral(self, job: Job, event: str) -> Job | None:
-        """Owe the event that a job waits, once an attempt. None: it does not wait any more, or that was noted before."""
-        changes = {"deferred_reason": reason_json(job.reason)}
-        condition = OURS + " AND deferred_reason = :none"
-        return self._update(job.job_id, changes, condition, {**ours(job, JobStatus.DEFERRED), ":none": None}, event)
-
-    def note_sent(self, job: Job, at: datetime) -> Job | None:
-        """Write that a waiting job's message is about to be sent once more. None: it has changed since it was read."""
-        changes = {"sent_at": at, "sends": job.sends + 1}
-        return self._update(job.job_id, changes, OURS, ours(job, job.status))
-
-    def note_taken(self, job: Job) -> None:
-        """Write that the message that was sent of a waiting job has come, and that the job waits on."""
-        self._update(job.job_id, {"sent_at": None, "sends": 0}, OURS, ours(job, job.status))
-
-    def note_dead_letter(self, job: Job, at: datetime, event: str | None = None) -> Job | None:
-        """Say on a job that its message is in the dead-letter queue, creating the job if need be. None: it is under way.
-
-        `event`: what its owner is still to be sent about that; until then the sweeper finds the job.
+        `before`: the job as it was read, None for a job that must not exist yet. Return the job with its new version.
+        None: somebody has changed it, or another job holds the generation; read again.
         """
-        changes = {**attributes_of(job), "status": JobStatus.DEFERRED, "updated_at": at}
-        return self._update(
-            job.job_id,
-            changes if event is not None or job.pending_events else {**changes, "waiting": A_PERSON},
-            condition="attribute_not_exists(job_id) OR #status = :deferred",
-            values={":deferred": JobStatus.DEFERRED},
-            event=event,
-        )
+        updates = job_updates(self.table, before, after)
+        if len(updates) > 1:
+            if transact(self.client, updates, self.sleep) is not None:
+                return None
+        else:
+            try:
+                self.client.update_item(**updates[0])
+            except self.client.exceptions.ConditionalCheckFailedException:
+                return None
+        return replace(after, version=after.version + 1)
 
-    def record_accepted(
-        self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str
-    ) -> Job | None:
-        """Write down what was paid for, with its event still to be sent. None: the job is no longer ours."""
-        changes = {
-            "status": JobStatus.GENERATING,
-            "generation_id": generation_id,
-            "provider_status": provider_status,
-            "submitted_at": at,
-            "watched_since": at,
-            "updated_at": at,
-            "money": Money.SPENT,
-            "reason": None,
-            "next_step": None,
-        }
-        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.SUBMITTING), event)
-
-    def record_poll(self, job: Job, provider_status: str, at: datetime) -> Job | None:
-        """Count one poll and keep what the provider said. None: the job is no longer generating."""
-        changes = {"provider_status": provider_status, "updated_at": at, "not_found_polls": 0}
-        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.GENERATING), add={"polls": 1})
-
-    def record_poll_fault(self, job: Job, message: str, at: datetime, *, not_found: bool) -> Job | None:
-        """Count one poll that told nothing and keep what happened. None: the job is no longer generating."""
-        changes = {
-            "updated_at": at,
-            "not_found_polls": job.not_found_polls + 1 if not_found else 0,
-            "last_fault": {"message": message, "at": at},
-        }
-        counts = {"polls": 1, "poll_faults": 1}
-        return self._update(job.job_id, changes, OURS, ours(job, JobStatus.GENERATING), add=counts)
-
-    def resume(self, job: Job, at: datetime) -> Job | None:
-        """Let a failed job's paid generation be watched again. None: it has changed since it was read, or owes an event."""
-        changes = {
-            "status": JobStatus.GENERATING,
-            "watched_since": at,
-            "resumes": job.resumes + 1,
-            "not_found_polls": 0,
-            "updated_at": at,
-            "reason": None,
-            "next_step": None,
-        }
-        return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, JobStatus.FAILED))
-
-    def adopt(self, job: Job, generation_id: str, provider_status: str, at: datetime, event: str) -> Job | None:
-        """Give an unknown job the generation that was paid for. None: it has changed since it was read, or owes an event."""
-        changes = {
-            "status": JobStatus.GENERATING,
-            "generation_id": generation_id,
-            "provider_status": provider_status,
-            "submitted_at": job.updated_at,
-            "watched_since": at,
-            "updated_at": at,
-            "money": Money.SPENT,
-            "reason": None,
-            "next_step": None,
-        }
-        return self._update(job.job_id, changes, OURS_AND_TOLD, ours(job, JobStatus.UNKNOWN), event)
-
-    def finish(
-        self,
-        job: Job,
-        status: JobStatus,
-        at: datetime,
-        event: str,
-        reason: Reason | None = None,
-        money: Money | None = None,
-        video: VideoObject | None = None,
-        warnings: tuple[str, ...] | None = None,
-    ) -> Job | None:
-        """End a job, with its event still to be sent. None: it has changed since it was read."""
-        after = replace(job, status=status, reason=reason, money=money or job.money)
-        changes: dict[str, Any] = {"status": status, **reason_attributes(after), "updated_at": at}
-        if money is not None:
-            changes["money"] = money
-        if video is not None:
-            changes["video"] = asdict(video)
-        if warnings is not None:
-            changes["warnings"] = list(warnings)
-        return self._update(job.job_id, changes, OURS, ours(job, job.status), event)
-
-    def event_sent(self, job: Job, event: str) -> None:
-        """Cross out an event that has reached the bus; a job that has ended and told all waits for nothing any more.
-
-        A job that has gone on since (another attempt, a resume) may owe another event of the same type: that one stays.
-        """
+    def discard(self, job: Job) -> bool:
+        """Delete a job that was never claimed and of which nothing was published. False: somebody has changed it."""
         try:
-            answer = self.client.update_item(
+            self.client.delete_item(
                 TableName=self.table,
-                Key=_key(job.job_id),
-                UpdateExpression="DELETE pending_events :event",
-                ConditionExpression="attempt = :attempt AND resumes = :resumes",
-                ExpressionAttributeValues={
-                    ":event": attribute_value({event}),
-                    ":attempt": attribute_value(job.attempt),
-                    ":resumes": attribute_value(job.resumes),
-                },
-                ReturnValues="ALL_NEW",
+                Key=key_of(job.job_id, JOB_ROW),
+                ConditionExpression="version = :read",
+                ExpressionAttributeValues={":read": attribute_value(job.version)},
             )
         except self.client.exceptions.ConditionalCheckFailedException:
-            return
-        now = _job(answer["Attributes"])
-        if now.is_terminal and not now.pending_events:
-            self.told(job.job_id)
-        if now.is_dead_letter and not now.pending_events:
-            self.leave_to_a_person(job.job_id)
+            return False
+        return True
 
-    def told(self, job_id: str) -> None:
-        """Take a job that owes no event any more out of what waits."""
+    def count_poll(
+        self, job: Job, at: datetime, *, provider_status: str | None = None, fault: str | None = None, **since: Any
+    ) -> None:
+        """Count one poll, and keep what the provider said or what went wrong. It changes nothing that a save depends on.
+
+        `since`: `not_found_since` as it is now. Nothing is counted of a job that is not generating any more.
+        """
+        changes: dict[str, Any] = {"updated_at": at, **since}
+        if provider_status is not None:
+            changes["provider_status"] = provider_status
+        counts = {"polls": 1}
+        if fault is not None:
+            changes["last_fault"] = {"message": fault, "at": at}
+            counts["poll_faults"] = 1
+        update = _update(self.table, key_of(job.job_id, JOB_ROW), changes, counts)
+        update["ConditionExpression"] = "#status = :generating AND generation_id = :generation_id"
+        update["ExpressionAttributeNames"]["#status"] = "status"
+        update["ExpressionAttributeValues"] |= {
+            ":generating": attribute_value(JobStatus.GENERATING),
+            ":generation_id": attribute_value(job.generation_id),
+        }
         with suppress(self.client.exceptions.ConditionalCheckFailedException):
-            self.client.update_item(
-                TableName=self.table,
-                Key=_key(job_id),
-                UpdateExpression="REMOVE waiting",
-                ConditionExpression="waiting = :telling AND attribute_not_exists(pending_events)",
-                ExpressionAttributeValues={":telling": attribute_value(TELLING)},
-            )
+            self.client.update_item(**update)
 
-    def leave_to_a_person(self, job_id: str) -> None:
-        """Take a job whose message is a dead letter, and whose owner was told so, out of what the sweeper looks at."""
-        condition = "#status = :deferred AND reason.code = :dead AND attribute_not_exists(pending_events)"
-        values = {":deferred": JobStatus.DEFERRED, ":dead": DEAD_LETTER}
-        self._update(job_id, {"waiting": A_PERSON}, condition, values)
+    def holder_of(self, generation_id: str) -> str | None:
+        """Return the id of the job that holds a generation, or None."""
+        key = key_of(_generation_id(generation_id), "generation")
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        return answer["Item"]["claimed_by"]["S"] if "Item" in answer else None
+
+    def history(self, job_id: str) -> list[dict[str, Any]]:
+        """Return all rows of a job, the submissions in their order and then the job: its whole story, by one query."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="job_id = :job_id",
+            ExpressionAttributeValues={":job_id": attribute_value(job_id)},
+            ConsistentRead=True,
+        )
+        return [value_of({"M": item}) for page in pages for item in page["Items"]]
 
     def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
-        """Yield the ids of the jobs that wait in a status (or for telling) and were created until a time, oldest first.
+        """Yield the ids of the jobs that wait for something (`Job.waits_for`) and were created until a time, oldest first.
 
         The index lags behind: read each job again before acting on it.
         """
@@ -253,175 +141,136 @@ class JobTable:
             for item in page["Items"]:
                 yield item["job_id"]["S"]
 
-    def _update(
-        self,
-        job_id: str,
-        changes: dict[str, Any],
-        condition: str,
-        values: dict[str, Any] | None = None,
-        event: str | None = None,
-        add: dict[str, int] | None = None,
-    ) -> Job | None:
-        update = job_update(self.table, job_id, changes, condition, values, event, add)
-        try:
-            answer = self.client.update_item(**update, ReturnValues="ALL_NEW")
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return None
-        return _job(answer["Attributes"])
+
+def key_of(job_id: str, row: str) -> dict[str, Any]:
+    """Return the key of a row."""
+    return {"job_id": attribute_value(job_id), "row": attribute_value(row)}
 
 
-def job_update(
-    table: str,
-    job_id: str,
-    changes: dict[str, Any],
-    condition: str,
-    values: dict[str, Any] | None = None,
-    event: str | None = None,
-    add: dict[str, int] | None = None,
-) -> Any:
-    """Return the arguments of one conditional update of a job, for `update_item` or as part of a transaction.
+def job_updates(table: str, before: Job | None, after: Job) -> list[Any]:
+    """Return what saving a transition writes: the job first, then its submission's row and its generation's, if they change."""
+    updates = [_job_update(table, before, after)]
+    attempt = None if before is None else attempt_after(before, after)
+    if attempt is not None:
+        updates.append(_attempt_update(table, after, attempt))
+    if after.generation_id is not None and (before is None or before.generation_id is None):
+        updates.append(_generation_update(table, after))
+    return updates
 
-    A job that changes its status changes what it waits for with it: the status, or `TELLING` at its end, or what `changes` says.
-    """
-    if "status" in changes:
-        status = JobStatus(changes["status"])
-        changes = {"waiting": TELLING if status in TERMINAL else status.value, **changes}
-    names = {"#status": "status"} if "#status" in condition else {}
-    bound = {name: attribute_value(value) for name, value in (values or {}).items()}
-    sets, adds = [], []
-    for name, value in changes.items():
-        names[f"#{name}"] = name
-        bound[f":{name}_new"] = attribute_value(value)
-        sets.append(f"#{name} = :{name}_new")
-    for name, number in (add or {}).items():
-        names[f"#{name}"] = name
-        bound[f":{name}_add"] = attribute_value(number)
-        adds.append(f"#{name} :{name}_add")
-    if event is not None:
-        bound[":event"] = attribute_value({event})
-        adds.append("pending_events :event")
+
+def _job_update(table: str, before: Job | None, after: Job) -> dict[str, Any]:
+    """Return the update of the attributes that differ, on condition of the version that was read."""
+    old, new = {} if before is None else item_of(before), item_of(after)
+    changes = {name: new.get(name) for name in {**old, **new} if old.get(name) != new.get(name)}
+    update = _update(table, key_of(after.job_id, JOB_ROW), changes, {"version": 1})
+    if before is None:
+        update["ConditionExpression"] = "attribute_not_exists(job_id)"
+    else:
+        update["ConditionExpression"] = "version = :read"
+        update["ExpressionAttributeValues"][":read"] = attribute_value(before.version)
+    return update
+
+
+def _attempt_update(table: str, job: Job, attempt: Attempt) -> dict[str, Any]:
+    """Return the update of a submission's row. A claim's must be new."""
+    changes: dict[str, Any] = {
+        "attempt": attempt.attempt,
+        "requeues": attempt.requeues,
+        "status": attempt.status,
+        "charge": attempt.charge,
+        "generation_id": attempt.generation_id,
+        "reason": None if attempt.reason is None else attempt.reason.as_json(),
+        "updated_at": attempt.at,
+    }
+    is_claim = attempt.status is JobStatus.SUBMITTING
+    if is_claim:
+        changes |= {"claimed_at": attempt.at, "day": job.reserved_day, "cost_cents": job.cost_cents}
+    row = f"attempt#{attempt.attempt:02}#{attempt.requeues:04}"
+    update = _update(table, key_of(job.job_id, row), changes, {"version": 1})
+    if is_claim:
+        update["ConditionExpression"] = "attribute_not_exists(job_id)"
+    return update
+
+
+def _generation_update(table: str, job: Job) -> dict[str, Any]:
+    """Return the update by which a job comes to hold a generation that no other job holds."""
+    key = key_of(_generation_id(job.generation_id or ""), "generation")
+    update = _update(table, key, {"claimed_by": job.job_id, "attempt": job.attempt}, {"version": 1})
+    update["ConditionExpression"] = "attribute_not_exists(claimed_by) OR claimed_by = :claimed_by"
+    return update
+
+
+def _generation_id(generation_id: str) -> str:
+    return f"generation#{generation_id}"
+
+
+def _update(table: str, key: dict[str, Any], changes: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return the arguments of one update: it sets what has a value, removes what is None, and adds to counters."""
+    names = {f"#{name}": name for name in (*changes, *counts)}
+    values = {f":{name}": attribute_value(value) for name, value in changes.items() if value is not None}
+    values |= {f":{name}": attribute_value(count) for name, count in counts.items()}
+    clauses = {
+        "SET": [f"#{name} = :{name}" for name, value in changes.items() if value is not None],
+        "REMOVE": [f"#{name}" for name, value in changes.items() if value is None],
+        "ADD": [f"#{name} :{name}" for name in counts],
+    }
     return {
         "TableName": table,
-        "Key": _key(job_id),
-        "UpdateExpression": "SET " + ", ".join(sets) + (" ADD " + ", ".join(adds) if adds else ""),
-        "ConditionExpression": condition,
-        "ExpressionAttributeValues": bound,
-        **({"ExpressionAttributeNames": names} if names else {}),
+        "Key": key,
+        "UpdateExpression": " ".join(f"{word} {', '.join(parts)}" for word, parts in clauses.items() if parts),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
     }
 
 
-# "As it was read": the status, the attempt, the claim (told by its lease) and the resume that whoever changes the job has seen.
-OURS = "#status = :status_was AND attempt = :attempt_was AND lease_until = :lease_was AND resumes = :resumes_was"
-OURS_AND_TOLD = OURS + " AND attribute_not_exists(pending_events)"
+# --- a job as an item -------------------------------------------------------------------------------------------------
 
-
-def ours(job: Job, status: JobStatus) -> dict[str, Any]:
-    """Return the values that `OURS` compares with."""
-    return {
-        ":status_was": status,
-        ":attempt_was": job.attempt,
-        ":lease_was": job.lease_until,
-        ":resumes_was": job.resumes,
+_TIMES = frozenset(
+    {
+        *("created_at", "updated_at", "lease_until", "retry_at", "waiting_since", "submitted_at"),
+        *("watched_since", "not_found_since"),
     }
+)
 
 
-def _key(job_id: str) -> dict[str, Any]:
-    return {"job_id": {"S": job_id}}
+def item_of(job: Job) -> dict[str, Any]:
+    """Return a job's attributes, as Python's values, without its keys and its version; None is an attribute that is not there.
 
-
-def attributes_of(job: Job) -> dict[str, Any]:
-    """Return all that a job is before anything was paid for it."""
-    return {
-        "status": job.status,
-        "attempt": job.attempt,
-        "image": job.image,
-        "request_id": job.request_id,
-        "request_fingerprint": job.request_fingerprint,
-        "is_copy": job.is_copy,
-        "options": job.options,
-        "option_sources": job.option_sources,
-        "warnings": list(job.warnings),
-        "cost_cents": job.cost_cents,
-        "money": job.money,
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-        "lease_until": job.lease_until,
-        "defers": job.defers,
-        "retry_at": job.retry_at,
-        "held_in_attempt": job.held_in_attempt,
-        "deferred_since": job.deferred_since,
-        "deferred_reason": reason_json(job.deferred_reason),
-        "resumes": job.resumes,
-        "sent_at": job.sent_at,
-        "sends": job.sends,
-        "reserved_day": job.reserved_day,
-        **reason_attributes(job),
+    Beside the job's own fields there are what it waits for (`waiting`, the index's key) and what to do next (`next_step`).
+    """
+    item: dict[str, Any] = {each.name: getattr(job, each.name) for each in fields(job)}
+    del item["job_id"], item["version"]
+    item |= {
+        "image": job.image.as_json(),
+        "options": None if job.options is None else asdict(job.options),
+        "notices": {event.value: reason.as_json() for event, reason in job.notices.items()},
+        "last_fault": None if job.last_fault is None else asdict(job.last_fault),
+        "reason": None if job.reason is None else job.reason.as_json(),
+        "video": None if job.video is None else asdict(job.video),
+        "pending_events": frozenset(job.pending_events) or None,
+        "waiting": job.waits_for,
+        "next_step": next_step(job),
     }
+    return item
 
 
-def reason_attributes(job: Job) -> dict[str, Any]:
-    """Return a job's reason as it is stored, and beside it what to do about it."""
-    return {"reason": reason_json(job.reason), "next_step": next_step(job)}
-
-
-def reason_json(reason: Reason | None) -> dict[str, Any] | None:
-    """Return a reason as it is stored."""
-    return None if reason is None else reason.as_json()
-
-
-def _stored_reason(stored: dict[str, Any] | None) -> Reason | None:
-    if not stored:
-        return None
-    return Reason(stored["code"], stored["message"], tuple(stored["messages"]), stored.get("provider_error"))
-
-
-def _stored_fault(stored: dict[str, Any] | None) -> PollFaultNote | None:
-    return PollFaultNote(stored["message"], datetime.fromisoformat(stored["at"])) if stored else None
-
-
-def _job(stored: Any) -> Job:
-    item = value_of({"M": stored})
-
-    def time(name: str) -> datetime | None:
-        return datetime.fromisoformat(item[name]) if item.get(name) else None
-
-    created_at, updated_at = time("created_at"), time("updated_at")
-    if created_at is None or updated_at is None:
-        raise ValueError(f"job {item.get('job_id')} has no created_at or updated_at")
-    return Job(
-        job_id=item["job_id"],
-        status=JobStatus(item["status"]),
-        attempt=item["attempt"],
-        image=item["image"],
-        created_at=created_at,
-        updated_at=updated_at,
-        request_id=item.get("request_id"),
-        request_fingerprint=item.get("request_fingerprint"),
-        is_copy=item.get("is_copy", False),
-        options=item.get("options") or {},
-        option_sources=item.get("option_sources") or {},
-        warnings=tuple(item.get("warnings") or ()),
-        cost_cents=item.get("cost_cents", 0),
-        money=Money(item.get("money", Money.NONE)),
-        lease_until=time("lease_until"),
-        submitted_at=time("submitted_at"),
-        generation_id=item.get("generation_id"),
-        provider_status=item.get("provider_status"),
-        watched_since=time("watched_since"),
-        resumes=item.get("resumes", 0),
-        polls=item.get("polls", 0),
-        poll_faults=item.get("poll_faults", 0),
-        not_found_polls=item.get("not_found_polls", 0),
-        last_fault=_stored_fault(item.get("last_fault")),
-        defers=item.get("defers", 0),
-        retry_at=time("retry_at"),
-        held_in_attempt=item.get("held_in_attempt", 0),
-        deferred_since=time("deferred_since"),
-        deferred_reason=_stored_reason(item.get("deferred_reason")),
-        sent_at=time("sent_at"),
-        sends=item.get("sends", 0),
-        reserved_day=item.get("reserved_day"),
-        reason=_stored_reason(item.get("reason")),
-        video=VideoObject(**item["video"]) if item.get("video") else None,
-        pending_events=frozenset(item.get("pending_events") or ()),
-    )
+def _job(item: dict[str, Any]) -> Job:
+    """Return the job of an item."""
+    known = {each.name for each in fields(Job)}
+    values = {name: value for name, value in item.items() if name in known}
+    values |= {name: datetime.fromisoformat(values[name]) for name in _TIMES if values.get(name)}
+    fault, reason, video = (values.get(name) for name in ("last_fault", "reason", "video"))
+    options = values.get("options")
+    values |= {
+        "status": JobStatus(item["status"]),
+        "charge": Charge(item["charge"]),
+        "image": Image(**item["image"]),
+        "options": Options(**options) if options else None,
+        "warnings": tuple(item.get("warnings") or ()),
+        "notices": {EventType(event): Reason.from_json(told) for event, told in (item.get("notices") or {}).items()},
+        "last_fault": PollFaultNote(fault["message"], datetime.fromisoformat(fault["at"])) if fault else None,
+        "reason": Reason.from_json(reason) if reason else None,
+        "video": VideoObject(**video) if video else None,
+        "pending_events": frozenset(EventType(event) for event in item.get("pending_events") or ()),
+    }
+    return Job(**values)

@@ -17,21 +17,29 @@ class StateMachine:
     client: "SFNClient"
     arn: str
 
-    def start(self, job: Job) -> None:
-        """Start watching a job's attempt, or do nothing if that was started before (AWS remembers names for 90 days)."""
+    def start(self, job: Job, generation_id: str | None = None) -> None:
+        """Start polling a job's attempt, or do nothing if that was started before (AWS remembers names for 90 days).
+
+        `generation_id` is given where the job does not have it yet.
+        """
+        generation = generation_id or job.generation_id
         try:
             self.client.start_execution(
                 stateMachineArn=self.arn,
                 name=execution_name(job),
-                input=json.dumps({"job_id": job.job_id, "attempt": job.attempt, "generation_id": job.generation_id}),
+                input=json.dumps({"job_id": job.job_id, "attempt": job.attempt, "generation_id": generation}),
             )
         except self.client.exceptions.ExecutionAlreadyExists:
             return
 
     def status_of(self, job: Job) -> str | None:
         """Return the status of the attempt's execution (`RUNNING`, `FAILED`, ...), or None where it was never started."""
-        arn = self.arn.replace(":stateMachine:", ":execution:") + ":" + execution_name(job)
-        try:
-            return self.client.describe_execution(executionArn=arn)["status"]
-        except self.client.exceptions.ExecutionDoesNotExist:
-            return None
+        return status_of(self.client, self.arn.replace(":stateMachine:", ":execution:") + ":" + execution_name(job))
+
+
+def status_of(client: "SFNClient", execution_arn: str) -> str | None:
+    """Return an execution's status (`RUNNING`, `FAILED`, ...), or None where there is none."""
+    try:
+        return client.describe_execution(executionArn=execution_arn)["status"]
+    except client.exceptions.ExecutionDoesNotExist:
+        return None

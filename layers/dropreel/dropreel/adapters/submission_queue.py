@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dropreel.jobs import Job
+from dropreel.messages import RetryMessage
 from dropreel.waiting import LONGEST_SECONDS
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ class SubmissionQueue:
     client: "Callable[[], SQSClient]"
     url: str
 
-    def send_again(self, job: Job, delay_seconds: int = 0) -> None:
-        """Bring a job's attempt back after `delay_seconds` (at most `LONGEST_SECONDS`; the job's `retry_at` holds beyond)."""
-        again = {"job_id": job.job_id, "attempt": job.attempt, "defers": job.defers}
+    def send(self, message: RetryMessage, delay_seconds: float = 0) -> None:
+        """Send a message that comes after `delay_seconds` (at most `LONGEST_SECONDS`; the job's `retry_at` holds beyond)."""
         self.client().send_message(
-            QueueUrl=self.url, MessageBody=json.dumps(again), DelaySeconds=min(max(0, delay_seconds), LONGEST_SECONDS)
+            QueueUrl=self.url,
+            MessageBody=json.dumps(message.as_json()),
+            DelaySeconds=min(max(0, round(delay_seconds)), LONGEST_SECONDS),
         )

@@ -10,12 +10,13 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.provider_api import ProviderApi
 from dropreel.answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.errors import TryAgain
-from dropreel.jobs import Job, Reason
+from dropreel.jobs import Job, accept
 from dropreel.messages import Generation
 from dropreel.provider_words import is_content_refusal
+from dropreel.reasons import Reason, ReasonCode
 
-MAX_NOT_FOUND = 60
-"""404 in a row, after which the provider has lost the generation: five minutes of polls every five seconds."""
+NOT_FOUND_FOR = timedelta(minutes=5)
+"""So long every poll must be answered 404 before the provider has lost the generation."""
 
 logger = logging.getLogger("dropreel")
 
@@ -37,51 +38,68 @@ class CheckStatus:
         job = self.jobs.get(generation.job_id)
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
-        if not generation.is_watched(job):
+        if generation.is_lost_by(job):
+            return self._given_its_id(job, generation)
+        if not generation.is_current(job):
             return {"outcome": "ended"}
         answer = self.provider.poll(generation.generation_id)
         now = self.now()
+        lost: Reason | None = None
         match answer:
             case Finished():
-                self.jobs.record_poll(job, "completed", now)
+                self.jobs.count_poll(job, now, provider_status="completed", not_found_since=None)
                 return {"outcome": "completed"}
             case GenerationFailed(error):
-                self.jobs.record_poll(job, "failed", now)
-                return _ended("failed", _failed(error, answer.words))
+                self.jobs.count_poll(job, now, provider_status="failed", not_found_since=None)
+                if job.provider_status == "failed":  # a `failed` may be wrong once
+                    lost = _failed(error, answer.words)
             case InProgress(provider_status):
-                self.jobs.record_poll(job, provider_status, now)
+                self.jobs.count_poll(job, now, provider_status=provider_status, not_found_since=None)
             case PollFault():
-                lost = self._record_fault(job, answer, now)
-                if lost is not None:
-                    return _ended("failed", lost)
+                lost = self._count_fault(job, answer, now)
+        if lost is not None:
+            return _ended("failed", lost)
         if now >= _begun(job) + timedelta(seconds=self.timeout_seconds):
             return _ended("timed_out", self._timed_out(job, answer))
         return {"outcome": "waiting"}
 
-    def _record_fault(self, job: Job, fault: PollFault, now: datetime) -> Reason | None:
+    def _given_its_id(self, job: Job, generation: Generation) -> dict[str, Any]:
+        """Write the id of a submission that was accepted while the job table could not be written.
+
+        What the job still owes as `unknown` is published first, by whoever parked it.
+        """
+        if self.jobs.holder_of(generation.generation_id) not in (None, job.job_id):
+            return {"outcome": "ended"}
+        if not job.pending_events or not job.is_terminal:
+            self.jobs.save(job, accept(job, generation.generation_id, "created", self.now()))
+        return {"outcome": "waiting"}
+
+    def _count_fault(self, job: Job, fault: PollFault, now: datetime) -> Reason | None:
         """Count a poll that told nothing; return the reason if the generation is lost."""
         if fault.no_balance:
             logger.error("no balance", extra={"job_id": job.job_id, "status_code": fault.status_code})
         elif fault.status_code in (401, 403):
             logger.error("key refused", extra={"job_id": job.job_id, "status_code": fault.status_code})
-        not_found = fault.status_code == 404
-        self.jobs.record_poll_fault(job, fault.message, now, not_found=not_found)
-        if not not_found or job.not_found_polls + 1 < MAX_NOT_FOUND:
+        since = (job.not_found_since or now) if fault.status_code == 404 else None
+        self.jobs.count_poll(job, now, fault=fault.message, not_found_since=since)
+        if since is None or now - since < NOT_FOUND_FOR:
             return None
+        minutes = round((now - since).total_seconds() / 60)
         message = (
-            f"The provider does not know the generation any more: {MAX_NOT_FOUND} polls in a row were answered 404."
+            f"The provider does not know the generation any more: for {minutes} minutes every poll was answered 404."
         )
-        return Reason("generation_not_found", message, provider_error=fault.words)
+        return Reason(ReasonCode.GENERATION_NOT_FOUND, message, provider_error=fault.words)
 
-    def _timed_out(self, job: Job, answer: InProgress | PollFault) -> Reason:
+    def _timed_out(self, job: Job, answer: InProgress | GenerationFailed | PollFault) -> Reason:
         minutes = self.timeout_seconds // 60
-        last = f"its last status is {answer.provider_status}" if isinstance(answer, InProgress) else answer.message
+        last, words = "its last status is failed, which no second poll has confirmed", None
+        if isinstance(answer, InProgress):
+            last = f"its last status is {answer.provider_status}"
+        elif isinstance(answer, PollFault):
+            last, words = answer.message, answer.words
         begun = "resumed" if job.resumes else "accepted"
-        return Reason(
-            "timed_out",
-            f"The provider did not finish the video within {minutes} minutes after it was {begun}; {last}.",
-            provider_error=answer.words if isinstance(answer, PollFault) else None,
-        )
+        message = f"The provider did not finish the video within {minutes} minutes after it was {begun}; {last}."
+        return Reason(ReasonCode.TIMED_OUT, message, provider_error=words)
 
 
 def _begun(job: Job) -> datetime:
@@ -92,8 +110,9 @@ def _failed(error: str, words: str | None) -> Reason:
     """A picture or a prompt that the provider does not want is told apart: sent again unchanged, it would be paid again."""
     if words is not None and is_content_refusal(words):
         message = f"The provider refused to make a video of this picture or prompt: {error}"
-        return Reason("content_refused", message, provider_error=words)
-    return Reason("generation_failed", f"The provider could not make the video: {error}", provider_error=words)
+        return Reason(ReasonCode.CONTENT_REFUSED, message, provider_error=words)
+    message = f"The provider could not make the video: {error}"
+    return Reason(ReasonCode.GENERATION_FAILED, message, provider_error=words)
 
 
 def _ended(outcome: str, reason: Reason) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Copy the finished video to the videos bucket and tell everybody."""
+"""Copy the finished video to the videos bucket and publish that it is there."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +11,10 @@ from dropreel.adapters.video_bucket import StoredVideo, VideoBucket
 from dropreel.adapters.video_source import PIECE_BYTES, VideoSource, VideoStream
 from dropreel.answers import Finished
 from dropreel.errors import TryAgain, VideoFault
-from dropreel.events import EventType
-from dropreel.jobs import Job, JobStatus, VideoObject
+from dropreel.jobs import Job, JobStatus, VideoObject, complete
 from dropreel.messages import Generation
 from dropreel.receipts import receipt_key, receipt_of
-from dropreel.use_cases.announce import Announcer
+from dropreel.use_cases.publish_events import Publisher
 from dropreel.videos import video_key, video_metadata, video_warnings
 
 
@@ -27,7 +26,7 @@ class DeliverVideo:
     provider: ProviderApi
     source: VideoSource
     videos: VideoBucket
-    announcer: Announcer
+    publisher: Publisher
     now: Callable[[], datetime]
 
     def run(self, generation: Generation) -> dict[str, Any]:
@@ -35,9 +34,9 @@ class DeliverVideo:
         job = self.jobs.get(generation.job_id)
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
-        if generation.is_watched(job):
+        if generation.is_current(job):
             job = self._copied(job)
-        self.announcer.announce(job)
+        job = self.publisher.publish(job)
         return {"outcome": "delivered" if job.status is JobStatus.COMPLETED else "ended"}
 
     def _copied(self, job: Job) -> Job:
@@ -53,13 +52,11 @@ class DeliverVideo:
             version_id=version_id,
             **asdict(stream.facts),
         )
-        warnings = (*stream.warnings, *video_warnings(job.options, stream.facts))
-        job = replace(job, warnings=(*job.warnings, *warnings))
+        duration = 0 if job.options is None else job.options.duration
         now = self.now()
-        self.videos.put_receipt(video.receipt_key, receipt_of(job, video, now))
-        completed = self.jobs.finish(
-            job, JobStatus.COMPLETED, now, EventType.COMPLETED, video=video, warnings=job.warnings
-        )
+        after = complete(job, video, (*stream.warnings, *video_warnings(duration, stream.facts)), now)
+        self.videos.put_receipt(video.receipt_key, receipt_of(after, video, now))
+        completed = self.jobs.save(job, after)
         if completed is None:
             raise TryAgain(f"job {job.job_id} was changed while its video was copied")
         return completed

@@ -1,15 +1,13 @@
 """Find everything that is wrong with a drop before a cent is spent."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
-from dropreel.fingerprints import request_fingerprint
 from dropreel.images import MAX_IMAGE_BYTES, ImageFacts, inspect_image, too_large
-from dropreel.jobs import Job, JobStatus, Reason, job_id_of
+from dropreel.jobs import Job
 from dropreel.messages import Drop, few_enough
 from dropreel.option_files import MAX_FILE_BYTES, find_option_keys, place_of
 from dropreel.options import (
@@ -24,22 +22,23 @@ from dropreel.options import (
     warnings_for,
 )
 from dropreel.prices import price_cents
+from dropreel.reasons import Reason, ReasonCode
 
 MISSING_REASONS = {
-    Missing.GONE: Reason("image_missing", "The image is not there (any more)."),
+    Missing.GONE: Reason(ReasonCode.IMAGE_MISSING, "The image is not there (any more)."),
     Missing.SUPERSEDED: Reason(
-        "image_superseded", "A newer upload took the image's place before it could be submitted."
+        ReasonCode.IMAGE_SUPERSEDED, "A newer upload took the image's place before it could be submitted."
     ),
     Missing.ARCHIVED: Reason(
-        "image_archived",
+        ReasonCode.IMAGE_ARCHIVED,
         "The image is archived (S3 Glacier or an archive tier); nobody can read it before it is restored.",
     ),
     Missing.ENCRYPTED: Reason(
-        "image_encrypted",
+        ReasonCode.IMAGE_ENCRYPTED,
         "The image is encrypted with a key of your own (SSE-C); S3 gives it to nobody without that key.",
     ),
     Missing.KMS_KEY: Reason(
-        "image_kms_key", "S3 cannot decrypt the image: its KMS key is disabled, being deleted, or gone."
+        ReasonCode.IMAGE_KMS_KEY, "S3 cannot decrypt the image: its KMS key is disabled, being deleted, or gone."
     ),
 }
 
@@ -53,15 +52,16 @@ _UNREADABLE = {
 
 @dataclass(frozen=True)
 class Judged:
-    """A job as `submitting` or `rejected`, and the image as it was seen, if it was looked for and found."""
+    """A job with what is known of its image, the reason why it must be rejected, and the image as it was read, if it was."""
 
     job: Job
+    reason: Reason | None = None
     image: StoredImage | None = None
 
 
 @dataclass(frozen=True)
 class ImageJudge:
-    """Turns a drop into a job that may be claimed, or into one that is rejected with every reason at once.
+    """Finds out whether a job may be claimed, or why it must be rejected: with every reason at once.
 
     `key_prefixes`: of these buckets, only keys that begin so may be read, images and their option files alike.
     """
@@ -69,51 +69,50 @@ class ImageJudge:
     images: ImageBucket
     allowed_buckets: frozenset[str]
     default_options: dict[str, str]
-    now: Callable[[], datetime]
     key_prefixes: Mapping[str, str] = field(default_factory=dict)
 
-    def judge(self, drop: Drop) -> Judged | None:
-        """Return the job, or None where a newer upload, with an event of its own, is there instead."""
+    def judge(self, drop: Drop, job: Job) -> Judged:
+        """Return the received job with its image, options and price, or with the reason why it must be rejected."""
         image = drop.image
         if drop.faults:
-            return self._rejected(drop, Reason("request_invalid", " ".join(drop.faults), drop.faults))
+            return Judged(job, Reason(ReasonCode.REQUEST_INVALID, " ".join(drop.faults), drop.faults))
         if image.bucket not in self.allowed_buckets:
             allowed = ", ".join(sorted(self.allowed_buckets))
-            return self._rejected(
-                drop,
-                Reason("bucket_not_allowed", f"Images are taken from {allowed}, not from {image.bucket[:63]}."),
+            return Judged(
+                job,
+                Reason(
+                    ReasonCode.BUCKET_NOT_ALLOWED, f"Images are taken from {allowed}, not from {image.bucket[:63]}."
+                ),
             )
         if not self._may_read(image.bucket, image.key):
             prefix = self.key_prefixes[image.bucket]
             message = f"Images in {image.bucket} are taken from {prefix} only; {image.key!r:.200} is outside of it."
-            return self._rejected(drop, Reason("bucket_not_allowed", message))
+            return Judged(job, Reason(ReasonCode.BUCKET_NOT_ALLOWED, message))
         if not is_sendable(image.key):
-            return self._rejected(drop, _unsendable(image.key))
+            return Judged(job, _unsendable(image.key))
         stored = self.images.find(image, drop.size)
-        if stored is Missing.SUPERSEDED:
-            return None
         if isinstance(stored, Missing):
             if stored is Missing.ARCHIVED and drop.size is not None and drop.size > MAX_IMAGE_BYTES:
-                return self._rejected(drop, too_large(drop.size))  # to restore it would not help
-            return self._rejected(drop, MISSING_REASONS[stored])
-        return Judged(self._judged(drop, stored), stored)
+                return Judged(job, too_large(drop.size))  # to restore it would not help
+            return Judged(job, MISSING_REASONS[stored])
+        return self._judged(drop, job, stored)
 
-    def _judged(self, drop: Drop, stored: StoredImage) -> Job:
-        job = self.unjudged(drop, JobStatus.SUBMITTING)
-        seen = {"version_id": stored.version_id, "etag": stored.etag, "size": stored.size, "sha256": stored.sha256}
-        job = replace(job, image={**job.image, **seen})
+    def _judged(self, drop: Drop, job: Job, stored: StoredImage) -> Judged:
+        image = replace(
+            job.image, version_id=stored.version_id, etag=stored.etag, size=stored.size, sha256=stored.sha256
+        )
+        job = replace(job, image=image)
         facts = too_large(stored.size) if stored.content is None else inspect_image(stored.content)
         places, faults = self._places(drop, stored)
         resolved = resolve(places)
         if isinstance(resolved, list):
             faults += resolved
         if isinstance(facts, Reason):
-            return _refused(job, facts.code, [facts.message, *map(_sentence, faults)])
-        shape = {"format": facts.format, "width": facts.width, "height": facts.height}
-        job = replace(job, image={**job.image, **shape})
+            return Judged(job, _all_faults(facts.code, [facts.message, *map(_sentence, faults)]), stored)
+        job = replace(job, image=replace(image, format=facts.format, width=facts.width, height=facts.height))
         if faults or isinstance(resolved, list):
-            return _refused(job, "options_invalid", [*map(_sentence, faults)])
-        return _priced(job, resolved, facts)
+            return Judged(job, _all_faults(ReasonCode.OPTIONS_INVALID, [*map(_sentence, faults)]), stored)
+        return Judged(_priced(job, resolved, facts), None, stored)
 
     def _places(self, drop: Drop, stored: StoredImage) -> tuple[list[Place], list[Fault]]:
         """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
@@ -137,31 +136,6 @@ class ImageJudge:
     def _may_read(self, bucket: str, key: str) -> bool:
         return key.startswith(self.key_prefixes.get(bucket, ""))
 
-    def _rejected(self, drop: Drop, reason: Reason) -> Judged:
-        return Judged(replace(self.unjudged(drop, JobStatus.REJECTED), reason=reason))
-
-    def unjudged(self, drop: Drop, status: JobStatus) -> Job:
-        """Return the job of a drop that nothing is known of but what its event says."""
-        image = drop.image
-        described = {"bucket": image.bucket, "key": image.key, "version_id": image.version_id, "etag": image.etag}
-        now = self.now()
-        return Job(
-            job_id=job_id_of(drop.image, drop.request_id),
-            status=status,
-            attempt=1,
-            image={**described, "size": drop.size, "sha256": None},
-            created_at=now,
-            updated_at=now,
-            request_id=drop.request_id,
-            request_fingerprint=fingerprint_of(drop),
-            is_copy=drop.is_copy,
-        )
-
-
-def fingerprint_of(drop: Drop) -> str | None:
-    """Return what tells a request from another one under the same request id; None for an upload."""
-    return None if drop.request_id is None else request_fingerprint(drop.options, drop.faults)
-
 
 def is_sendable(key: str) -> bool:
     """Tell whether HTTP clients send a presigned address of this key as it was signed.
@@ -173,7 +147,7 @@ def is_sendable(key: str) -> bool:
 
 def _unsendable(key: str) -> Reason:
     return Reason(
-        "image_key",
+        ReasonCode.IMAGE_KEY,
         f"The key {key!r:.200} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
         "could not fetch the image.",
     )
@@ -209,16 +183,16 @@ def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
     options = resolved.options
     return replace(
         job,
-        options={**asdict(options), "aspect_ratio": ratio_for(options.aspect_ratio, facts)},
+        options=replace(options, aspect_ratio=ratio_for(options.aspect_ratio, facts)),
         option_sources=resolved.sources,
         warnings=warnings_for(options, facts),
         cost_cents=price_cents(options.mode, options.duration),
     )
 
 
-def _refused(job: Job, code: str, messages: list[str]) -> Job:
-    told = few_enough(messages)
-    return replace(job, status=JobStatus.REJECTED, reason=Reason(code, " ".join(told), told))
+def _all_faults(code: ReasonCode, messages: list[str]) -> Reason:
+    few = few_enough(messages)
+    return Reason(code, " ".join(few), few)
 
 
 def _sentence(fault: Fault) -> str:

@@ -8,30 +8,27 @@ from typing import Any
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.errors import TryAgain
-from dropreel.events import EventType
-from dropreel.jobs import Job, JobStatus, Money, Reason, execution_name
-from dropreel.messages import EndedExecution, Generation
-from dropreel.use_cases.announce import Announcer
-
-RETRIED = frozenset({"generation_failed"})
-"""The provider's document says of a `failed` generation: read the error, then retry. Nothing else is paid for again."""
-CONTENT_REFUSED = "content_refused"
-"""A failure that is paid for again only where the owner chose that: unchanged, it would most likely be refused again."""
+from dropreel.jobs import Job, JobStatus, fail, is_running, next_attempt
+from dropreel.messages import EndedExecution, Generation, RetryMessage
+from dropreel.reasons import Reason, ReasonCode
+from dropreel.use_cases.publish_events import Publisher
 
 
 def watch_ended(status: str, cause: str = "") -> Reason:
     """Return the reason of a job whose execution has ended (`FAILED`, `TIMED_OUT`, `ABORTED`, ...) before it did."""
     why = f": {cause}" if cause else ""
-    return Reason("watch_ended", f"The state machine's execution ended ({status}) before the video was delivered{why}.")
+    message = f"The state machine's execution ended ({status}) before the video was delivered{why}."
+    return Reason(ReasonCode.WATCH_ENDED, message)
 
 
 @dataclass(frozen=True)
 class ReportFailure:
-    """Once an attempt: a job that has ended is left as it is, and only events it still owes are sent."""
+    """Once an attempt: a job that has ended is left as it is, and only events it still owes are published."""
 
     jobs: JobTable
     queue: SubmissionQueue
-    announcer: Announcer
+    execution_status: Callable[[str], str | None]
+    publisher: Publisher
     max_attempts: int
     retries_content_refusals: bool
     now: Callable[[], datetime]
@@ -41,34 +38,40 @@ class ReportFailure:
         job = self.jobs.get(generation.job_id)
         if job is None:
             raise TryAgain(f"job {generation.job_id} is not in the job table")
-        if generation.is_watched(job):
+        if generation.is_current(job):
             job = self._moved_on(job, reason)
-        if job.status is JobStatus.DEFERRED and job.attempt == generation.attempt + 1 and not job.defers:
-            # Perhaps a second time, if the first run ended here: the later one finds nothing to do.
-            self.queue.send_again(job)
-        self.announcer.announce(job)
+        if job.status is JobStatus.DEFERRED and (job.attempt, job.requeues) == (generation.attempt + 1, 0):
+            # Perhaps a second time, if the first run ended here: the same message, of which one alone can claim.
+            self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues))
+        job = self.publisher.publish(job)
         return {"outcome": job.status.value}
 
     def execution_ended(self, ended: EndedExecution) -> dict[str, Any]:
         """Report the job whose execution ended before it did. One that goes on under another execution is left as it is.
 
-        Return `{"outcome": <the job's status>}`, or `ignored` where there is no such job.
+        The event may be late, and the execution may run again (a redrive): the execution itself is asked. Return
+        `{"outcome": <the job's status>}`, or `ignored` where there is no such job.
         """
         job = self.jobs.get(ended.job_id)
         if job is None:
             return {"outcome": "ignored"}
-        if execution_name(job) != ended.name:
-            return {"outcome": job.status.value}
         generation = Generation(job.job_id, job.attempt, job.generation_id or "", ended.name)
+        if not generation.is_current(job) or is_running(self.execution_status(ended.arn)):
+            return {"outcome": job.status.value}
         return self.run(generation, watch_ended(ended.status, ended.cause))
 
     def _moved_on(self, job: Job, reason: Reason) -> Job:
-        is_retried = reason.code in RETRIED or (reason.code == CONTENT_REFUSED and self.retries_content_refusals)
-        if is_retried and job.attempt < self.max_attempts:
-            self.announcer.announce(job)  # what this attempt still owes: the next one has events of its own
-            moved = self.jobs.defer_next_attempt(job, reason, Money.SPENT, self.now())
+        """Begin the next attempt or end the job. After a resume or an adoption a failure is final: nothing is paid again."""
+        is_retried = reason.code is ReasonCode.GENERATION_FAILED or (
+            reason.code is ReasonCode.CONTENT_REFUSED and self.retries_content_refusals
+        )
+        if is_retried and job.attempt < self.max_attempts and not job.resumes:
+            published = self.publisher.publish(job)  # the next attempt has events of its own
+            if not published.is_at_same_step(job):
+                raise TryAgain(f"job {job.job_id} was changed while its events were published")
+            moved = self.jobs.save(published, next_attempt(published, reason, self.now()))
         else:
-            moved = self.jobs.finish(job, JobStatus.FAILED, self.now(), EventType.FAILED, reason)
+            moved = self.jobs.save(job, fail(job, reason, self.now()))
         if moved is None:
             raise TryAgain(f"job {job.job_id} was changed while its failure was written")
         return moved

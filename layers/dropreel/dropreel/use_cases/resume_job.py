@@ -7,21 +7,21 @@ from datetime import datetime
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.errors import NotPossible, TryAgain
-from dropreel.jobs import Job, JobStatus
+from dropreel.jobs import Job, JobStatus, resume
 from dropreel.next_steps import RESUMABLE, can_resume
-from dropreel.use_cases.announce import Announcer
+from dropreel.use_cases.publish_events import Publisher
 
 
 @dataclass(frozen=True)
 class ResumeJob:
-    """Watches the generation that the ledger has, under a new execution and with a new deadline. It never pays.
+    """Polls the generation that the job has, under a new execution and with a new deadline. It never pays.
 
     It may be run again whenever it broke off; if it is not, the sweeper starts the execution.
     """
 
     jobs: JobTable
     state_machine: StateMachine
-    announcer: Announcer
+    publisher: Publisher
     now: Callable[[], datetime]
 
     def run(self, job_id: str) -> Job:
@@ -41,8 +41,8 @@ class ResumeJob:
             raise NotPossible(
                 f"Job {job.job_id} is {job.status}{why}; only a failed one with a paid generation can be resumed ({allowed})."
             )
-        self.announcer.announce(job)  # first its failure, then that it goes on
-        resumed = self.jobs.resume(job, self.now())
+        job = self.publisher.publish(job)  # first its failure, then that it goes on
+        resumed = self.jobs.save(job, resume(job, self.now()))
         if resumed is None:
             raise TryAgain(f"job {job.job_id} was changed by somebody else")
         return resumed

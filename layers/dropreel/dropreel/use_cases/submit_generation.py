@@ -1,343 +1,367 @@
-"""From a drop to an accepted, recorded and watched generation, paying at most once an attempt and never past the cap."""
+"""From an upload to an accepted and polled generation, paying at most once an attempt and never past the cap."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.ledger import Ledger, NotClaimed
-from dropreel.adapters.provider_api import ProviderApi
+from dropreel.adapters.ledger import Ledger, NotReserved
+from dropreel.adapters.provider_api import SUBMIT_SECONDS, PreparedSubmission, ProviderApi
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
 from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NoBalance, NotSent, Refused, SubmitAnswer
 from dropreel.errors import TryAgain
-from dropreel.events import EventType
-from dropreel.fingerprints import Picture, picture_of
+from dropreel.fingerprints import picture_of
 from dropreel.images import CONTENT_TYPES
-from dropreel.jobs import ImageRef, Job, JobStatus, Money, Reason, is_image_key, job_id_of
-from dropreel.messages import Again, Drop
+from dropreel.jobs import (
+    Job,
+    JobStatus,
+    accept,
+    claim,
+    defer,
+    hold,
+    job_id_of,
+    notice_wait,
+    reject,
+    requeue,
+)
+from dropreel.messages import Drop, RetryMessage, is_overtaken
 from dropreel.options import Options
 from dropreel.prices import usd
 from dropreel.provider_words import NO_WORDS
-from dropreel.use_cases.announce import Announcer
-from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge, fingerprint_of
-from dropreel.use_cases.settle_ambiguous import settle_ambiguous
-from dropreel.waiting import (
-    KEY_REFUSED_SECONDS,
-    LONGEST_SECONDS,
-    backoff_seconds,
-    busy_seconds,
-    is_deferral_to_be_told,
-)
+from dropreel.reasons import Reason, ReasonCode
+from dropreel.spending import day_of, next_day
+from dropreel.use_cases.find_job import FindJob
+from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
+from dropreel.use_cases.publish_events import Publisher
+from dropreel.use_cases.save_job import save_at_step
+from dropreel.use_cases.unknown_submission import UnknownSubmission
+from dropreel.waiting import KEY_REFUSED_SECONDS, backoff_seconds, busy_seconds, is_notice_due
 
 LEASE = timedelta(seconds=150)
 """How long a claim lasts: longer than the function can run (100 s), shorter than the queue hides its message (600 s)."""
-
-_END_BY_MONEY = {
-    # A refused attempt ends the job by what the attempts before it cost: only what cost nothing is `rejected`.
-    Money.NONE: (JobStatus.REJECTED, EventType.REJECTED),
-    Money.SPENT: (JobStatus.FAILED, EventType.FAILED),
-    Money.PERHAPS: (JobStatus.UNKNOWN, EventType.UNKNOWN),
-}
+KEEP_SECONDS = 25
+"""What is left of the function's time for writing an accepted id, after the POST has taken as long as it may."""
+NEEDED = timedelta(seconds=SUBMIT_SECONDS + KEEP_SECONDS)
+"""With less of the function's time left, no submission is begun."""
+MAX_CONFLICTS = 3
+"""So often a message starts again from the job as it is, where somebody else has changed it."""
 
 logger = logging.getLogger("dropreel")
 
 
+class _Changed(Exception):
+    """Somebody else has changed the job before anything was sent: start again from what it is now."""
+
+
 @dataclass(frozen=True)
 class SubmitGeneration:
-    """The step around the money: everything that can be wrong is found before the POST, and the intent is written before it."""
+    """The step around the payment: all that can be wrong is found before the POST, and the intent is written before it.
+
+    Where the process ends decides what follows: before the claim, the message comes again and nothing has happened; after
+    it, the lease runs out and the job becomes `unknown`; after the accepted id was written, the sweeper goes on.
+    """
 
     jobs: JobTable
+    find_job: FindJob
     ledger: Ledger
     judge: ImageJudge
     images: ImageBucket
     provider: ProviderApi
     queue: SubmissionQueue
     state_machine: StateMachine
-    announcer: Announcer
-    max_attempts: int
-    resubmits_ambiguous: bool
+    publisher: Publisher
+    unknown: UnknownSubmission
     now: Callable[[], datetime]
     random: Callable[[], float]
+    sleep: Callable[[float], None]
 
-    def run(self, message: Drop | Again) -> str:
-        """Bring one message's job as far as it goes now; return its status, `ignored`, `superseded`, `copied` or `overtaken`.
+    def run(self, message: Drop | RetryMessage, seconds_left: float) -> str:
+        """Process one message as far as its job goes now; return the job's status, `ignored`, `copied` or `overtaken`.
 
-        Raises TryAgain where the same message must come again.
+        `seconds_left` is what the function has left of its time. Raises TryAgain where the same message must come again.
         """
-        if isinstance(message, Again):
-            return self._again(message)
-        if message.request_id is None and not is_image_key(message.image.key, message.size):
+        deadline = self.now() + timedelta(seconds=seconds_left)
+        if isinstance(message, Drop) and not message.is_about_an_image:
             return "ignored"
-        job = self.jobs.get(job_id_of(message.image, message.request_id))
-        if job is not None and job.request_fingerprint not in (None, fingerprint_of(message)):
-            return self._request_id_reused(message, job)
-        if job is None or (not job.options and job.status is JobStatus.DEFERRED):
-            return self._begin(message, job)
-        return self._go_on(job)
+        for _ in range(MAX_CONFLICTS):
+            try:
+                return self._process(message, deadline)
+            except _Changed:
+                continue
+        raise TryAgain("the job was changed by others again and again")
 
-    def dead_letter(self, message: Drop | Again, error: Exception) -> None:
-        """Say on the job that its message goes to the dead-letter queue now, and tell its owner: once an attempt.
+    # --- which job, and how far it is -------------------------------------------------------------------------------
 
-        A job that is under way is left as it is.
-        """
-        reason = Reason(
-            "dead_letter", f"It could not be worked on and is in the dead-letter queue: {type(error).__name__}."
-        )
-        now = self.now()
-        if isinstance(message, Again):
-            job = self.jobs.get(message.job_id)
-        else:
-            job_id = job_id_of(message.image, message.request_id)
-            job = self.jobs.get(job_id) or self.judge.unjudged(message, JobStatus.DEFERRED)
-        if job is None:
-            return
-        dead = replace(job, status=JobStatus.DEFERRED, reason=reason, deferred_since=job.deferred_since or now)
-        is_to_be_told = is_deferral_to_be_told(dead, now)
-        if is_to_be_told:
-            dead = replace(dead, deferred_reason=reason)
-        noted = self.jobs.note_dead_letter(dead, now, EventType.DEFERRED if is_to_be_told else None)
-        if noted is not None:
-            self._tell_of_waiting(noted)
-
-    # --- before the money ---------------------------------------------------------------------------------------------
-
-    def _begin(self, drop: Drop, dead: Job | None) -> str:
-        """Judge a drop that has no job yet, or one that a dead letter left behind."""
-        judged = self.judge.judge(drop)
-        if judged is None:
-            return "superseded" if dead is None else self._rejected(dead, MISSING_REASONS[Missing.SUPERSEDED])
-        job = judged.job
-        if dead is not None:  # what its owner was told of its waiting is not told again
-            job = replace(job, deferred_since=dead.deferred_since, deferred_reason=dead.deferred_reason)
-        if job.status is JobStatus.REJECTED and job.reason is not None:
-            return self._rejected(job, job.reason)
-        return self._submit(job, judged.image, is_new=dead is None)
-
-    def _request_id_reused(self, drop: Drop, first: Job) -> str:
-        """Answer a request whose id belongs to another one with a job of its own: nobody waits for a video that is not made."""
-        job_id = job_id_of(drop.image, drop.request_id, fingerprint_of(drop))
-        logger.warning("request id reused", extra={"job_id": job_id, "first_job_id": first.job_id})
-        told = self.jobs.get(job_id)
-        if told is not None:
-            return self._told(told, job_id)
-        message = f"The request_id belongs to job {first.job_id}, which asked for something else of this image."
-        job = replace(self.judge.unjudged(drop, JobStatus.REJECTED), job_id=job_id)
-        return self._rejected(job, Reason("request_id_reused", message))
-
-    def _again(self, message: Again) -> str:
-        job = self.jobs.get(message.job_id)
-        if job is None:
-            raise TryAgain(f"job {message.job_id} is not in the job table")
-        if (job.attempt, job.defers) != (message.attempt, message.defers):
-            return "overtaken"  # a later message of this job is on its way, or has been
-        return self._go_on(job)
-
-    def _go_on(self, job: Job) -> str:
-        """Go on from what the table says. Only a job that waits for its attempt can come to a POST."""
+    def _process(self, message: Drop | RetryMessage, deadline: datetime) -> str:
+        """Go on from what the table says. Only a job that waits for this very message can come to a POST."""
+        job = self.find_job.run(message)
+        if isinstance(message, Drop) and job.job_id != job_id_of(message.image, message.request_id):
+            return self._request_id_reused(job, job_id_of(message.image, message.request_id))
+        if isinstance(message, RetryMessage) and message.generation_id is not None:
+            return self._accept_late(job, message.generation_id, message.attempt)
         match job.status:
-            case JobStatus.DEFERRED | JobStatus.HELD:
-                return self._wait_or_submit(job)
+            case JobStatus.DEFERRED if is_overtaken(message, job):
+                return "overtaken"
+            case JobStatus.DEFERRED:
+                return self._wait_or_submit(message, job, deadline)
             case JobStatus.SUBMITTING if job.lease_until is not None and job.lease_until > self.now():
-                return job.status.value  # another worker has it; if that dies, the sweeper finds the job
+                return job.status.value  # another delivery has it; if that dies, the sweeper finds the job
             case JobStatus.SUBMITTING:
-                return self._ambiguous(job, "The submission was interrupted and may have been paid.")
+                return self._unknown(job, "The submission was interrupted and may have been charged.")
             case _:
-                return self._told(job, job.job_id)
+                return self._go_on(job)
 
-    def _wait_or_submit(self, job: Job) -> str:
-        left = 0.0 if job.retry_at is None else (job.retry_at - self.now()).total_seconds()
-        if left > 1:
-            self.queue.send_again(job, round(left))
-            return self._waits(job)
-        return self._submit(job)
+    def _request_id_reused(self, job: Job, first_job_id: str) -> str:
+        logger.warning("request id reused", extra={"job_id": job.job_id, "first_job_id": first_job_id})
+        if job.status is not JobStatus.DEFERRED:
+            return self._go_on(job)
+        message = f"The request_id belongs to job {first_job_id}, which asked for something else of this image."
+        return self._reject(job, job, Reason(ReasonCode.REQUEST_ID_REUSED, message))
 
-    def _waits(self, job: Job) -> str:
-        """Tell the owner of a job that waits on, where that is due or owed."""
-        noted = self.jobs.note_deferral(job, EventType.DEFERRED) if is_deferral_to_be_told(job, self.now()) else job
-        if noted is not None:
-            self._tell_of_waiting(noted)
-        return job.status.value
+    # --- before the payment -------------------------------------------------------------------------------------------
 
-    def _tell_of_waiting(self, job: Job) -> None:
-        """Send what a waiting job owes; where that fails the sweeper does.
+    def _wait_or_submit(self, message: Drop | RetryMessage, job: Job, deadline: datetime) -> str:
+        now = self.now()
+        if job.retry_at is not None and (job.retry_at - now).total_seconds() > 1:
+            return self._requeue(job, requeue(job, now, job.retry_at))
+        if job.options is not None:
+            return self._submit(job, job, None, deadline)
+        if isinstance(message, RetryMessage):
+            raise TryAgain(f"job {job.job_id} was not validated yet: its event does that")
+        found = self.judge.judge(message, job)
+        if found.reason is not None:
+            return self._reject(job, found.job, found.reason)
+        return self._submit(job, found.job, found.image, deadline)
 
-        The message must not come again for it: each time it would send another one of its job.
-        """
-        try:
-            self.announcer.announce(job)
-        except Exception:
-            logger.exception("not told", extra={"job_id": job.job_id})
+    def _requeue(self, read: Job, after: Job) -> str:
+        """Let the job come again by a message with a delay, so that waiting is not counted as failing."""
+        now = self.now()
+        after = notice_wait(after) if is_notice_due(after, now) else after
+        saved = self._saved(read, after)
+        wait = 0.0 if saved.retry_at is None else (saved.retry_at - now).total_seconds()
+        self._send(saved, max(1.0, wait))  # no chain of messages without a pause, even right before midnight
+        self._publish_or_leave(saved)
+        return saved.status.value
 
-    def _submit(self, job: Job, image: StoredImage | None = None, *, is_new: bool = False) -> str:
-        """Claim the job and its price, then POST once. Whatever can fail on our side is done before the claim.
+    def _submit(self, read: Job, job: Job, image: StoredImage | None, deadline: datetime) -> str:
+        """Claim the job and its price, then POST once. All that can fail on our side is done before the claim.
 
-        `image`: as it has just been seen; a job that has waited is looked for anew. `is_new`: the table has nothing of it yet.
+        `read` is the job as the table has it, `job` the same one validated. `image` is None for a job that has waited: it is
+        looked for again.
         """
         if self.ledger.limit.can_never_hold(job.cost_cents):
             limit = usd(self.ledger.limit.cents or 0)
             message = f"The video costs ${usd(job.cost_cents)}, more than the whole daily limit of ${limit}."
-            return self._rejected(job, Reason("over_daily_limit", message))
-        stored = image or self.images.find(_ref(job))
+            return self._reject(read, job, Reason(ReasonCode.OVER_DAILY_LIMIT, message))
+        stored = image or self.images.find(job.image.ref)
         if isinstance(stored, Missing):
-            return self._rejected(job, MISSING_REASONS[stored])
-        if stored.sha256 != (job.image.get("sha256") or stored.sha256):  # whatever version and entity tag say
-            return self._rejected(job, MISSING_REASONS[Missing.SUPERSEDED])
-        url = stored.presigned_url(CONTENT_TYPES[job.image["format"]])
-        submission = self.provider.prepare(_body(job, url))
+            return self._reject(read, job, MISSING_REASONS[stored])
+        if stored.sha256 != (job.image.sha256 or stored.sha256):  # whatever version and entity tag say
+            return self._reject(read, job, MISSING_REASONS[Missing.SUPERSEDED])
+        submission = self.provider.prepare(_body(job, stored))
+        now = self.now()
+        if deadline - now < NEEDED:
+            raise TryAgain("there is not enough time left for a submission")
+        if day_of(deadline) != day_of(now):  # the POST would count for a day on which nothing is reserved for it
+            return self._requeue(read, requeue(job, now, next_day(now)))
         picture = picture_of(job, stored.last_modified) if job.lease_until is None else None
-        claimed = self.ledger.claim(job, self.now(), LEASE, picture)
-        if claimed is NotClaimed.TAKEN:
-            raise TryAgain(f"job {job.job_id} has just been claimed by another delivery")
-        if claimed is NotClaimed.DUPLICATE and picture is not None:
-            return self._duplicate(job, picture, is_new)
-        if claimed is NotClaimed.NO_MONEY:
-            return self._held(job)
-        assert isinstance(claimed, Job)  # noqa: S101  # the two other answers are above
-        return self._settle(claimed, submission.send())
+        claimed = self.ledger.reserve(read, claim(job, now, LEASE), picture)
+        match claimed:
+            case NotReserved.CHANGED:
+                raise _Changed
+            case NotReserved.DUPLICATE:
+                assert picture is not None  # noqa: S101  # only a picture can be claimed by another job
+                return self._duplicate(read, job, self.ledger.claimed_by(picture))
+            case NotReserved.NO_ROOM:
+                return self._hold(read, job)
+            case Job():
+                return self._post(claimed, submission, deadline)
 
-    def _duplicate(self, job: Job, picture: Picture, is_new: bool) -> str:
-        """Leave nothing of a copy whose picture another job has claimed; a job that has been told of ends."""
-        first = self.ledger.claimed_by(picture)
+    def _duplicate(self, read: Job, job: Job, first: str | None) -> str:
+        """Leave nothing of a copy whose picture another job has claimed; a job that was published ends."""
         logger.info("copied", extra={"job_id": job.job_id, "first_job_id": first})
-        if is_new:
+        if not job.notices:
+            if not self.jobs.discard(read):
+                raise _Changed
             return "copied"
         message = f"Job {first} has the same picture under the same key; a copy is not paid again."
-        return self._rejected(job, Reason("duplicate_copy", message))
+        return self._reject(read, job, Reason(ReasonCode.DUPLICATE_COPY, message))
 
-    def _held(self, job: Job) -> str:
-        """Wait for money. Told once: a job that was held before and is still too dear for today just stays so."""
-        if job.status is JobStatus.HELD:
-            if job.sent_at is not None:
-                self.jobs.note_taken(job)
-            return self._told(job, job.job_id)
-        if job.status is JobStatus.DEFERRED:
-            return self._told(self.jobs.hold(job, self._no_money(), self.now(), EventType.HELD), job.job_id)
-        held = replace(job, status=JobStatus.HELD, reason=self._no_money(), held_in_attempt=job.attempt)
-        return self._told(self.jobs.create(held, EventType.HELD), job.job_id)
-
-    def _no_money(self) -> Reason:
+    def _hold(self, read: Job, job: Job) -> str:
         limit = usd(self.ledger.limit.cents or 0)
-        return Reason(
-            "daily_limit", f"The daily limit of ${limit} would be passed; the image waits until there is money."
-        )
+        message = f"The daily limit of ${limit} would be passed; the image waits until the day has room."
+        reason = Reason(ReasonCode.DAILY_LIMIT, message)
+        return self._go_on(self._saved(read, hold(job, reason, self.now())))
 
-    def _rejected(self, job: Job, reason: Reason) -> str:
-        """End a job before anything was spent on this attempt."""
-        if job.status in (JobStatus.DEFERRED, JobStatus.HELD):
-            status, event = _END_BY_MONEY[job.money]
-            ended = self.jobs.finish(job, status, self.now(), event, reason)
-        else:
-            ended = self.jobs.create(replace(job, status=JobStatus.REJECTED, reason=reason), EventType.REJECTED)
-        return self._told(ended, job.job_id)
+    def _reject(self, read: Job, job: Job, reason: Reason) -> str:
+        """End a job before anything was charged for this attempt."""
+        return self._go_on(self._saved(read, reject(job, reason, self.now())))
 
-    # --- after the money ----------------------------------------------------------------------------------------------
+    def _saved(self, before: Job, after: Job) -> Job:
+        saved = self.jobs.save(before, after)
+        if saved is None:
+            raise _Changed
+        return saved
 
-    def _settle(self, job: Job, answer: SubmitAnswer) -> str:
+    # --- the payment, and after it ------------------------------------------------------------------------------------
+
+    def _post(self, claimed: Job, submission: PreparedSubmission, deadline: datetime) -> str:
+        """Send the one POST of this claim, if there is still time for it."""
+        if deadline - self.now() < timedelta(seconds=SUBMIT_SECONDS + KEEP_SECONDS / 2):
+            reason = Reason(ReasonCode.PROVIDER_UNREACHABLE, "The claim took too long; nothing was sent.")
+            return self._defer(claimed, reason, backoff_seconds(claimed.requeues, self.random()))
+        return self._settle(claimed, submission.send(), deadline)
+
+    def _settle(self, job: Job, answer: SubmitAnswer, deadline: datetime) -> str:
         """Give the provider's answer its place in the ledger."""
-        now = self.now()
         match answer:
             case Accepted(generation_id, provider_status):
-                # The log line is the only evidence of the id if the next write fails.
-                logger.info("accepted", extra={"job_id": job.job_id, "generation_id": generation_id})
-                paid = self.jobs.record_accepted(job, generation_id, provider_status, now, EventType.SUBMITTED)
-                return self._told(paid, job.job_id)
+                return self._keep(job, generation_id, provider_status, deadline)
             case Refused(status_code, words):
                 message = f"The provider refused the request ({status_code}): {words or NO_WORDS}"
-                reason = Reason("provider_refused", message, provider_error=words)
-                status, event = _END_BY_MONEY[job.money]
-                self.ledger.give_back(job, {"status": status}, reason, now, event)
-                return self._told(self.jobs.get(job.job_id), job.job_id)
+                reason = Reason(ReasonCode.PROVIDER_REFUSED, message, provider_error=words)
+                return self._release(job, lambda read: reject(read, reason, self.now()))
             case KeyRefused(status_code, words):
                 logger.error("key refused", extra={"job_id": job.job_id, "status_code": status_code})
-                message = f"The provider refused the API key ({status_code}); nothing was spent."
-                reason = Reason("key_refused", _with_words(message, words), provider_error=words)
+                message = f"The provider refused the API key ({status_code}); nothing was charged."
+                reason = Reason(ReasonCode.KEY_REFUSED, _with_words(message, words), provider_error=words)
                 return self._defer(job, reason, KEY_REFUSED_SECONDS)
             case NoBalance(status_code, words):
                 logger.error("no balance", extra={"job_id": job.job_id, "status_code": status_code})
-                message = f"The account at the provider has no money left ({status_code}); nothing was spent."
-                reason = Reason("provider_balance", _with_words(message, words), provider_error=words)
+                message = f"The account at the provider has no money left ({status_code}); nothing was charged."
+                reason = Reason(ReasonCode.PROVIDER_BALANCE, _with_words(message, words), provider_error=words)
                 return self._defer(job, reason, KEY_REFUSED_SECONDS)
             case Busy(status_code, retry_after, words):
                 message = _with_words(f"The provider is busy ({status_code}).", words)
-                reason = Reason("provider_busy", message, provider_error=words)
-                return self._defer(job, reason, busy_seconds(retry_after, job.defers, self.random()))
+                reason = Reason(ReasonCode.PROVIDER_BUSY, message, provider_error=words)
+                return self._defer(job, reason, busy_seconds(retry_after, job.requeues, self.random()))
             case NotSent(message):
-                reason = Reason("provider_unreachable", f"The provider could not be reached: {message}.")
-                return self._defer(job, reason, backoff_seconds(job.defers, self.random()))
+                reason = Reason(ReasonCode.PROVIDER_UNREACHABLE, f"The provider could not be reached: {message}.")
+                return self._defer(job, reason, backoff_seconds(job.requeues, self.random()))
             case Ambiguous(message, words):
-                told = f"The submission may have been paid and cannot be told: {message}."
-                return self._ambiguous(job, _with_words(told, words), words)
+                text = f"The submission may have been charged and nobody can tell: {message}."
+                return self._unknown(job, _with_words(text, words), words)
+
+    def _keep(self, job: Job, generation_id: str, provider_status: str, deadline: datetime) -> str:
+        """Write the id of what was paid for, again and again until the function's time is nearly out.
+
+        Then the id goes where it lasts as well: into the input of its execution, whose first check writes it to the job, or
+        else into a message.
+        """
+        logger.info("accepted", extra={"job_id": job.job_id, "generation_id": generation_id})
+        while True:
+            try:
+                accepted = self._accepted(job, generation_id, provider_status)
+                break
+            except Exception:
+                logger.exception("accepted and not written", extra={"job_id": job.job_id})
+            if deadline - self.now() < timedelta(seconds=KEEP_SECONDS):
+                return self._keep_elsewhere(job, generation_id)
+            self.sleep(1)
+        return self._go_on(accepted)
+
+    def _keep_elsewhere(self, job: Job, generation_id: str) -> str:
+        try:
+            self.state_machine.start(job, generation_id)
+        except Exception:
+            logger.exception("accepted and not started", extra={"job_id": job.job_id})
+            self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues, generation_id))
+        return job.status.value
+
+    def _accept_late(self, job: Job, generation_id: str, attempt: int) -> str:
+        """Write an id that came by a message, since the job table could not be written when it was accepted."""
+        if job.status is JobStatus.UNKNOWN:
+            job = self.publisher.publish(job)  # and look at it as it is after that: the operator may have settled it
+        is_missing = job.status in (JobStatus.SUBMITTING, JobStatus.UNKNOWN) and job.generation_id is None
+        if is_missing and job.attempt == attempt:
+            job = self._accepted(job, generation_id, "created")
+        return self._go_on(job)
+
+    def _accepted(self, job: Job, generation_id: str, provider_status: str) -> Job:
+        """Save an accepted generation, and return the job as it is then. A generation has one job, and never two."""
+        saved = save_at_step(
+            job, lambda read: accept(read, generation_id, provider_status, self.now()), self.jobs.save, self.jobs.get
+        )
+        if saved is not None:
+            return saved
+        now, holder = self._read(job.job_id), self.jobs.holder_of(generation_id)
+        if not now.is_at_same_step(job):
+            return now
+        if holder in (None, job.job_id):
+            raise TryAgain(f"job {job.job_id} was changed while its generation was written")
+        if now.status is JobStatus.UNKNOWN:
+            return now  # the id came late and is another job's: nothing is known that was not before
+        message = f"The provider answered with the generation {generation_id}, which belongs to job {holder}."
+        return self._settled(now, message)
 
     def _defer(self, job: Job, reason: Reason, wait_seconds: int) -> str:
-        """Give the money back and let the job come again: a new message, so that waiting is not counted as failing.
-
-        The owner is told once an attempt: at once where a person is needed, else after a while.
-        """
+        """Release the reservation and let the job come again."""
         now = self.now()
-        later = replace(
-            job,
-            status=JobStatus.DEFERRED,
-            reason=reason,
-            defers=job.defers + 1,
-            retry_at=now + timedelta(seconds=wait_seconds),
-            deferred_since=job.deferred_since or now,
-        )
-        changes: dict[str, Any] = {
-            "status": later.status,
-            "defers": later.defers,
-            "retry_at": later.retry_at,
-            "deferred_since": later.deferred_since,
-        }
-        event = EventType.DEFERRED if is_deferral_to_be_told(later, now) else None
-        if event is not None:
-            changes["deferred_reason"] = reason
-        if self.ledger.give_back(job, changes, reason, now, event):
-            self.queue.send_again(later, min(wait_seconds, LONGEST_SECONDS))
-            owes = self.jobs.get(job.job_id) if event is not None or job.pending_events else None
-            if owes is not None:
-                self._tell_of_waiting(owes)
-        return JobStatus.DEFERRED.value
+        retry_at = now + timedelta(seconds=wait_seconds)
 
-    def _ambiguous(self, job: Job, message: str, words: str | None = None) -> str:
-        """Never send again by itself what may have been paid; only its owner may choose that, as a counted attempt."""
-        settled = settle_ambiguous(
-            job,
-            Reason("submission_unknown", message, provider_error=words),
-            self.now(),
-            may_resubmit=self.resubmits_ambiguous and job.attempt < self.max_attempts,
-            jobs=self.jobs,
-            queue=self.queue,
-            announcer=self.announcer,
-        )
+        def deferred(read: Job) -> Job:
+            after = defer(read, reason, retry_at, now)
+            return notice_wait(after) if is_notice_due(after, now) else after
+
+        saved = save_at_step(job, deferred, self.ledger.release, self.jobs.get)
+        if saved is None:
+            return self._go_on(self._read(job.job_id))
+        self._send(saved, wait_seconds)
+        self._publish_or_leave(saved)
+        return saved.status.value
+
+    def _release(self, job: Job, transition: Callable[[Job], Job]) -> str:
+        saved = save_at_step(job, transition, self.ledger.release, self.jobs.get)
+        return self._go_on(saved or self._read(job.job_id))
+
+    def _unknown(self, job: Job, message: str, words: str | None = None) -> str:
+        """Never send again by itself what may have been charged; only its owner may choose that, as a counted attempt."""
+        return self._settled(job, message, words).status.value
+
+    def _settled(self, job: Job, message: str, words: str | None = None) -> Job:
+        settled = self.unknown.settle(job, message, self.now(), words)
         if settled is None:
             raise TryAgain(f"job {job.job_id} was changed by another delivery")
-        return settled.status.value
+        return settled
 
-    def _told(self, job: Job | None, job_id: str) -> str:
-        """Make sure that a generating job is watched and that every event it owes is sent."""
+    def _read(self, job_id: str) -> Job:
+        job = self.jobs.get(job_id)
         if job is None:
-            raise TryAgain(f"job {job_id} was changed by another delivery")
+            raise TryAgain(f"job {job_id} is not in the job table")
+        return job
+
+    def _go_on(self, job: Job) -> str:
+        """Make sure that a generating job is polled and that every event it owes is published."""
         if job.status is JobStatus.GENERATING:
             self.state_machine.start(job)
-        self.announcer.announce(job)
+        self.publisher.publish(job)
         return job.status.value
+
+    def _send(self, job: Job, delay_seconds: float) -> None:
+        self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues), delay_seconds)
+
+    def _publish_or_leave(self, job: Job) -> None:
+        """Publish what a waiting job owes; where that fails the sweeper does. The message must not come again for it."""
+        try:
+            self.publisher.publish(job)
+        except Exception:
+            logger.exception("not published", extra={"job_id": job.job_id})
 
 
 def _with_words(message: str, words: str | None) -> str:
     return message if words is None else f"{message} The provider said: {words}"
 
 
-def _ref(job: Job) -> ImageRef:
-    return ImageRef(job.image["bucket"], job.image["key"], job.image["version_id"], job.image["etag"])
-
-
-def _body(job: Job, image_url: str) -> dict[str, Any]:
+def _body(job: Job, stored: StoredImage) -> dict[str, Any]:
     """The provider's request: every parameter it documents, `negative_prompt` only where there is one."""
-    body = {**Options(**job.options).__dict__, "image_url": image_url}
+    options = job.options
+    assert isinstance(options, Options)  # noqa: S101  # a job is submitted only when it was validated
+    image_url = stored.presigned_url(CONTENT_TYPES[job.image.format or ""])
+    body = {**asdict(options), "image_url": image_url}
     if not body["negative_prompt"]:
         del body["negative_prompt"]
     return body

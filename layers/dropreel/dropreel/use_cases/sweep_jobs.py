@@ -1,4 +1,4 @@
-"""Find the jobs that nothing works on any more, and release the held ones when there is money. It never pays."""
+"""Find the jobs that nothing works on any more, and release the held ones when the day has room. It never pays."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -6,60 +6,77 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from dropreel.adapters.dead_letter_queue import DeadLetterQueue
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.events import EventType
-from dropreel.jobs import TELLING, Job, JobStatus, Reason, execution_name
-from dropreel.messages import Generation
+from dropreel.jobs import (
+    OPERATOR,
+    PUBLISHING,
+    Job,
+    JobStatus,
+    execution_name,
+    is_running,
+    notice_wait,
+    reject,
+    requeue,
+)
+from dropreel.messages import Generation, RetryMessage
+from dropreel.reasons import Reason, ReasonCode
 from dropreel.spending import SpendLimit, day_of
-from dropreel.use_cases.announce import Announcer
+from dropreel.use_cases.note_dead_letter import NoteDeadLetter
+from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.report_failure import ReportFailure, watch_ended
-from dropreel.use_cases.settle_ambiguous import settle_ambiguous
-from dropreel.waiting import is_deferral_to_be_told
+from dropreel.use_cases.unknown_submission import UnknownSubmission
+from dropreel.waiting import is_notice_due, longest_wait
 
 QUIET = timedelta(minutes=10)
 """A job that nothing has touched for so long is looked at: no sooner than the queue shows a message again that was taken."""
-
-PASS = timedelta(seconds=35)
-"""The time of one pass over what waits in one way: all six fit into the function's 240 seconds."""
-MAX_DOUBLINGS = 7
-"""A message that is not taken is sent again after 10, 20, 40 minutes and so on, at most after 21 hours."""
+MESSAGE_LOST = timedelta(minutes=60)
+"""So long after its time a deferred job's message counts as lost, and the job gets another one: after its last receive."""
+PASS = timedelta(seconds=25)
+"""The time of one pass over what waits in one way: all eight fit into the function's 240 seconds."""
 
 logger = logging.getLogger("dropreel")
 
 
 @dataclass(frozen=True)
 class SweepJobs:
-    """Runs on a schedule. Each job is a job by itself: one that cannot be swept now does not hold up the next."""
+    """Runs on a schedule. Each job is handled by itself: one that fails now does not hold up the next."""
 
     jobs: JobTable
     ledger: Ledger
     queue: SubmissionQueue
     state_machine: StateMachine
-    announcer: Announcer
+    publisher: Publisher
     failure: ReportFailure
-    max_attempts: int
-    resubmits_ambiguous: bool
+    unknown: UnknownSubmission
+    dead_letters: DeadLetterQueue
+    note_dead_letter: NoteDeadLetter
     now: Callable[[], datetime]
 
     def run(self) -> dict[str, int]:
         """Return how many jobs were swept, by what was done; `unfinished` counts the passes that had no time for all."""
         done: dict[str, int] = {}
         self._release(done)
-        steps: dict[str, Callable[[Job], str | None]] = {
-            TELLING: self._tell,
-            JobStatus.SUBMITTING: self._settle_abandoned,
-            JobStatus.GENERATING: self._watch,
-            JobStatus.DEFERRED: self._remind,
-            JobStatus.HELD: self._tell_held,
-        }
-        for waiting, step in steps.items():
+        self._look_at_dead_letters(done)
+        for waiting, step in self.passes().items():
             age = timedelta(0) if waiting == JobStatus.SUBMITTING else QUIET  # a lease is shorter
             for job_id in self._in_time(done, waiting, self.now() - age):
                 self._count(done, step, job_id)
         return done
+
+    def passes(self) -> dict[str, Callable[[Job], str | None]]:
+        """Return what is done with jobs by what they wait for, in order; the release of held jobs and the dead letters come before."""
+        return {
+            PUBLISHING: self._publish,
+            JobStatus.SUBMITTING: self._settle_abandoned,
+            JobStatus.GENERATING: self._poll_again,
+            JobStatus.DEFERRED: self._sweep_deferred,
+            JobStatus.HELD: self._sweep_held,
+            OPERATOR: self._end_if_too_long,
+        }
 
     def _in_time(self, done: dict[str, int], waiting: str, created_until: datetime) -> Iterator[str]:
         """Yield the ids of what waits, oldest first, for as long as one pass may take: the others want their turn, too."""
@@ -71,11 +88,26 @@ class SweepJobs:
                 return
             yield job_id
 
-    def _tell_held(self, job: Job) -> str | None:
-        if job.status is not JobStatus.HELD or not job.pending_events or self._is_fresh(job):
-            return None
-        self.announcer.announce(job)
-        return "told"
+    def _look_at_dead_letters(self, done: dict[str, int]) -> None:
+        """Note what a function that was killed, or a rule that could not deliver, has not said itself."""
+        try:
+            self._note_dead_letters(done)
+        except Exception:  # the queue cannot be read: the jobs are swept all the same
+            logger.exception("dead letters not read")
+            done["not_swept"] = done.get("not_swept", 0) + 1
+
+    def _note_dead_letters(self, done: dict[str, int]) -> None:
+        end = self.now() + PASS
+        for message in self.dead_letters.messages():
+            if self.now() >= end:
+                return
+            try:
+                noted = self.note_dead_letter.run(message, "its message came back until it was given up.")
+            except Exception:
+                logger.exception("dead letter not noted")
+                continue
+            if noted is not None:
+                done["dead_letters"] = done.get("dead_letters", 0) + 1
 
     def _count(self, done: dict[str, int], step: Callable[[Job], str | None], job_id: str) -> None:
         try:
@@ -87,99 +119,107 @@ class SweepJobs:
         if what is not None:
             done[what] = done.get(what, 0) + 1
 
-    def _tell(self, job: Job) -> str | None:
-        if not job.is_terminal or self._is_fresh(job):
+    def _publish(self, job: Job) -> str | None:
+        """Publish what a job owes whose own step may have ended before it could."""
+        if not job.pending_events or self._is_fresh(job):
             return None
-        self.announcer.announce(job)
-        self.jobs.told(job.job_id)
-        return "told"
+        self.publisher.publish(job)
+        return "published"
 
     def _settle_abandoned(self, job: Job) -> str | None:
-        """A claim whose lease is over and that nobody came back to: it may have been paid."""
+        """A claim whose lease is over and that nobody came back to: it may have been charged.
+
+        Where its execution runs, that has the generation's id and will write it.
+        """
         if job.status is not JobStatus.SUBMITTING or job.lease_until is None or job.lease_until > self.now():
             return None
-        may_resubmit = self.resubmits_ambiguous and job.attempt < self.max_attempts
-        settle_ambiguous(
-            job,
-            Reason("submission_unknown", "The submission was interrupted and may have been paid."),
-            self.now(),
-            may_resubmit=may_resubmit,
-            jobs=self.jobs,
-            queue=self.queue,
-            announcer=self.announcer,
-        )
-        return "resubmitted" if may_resubmit else "parked"
+        if is_running(self.state_machine.status_of(job)):
+            return None
+        settled = self.unknown.settle(job, "The submission was interrupted and may have been charged.", self.now())
+        if settled is None:
+            return None
+        return "parked" if settled.status is JobStatus.UNKNOWN else "resubmitted"
 
-    def _watch(self, job: Job) -> str | None:
-        """A paid generation that has not been polled for long: start its execution if there is none, report it if that has ended."""
+    def _poll_again(self, job: Job) -> str | None:
+        """A paid generation that was not polled for long: start its execution if there is none, report it if that has ended."""
         if job.status is not JobStatus.GENERATING or self._is_fresh(job):
             return None
         status = self.state_machine.status_of(job)
-        if status == "RUNNING":
+        if is_running(status):
             return None
         if status is None:
             self.state_machine.start(job)
-            self.announcer.announce(job)
-            return "watched"
+            self.publisher.publish(job)
+            return "started"
         generation = Generation(job.job_id, job.attempt, job.generation_id or "", execution_name(job))
         self.failure.run(generation, watch_ended(status))
         return "reported"
 
-    def _remind(self, job: Job) -> str | None:
-        """A deferred job's message comes again if it was lost, and its owner is told that it waits."""
-        reminded = self._remind_of_message(job)
-        told = self._tell_deferred(job)
-        return reminded or told
-
-    def _tell_deferred(self, job: Job) -> str | None:
-        """Tell of a job that has waited for long, or of one whose event did not reach the bus."""
+    def _sweep_deferred(self, job: Job) -> str | None:
+        """A deferred job gets another message where its own was lost, and its owner hears that it waits."""
         if job.status is not JobStatus.DEFERRED:
             return None
-        if job.is_dead_letter and not job.pending_events:
-            self.jobs.leave_to_a_person(job.job_id)
-        noted: Job | None = job
-        if is_deferral_to_be_told(job, self.now()):
-            noted = self.jobs.note_deferral(job, EventType.DEFERRED)
-        elif self._is_fresh(job):  # whoever deferred it may be about to tell
+        ended = self._end_if_too_long(job)
+        if ended is not None or job.is_dead_letter:
+            return ended or self._publish(job)
+        is_lost = (
+            job.options is not None and self.now() >= max(job.updated_at, job.retry_at or job.updated_at) + MESSAGE_LOST
+        )
+        after = requeue(job, self.now()) if is_lost else job
+        after = notice_wait(after) if is_notice_due(after, self.now()) else after
+        if after is job:
+            return self._publish(job)
+        saved = self.jobs.save(job, after)
+        if saved is None:
             return None
-        if noted is None or not noted.pending_events:
-            return None
-        self.announcer.announce(noted)
-        return "told"
+        if is_lost:
+            self._send(saved)
+        self.publisher.publish(saved)
+        return "requeued" if is_lost else "published"
 
-    def _remind_of_message(self, job: Job) -> str | None:
-        """Its message is lost, or was sent to the dead letters and is for a person to look at."""
-        if job.status is not JobStatus.DEFERRED or job.is_dead_letter:
+    def _sweep_held(self, job: Job) -> str | None:
+        if job.status is not JobStatus.HELD:
             return None
-        due = max(job.updated_at, job.retry_at or job.updated_at) + QUIET
-        if self.now() < due or self._is_on_its_way(job):
+        return self._end_if_too_long(job) or self._publish(job)
+
+    def _end_if_too_long(self, job: Job) -> str | None:
+        """End a job that has waited longer than a job may."""
+        wait = longest_wait(job)
+        if wait is None or self.now() - wait[0] < wait[1]:
             return None
-        return self._sent(job, "reminded")
+        why = "" if job.reason is None else f" It waited because of this: {job.reason.message}"
+        message = f"It has waited for {wait[1].days} days, as long as an image may.{why}"
+        said = None if job.reason is None else job.reason.provider_error
+        reason = Reason(ReasonCode.WAITED_TOO_LONG, message, provider_error=said)
+        ended = self.jobs.save(job, reject(job, reason, self.now()))
+        if ended is None:
+            return None
+        self.publisher.publish(ended)
+        return "ended"
 
     def _release(self, done: dict[str, int]) -> None:
-        """Send held jobs to the queue again, oldest first, as far as the day's money goes. The claim decides, not this."""
+        """Bring held jobs to the queue again, oldest first, as far as the day has room. The claim decides, not this."""
         limit = self.ledger.limit
         room = _Room(limit, limit.room_after(self.ledger.reserved_cents(day_of(self.now()))))
         for job_id in self._in_time(done, JobStatus.HELD, self.now()):
-            self._count(done, partial(self._send_held, room), job_id)
+            self._count(done, partial(self._requeue_held, room), job_id)
             if room.is_used_up:
                 return
 
-    def _send_held(self, room: "_Room", job: Job) -> str | None:
-        if job.status is not JobStatus.HELD or not room.takes(job) or self._is_on_its_way(job):
+    def _requeue_held(self, room: "_Room", job: Job) -> str | None:
+        if job.status is not JobStatus.HELD or not room.takes(job):
             return None
-        self.announcer.announce(job)
-        return self._sent(job, "released")
-
-    def _sent(self, job: Job, what: str) -> str | None:
-        if self.jobs.note_sent(job, self.now()) is None:
+        job = self.publisher.publish(job)
+        if job.status is not JobStatus.HELD:
             return None
-        self.queue.send_again(job)
-        return what
+        saved = self.jobs.save(job, requeue(job, self.now()))
+        if saved is None:
+            return None
+        self._send(saved)
+        return "released"
 
-    def _is_on_its_way(self, job: Job) -> bool:
-        """Whether a message was sent that may still wait in the queue: each one is given twice the time of the one before."""
-        return job.sent_at is not None and self.now() - job.sent_at < QUIET * 2 ** min(job.sends - 1, MAX_DOUBLINGS)
+    def _send(self, job: Job) -> None:
+        self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues))
 
     def _is_fresh(self, job: Job) -> bool:
         return self.now() - job.updated_at < QUIET
@@ -187,14 +227,14 @@ class SweepJobs:
 
 @dataclass
 class _Room:
-    """What is left of the day, in cents; None for no limit. A job that is too dear uses it up, so that none overtakes it."""
+    """What is left of the day, in cents; None for no limit. A job that does not fit uses it up, so that none overtakes it."""
 
     limit: SpendLimit
     cents: int | None
     is_used_up: bool = False
 
     def takes(self, job: Job) -> bool:
-        """Take a job's price out of the room if it fits; one that the limit can never hold goes to its verdict for nothing."""
+        """Take a job's price out of the room if it fits. Jobs above the whole limit pass; submission rejects them."""
         if self.cents is None or self.limit.can_never_hold(job.cost_cents):
             return True
         if job.cost_cents > self.cents:

@@ -12,7 +12,7 @@ from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.responses import DynamoHandler
 
-from tests.faults.services import ACCOUNT, REGION, refusal
+from tests.support.aws_errors import ACCOUNT, REGION, refusal
 
 Attributes = dict[str, dict[str, Any]]
 
@@ -24,25 +24,32 @@ _deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
 class Tables:
     """The two tables. `MotoTables` tells whether they answer as moto's do."""
 
-    OPERATIONS = ("GetItem", "Query", "UpdateItem", "TransactWriteItems")
+    OPERATIONS = ("GetItem", "Query", "UpdateItem", "DeleteItem", "TransactWriteItems")
 
     def __init__(self) -> None:
-        self.items: dict[str, dict[str, Attributes]] = {"jobs": {}, "spend": {}}
+        self.items: dict[str, dict[tuple[str, ...], Attributes]] = {"jobs": {}, "spend": {}}
         self._jobs: list[dict[str, Any]] | None = None
+        self._before: dict[tuple[str, ...], Attributes | None] = {}
 
     def call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         """Make one call, and raise what the client would."""
         match operation:
             case "GetItem":
-                item = self._item(arguments)
+                item = self._item(arguments) if arguments.get("ConsistentRead") else self._stale(arguments)
                 return {} if item is None else {"Item": copy.deepcopy(item)}
             case "Query":
-                return {"Items": self._waiting(arguments)}
+                return {"Items": self._found(arguments)}
             case "UpdateItem":
                 if not self._holds(arguments):
                     raise refusal(operation, "ConditionalCheckFailedException", 400, client)
                 item = self._update(arguments)
                 return {"Attributes": copy.deepcopy(item)} if arguments.get("ReturnValues") == "ALL_NEW" else {}
+            case "DeleteItem":
+                if not self._holds(arguments):
+                    raise refusal(operation, "ConditionalCheckFailedException", 400, client)
+                self._jobs = None
+                self.items[arguments["TableName"]].pop(_key(arguments), None)
+                return {}
             case "TransactWriteItems":
                 updates = [one["Update"] for one in arguments["TransactItems"]]
                 codes = ["None" if self._holds(update) else "ConditionalCheckFailed" for update in updates]
@@ -57,9 +64,14 @@ class Tables:
     def jobs(self) -> list[dict[str, Any]]:
         """Return every job, straight from the table: a check is not an outside call and costs no time."""
         if self._jobs is None:
-            jobs = (item for item in self.items["jobs"].values() if "status" in item)  # pictures have none
+            jobs = (item for item in self.items["jobs"].values() if item["row"] == {"S": "job"})
             self._jobs = [_plain(item) for item in jobs]
         return self._jobs
+
+    def rows(self, kind: str) -> list[dict[str, Any]]:
+        """Return the rows of the job table of one kind (`attempt`, `generation`, `picture`), in the order of their keys."""
+        found = (key for key in sorted(self.items["jobs"]) if key[1].startswith(kind))
+        return [_plain(self.items["jobs"][key]) for key in found]
 
     def days(self) -> list[dict[str, Any]]:
         """Return every day of the spend table."""
@@ -68,12 +80,20 @@ class Tables:
     def _item(self, arguments: dict[str, Any]) -> Attributes | None:
         return self.items[arguments["TableName"]].get(_key(arguments))
 
-    def _waiting(self, arguments: dict[str, Any]) -> list[Attributes]:
-        """Return what the index on `waiting` has, oldest first."""
+    def _stale(self, arguments: dict[str, Any]) -> Attributes | None:
+        """Return what was there before the last write: a read that is not consistent may answer so."""
+        key = (arguments["TableName"], *_key(arguments))
+        return self._before[key] if key in self._before else self._item(arguments)
+
+    def _found(self, arguments: dict[str, Any]) -> list[Attributes]:
+        """Return the rows of one job in the order of their keys, or what the index on `waiting` has, oldest first."""
+        if "IndexName" not in arguments:
+            rows = [self.items["jobs"][key] for key in sorted(self.items["jobs"])]
+            return [copy.deepcopy(row) for row in rows if _is_true(arguments["KeyConditionExpression"], arguments, row)]
         assert arguments["IndexName"] == "waiting"
         items = [item for item in self.items["jobs"].values() if "waiting" in item]
         found = [item for item in items if _is_true(arguments["KeyConditionExpression"], arguments, item)]
-        keys = ("job_id", "waiting", "created_at")
+        keys = ("job_id", "row", "waiting", "created_at")
         return [{key: item[key] for key in keys} for item in sorted(found, key=lambda item: item["created_at"]["S"])]
 
     def _holds(self, arguments: dict[str, Any]) -> bool:
@@ -84,6 +104,7 @@ class Tables:
     def _update(self, arguments: dict[str, Any]) -> Attributes:
         """Change an item by the few forms of UpdateExpression that there are, and create it if need be."""
         self._jobs = None
+        self._before[(arguments["TableName"], *_key(arguments))] = copy.deepcopy(self._item(arguments))
         item = self.items[arguments["TableName"]].setdefault(_key(arguments), dict(arguments["Key"]))
         names = arguments.get("ExpressionAttributeNames", {})
         values = copy.deepcopy(arguments.get("ExpressionAttributeValues", {}))
@@ -124,9 +145,8 @@ def _change(item: Attributes, clause: str, name: str, value: Any) -> None:
                 del item[name]
 
 
-def _key(arguments: dict[str, Any]) -> str:
-    (key,) = arguments["Key"].values()
-    return str(key["S"])
+def _key(arguments: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(part["S"]) for part in arguments["Key"].values())
 
 
 def _plain(item: Attributes) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+"""Several writes of DynamoDB, all or none of them."""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dropreel.errors import TryAgain
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_TRIES = 16
+"""Transactions that meet another one on the same item are tried so often: hundreds of jobs share the day's one item."""
+MAX_PAUSE_SECONDS = 1.0
+"""The longest pause between two tries: more tries do more than longer pauses."""
+
+
+def transact(
+    client: "DynamoDBClient",
+    updates: Sequence[Any],
+    sleep: Callable[[float], None],
+    max_tries: int = MAX_TRIES,
+) -> int | None:
+    """Make all updates or none. Return None, or the index of the first whose condition did not hold.
+
+    Raises TryAgain where other transactions were in the way all the time, and botocore's ClientError on a fault.
+    """
+    for tries in range(max_tries):
+        try:
+            client.transact_write_items(TransactItems=[{"Update": update} for update in updates])
+        except client.exceptions.TransactionCanceledException as error:
+            codes = [reason.get("Code") for reason in error.response["CancellationReasons"]]
+            if "ConditionalCheckFailed" in codes:
+                return codes.index("ConditionalCheckFailed")
+            if tries + 1 < max_tries:
+                pause = min(MAX_PAUSE_SECONDS, 0.05 * 2 ** min(tries, 10))
+                sleep(random.uniform(0, pause))  # noqa: S311  # jitter, not a secret
+        else:
+            return None
+    raise TryAgain("the table is busy: too many transactions at once")

@@ -1,0 +1,445 @@
+"""One poll: what its answer means, when a generation is lost, and which jobs are polled at all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dropreel.answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
+from dropreel.errors import TryAgain
+from dropreel.jobs import Charge, EventType, Job, JobStatus, PollFaultNote, accept, execution_name
+from dropreel.reasons import Reason, ReasonCode
+from dropreel.use_cases.check_status import NOT_FOUND_FOR
+from dropreel.use_cases.resume_job import ResumeJob
+from tests.unit.dropreel.executions import generation_of
+from tests.unit.dropreel.interleaving import just_before
+from tests.unit.dropreel.sample_jobs import NOON, job_with
+from tests.unit.dropreel.world import GENERATION, JOB_ID, TIMEOUT_SECONDS, World
+
+FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
+FAILED = GenerationFailed("no faces")
+PROCESSING = InProgress("processing")
+FAULT = PollFault("the provider answered 500", 500)
+NOT_FOUND = PollFault("the provider answered 404", 404)
+ENDED = {"outcome": "ended"}
+WAITING = {"outcome": "waiting"}
+
+
+def polls(world: World, answers: Sequence[PollAnswer], seconds: float = 5) -> list[dict[str, Any]]:
+    """Poll once for each answer, `seconds` after each other; return the outcomes."""
+    outcomes = []
+    for number, answer in enumerate(answers):
+        world.clock.pass_seconds(seconds if number else 0)
+        world.provider.poll_answer = answer
+        outcomes.append(world.check.run(generation_of(world.job)))
+    return outcomes
+
+
+# --- what an answer means --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "provider_status"),
+    [
+        (InProgress("created"), "waiting", "created"),
+        (PROCESSING, "waiting", "processing"),
+        (FINISHED, "completed", "completed"),
+        (FAILED, "waiting", "failed"),
+        (PollFault("ReadTimeout"), "waiting", "processing"),
+        (PollFault("answered 500", 500), "waiting", "processing"),
+        (PollFault("answered 401", 401), "waiting", "processing"),
+        (PollFault("answered 404", 404), "waiting", "processing"),
+        (PollFault("answered 429", 429), "waiting", "processing"),
+    ],
+)
+def test_a_poll_is_an_outcome_and_is_counted(world: World, answer, outcome, provider_status):
+    world.has(polls=4, provider_status="processing")
+    world.provider.poll_answer = answer
+
+    found = world.check.run(GENERATION)
+
+    assert found["outcome"] == outcome
+    assert (world.job.polls, world.job.provider_status) == (5, provider_status)
+    assert world.job.status is JobStatus.GENERATING
+    assert world.provider.polled == ["gen_1"]
+
+
+def test_a_completed_check_carries_no_address(world: World):
+    world.has()
+    world.provider.poll_answer = FINISHED
+
+    assert world.check.run(GENERATION) == {"outcome": "completed"}
+    assert "5ec2e7" not in repr(world.job)
+
+
+def test_a_poll_changes_nothing_that_a_save_depends_on(world: World):
+    before = world.has()
+    world.provider.poll_answer = PROCESSING
+
+    world.check.run(GENERATION)
+
+    assert world.job.version == before.version
+    assert world.jobs.save(before, replace(before, warnings=("x",))) is not None
+
+
+def test_a_poll_that_tells_nothing_is_counted_and_the_last_one_is_kept(world: World):
+    world.has(polls=4, poll_faults=1)
+    world.clock.pass_seconds(5)
+
+    polls(world, [PollFault("the provider answered 502", 502), PROCESSING])
+
+    assert (world.job.polls, world.job.poll_faults) == (6, 2)
+    assert world.job.last_fault == PollFaultNote("the provider answered 502", NOON + timedelta(seconds=5))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_logged_for_the_alarm(world: World, status, caplog):
+    world.has()
+    world.provider.poll_answer = PollFault(f"the provider answered {status}", status)
+
+    assert world.check.run(GENERATION) == WAITING
+    assert [record.message for record in caplog.records] == ["key refused"]
+
+
+@pytest.mark.parametrize("status", [402, 403, 429])
+def test_a_poll_refused_for_want_of_money_has_its_own_alarm(world: World, status, caplog):
+    world.has()
+    world.provider.poll_answer = PollFault("the provider answered", status, "Insufficient balance", no_balance=True)
+
+    assert world.check.run(GENERATION) == WAITING
+    assert [record.message for record in caplog.records] == ["no balance"]
+
+
+# --- a `failed` counts when a second poll confirms it -----------------------------------------------------------------
+
+
+def test_a_failed_that_is_not_repeated_is_delivered_and_paid_once(world: World):
+    world.run()
+
+    outcomes = polls(world, [FAILED, FINISHED])
+    world.deliver.run(GENERATION)
+
+    assert outcomes == [WAITING, {"outcome": "completed"}]
+    assert (world.job.status, world.job.charge) == (JobStatus.COMPLETED, Charge.CHARGED)
+    assert (len(world.provider.sent), world.queue.sent, world.reserved) == (1, [], 47)
+    assert world.bus.types == [EventType.SUBMITTED, EventType.COMPLETED]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [[], [FAULT], [NOT_FOUND], [FAULT, PollFault("ReadTimeout"), NOT_FOUND]],
+    ids=["at once", "a fault", "404", "three faults"],
+)
+def test_a_failed_that_a_second_poll_confirms_ends_the_attempt(world: World, between):
+    world.has()
+
+    *before, last = polls(world, [FAILED, *between, FAILED])
+
+    assert before == [WAITING] * (1 + len(between))
+    assert (last["outcome"], last["reason"]["code"]) == ("failed", "generation_failed")
+
+
+@pytest.mark.parametrize("answer", [PROCESSING, InProgress("created")])
+def test_a_failed_that_was_taken_back_needs_two_polls_again(world: World, answer):
+    world.has()
+
+    outcomes = [outcome["outcome"] for outcome in polls(world, [FAILED, answer, FAILED, FAILED])]
+
+    assert outcomes == ["waiting", "waiting", "waiting", "failed"]
+
+
+def test_a_confirmed_failure_is_in_the_providers_words(world: World):
+    world.has(provider_status="failed")
+    world.provider.poll_answer = FAILED
+
+    reason = world.check.run(GENERATION)["reason"]
+
+    assert reason["code"] == "generation_failed"
+    assert "no faces" in reason["message"]
+    assert reason["provider_error"] == "no faces"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("The image was flagged by our moderation", "content_refused"),
+        ("This violates our content policy", "content_refused"),
+        ("NSFW", "content_refused"),
+        ("network policy timeout", "generation_failed"),
+        ("it did not work", "generation_failed"),
+        ("the provider gave no reason", "generation_failed"),
+    ],
+)
+def test_a_failure_for_what_is_shown_has_a_reason_of_its_own(world: World, words, code):
+    world.has(provider_status="failed")
+    world.provider.poll_answer = GenerationFailed(words)
+
+    found = world.check.run(GENERATION)
+
+    assert (found["outcome"], found["reason"]["code"]) == ("failed", code)
+    assert words in found["reason"]["message"]
+    assert found["reason"]["provider_error"] == (None if "no reason" in words else words)
+
+
+def test_an_unconfirmed_failed_at_the_deadline_is_a_time_out(world: World):
+    world.has(charge=Charge.CHARGED)
+    world.clock.pass_seconds(TIMEOUT_SECONDS)
+
+    (found,) = polls(world, [FAILED])
+
+    assert found["outcome"] == "timed_out"
+    assert found["reason"]["code"] == "timed_out"
+    assert "failed, which no second poll has confirmed" in found["reason"]["message"]
+
+
+def test_an_unconfirmed_failed_at_the_deadline_can_be_resumed_unpaid(world: World):
+    world.run()
+    world.clock.pass_seconds(TIMEOUT_SECONDS)
+    (found,) = polls(world, [FAILED])
+    world.report.run(GENERATION, Reason.from_json(found["reason"]))
+    assert (world.job.status, world.job.attempt, world.queue.sent) == (JobStatus.FAILED, 1, [])
+
+    ResumeJob(world.jobs, world.state_machine, world.publisher, world.clock).run(JOB_ID)
+    assert polls(world, [FINISHED]) == [{"outcome": "completed"}]
+    world.deliver.run(generation_of(world.job))
+
+    assert (world.job.status, len(world.provider.sent)) == (JobStatus.COMPLETED, 1)
+
+
+def test_after_a_resume_a_failed_needs_two_polls_again(world: World):
+    reason = Reason(ReasonCode.TIMED_OUT, "x")
+    world.has(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=reason, provider_status="failed")
+    ResumeJob(world.jobs, world.state_machine, world.publisher, world.clock).run(JOB_ID)
+
+    first, second = polls(world, [FAILED, FAILED])
+
+    assert (first, second["outcome"]) == (WAITING, "failed")
+
+
+# --- a generation that the provider does not know ----------------------------------------------------------------------
+
+
+def test_the_provider_has_five_minutes_to_know_a_generation_again():
+    assert timedelta(seconds=300) == NOT_FOUND_FOR
+
+
+@pytest.mark.parametrize("number_of_polls", [2, 61])
+@pytest.mark.parametrize(("seconds", "outcome"), [(299, "waiting"), (300, "failed")])
+def test_a_generation_is_lost_after_five_minutes_of_404(world: World, number_of_polls, seconds, outcome):
+    world.has()
+
+    *before, last = polls(world, [NOT_FOUND] * number_of_polls, seconds / (number_of_polls - 1))
+
+    assert before == [WAITING] * (number_of_polls - 1)
+    assert last["outcome"] == outcome
+
+
+def test_a_lost_generation_says_for_how_long_and_the_providers_words(world: World):
+    world.has()
+
+    found = polls(world, [NOT_FOUND, PollFault("answered 404", 404, "no such generation")], 300)[-1]
+
+    assert found["reason"]["code"] == "generation_not_found"
+    assert "for 5 minutes" in found["reason"]["message"]
+    assert found["reason"]["provider_error"] == "no such generation"
+
+
+@pytest.mark.parametrize("answer", [PROCESSING, FAILED, FAULT, PollFault("ReadTimeout")])
+def test_any_other_answer_begins_the_five_minutes_again(world: World, answer):
+    world.has()
+    polls(world, [NOT_FOUND, answer], 299)
+    world.clock.pass_seconds(1)
+
+    outcomes = polls(world, [NOT_FOUND, NOT_FOUND], 299)
+    assert outcomes == [WAITING, WAITING]
+    world.clock.pass_seconds(1)
+    assert polls(world, [NOT_FOUND])[0]["outcome"] == "failed"
+
+
+# --- the deadline ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [PROCESSING, FAULT])
+@pytest.mark.parametrize(("seconds", "outcome"), [(TIMEOUT_SECONDS - 1, "waiting"), (TIMEOUT_SECONDS, "timed_out")])
+def test_the_deadline_counts_from_the_submission(world: World, seconds, outcome, answer):
+    world.has(created_at=world.clock.time.replace(year=2020))
+    world.provider.poll_answer = answer
+    world.clock.pass_seconds(seconds)
+
+    assert world.check.run(GENERATION)["outcome"] == outcome
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(TIMEOUT_SECONDS - 1, "waiting"), (TIMEOUT_SECONDS, "timed_out")])
+def test_after_a_resume_the_deadline_counts_from_there(world: World, seconds, outcome):
+    world.has(resumes=1, submitted_at=NOON - timedelta(days=1), watched_since=NOON)
+    world.provider.poll_answer = PROCESSING
+    world.clock.pass_seconds(seconds)
+
+    found = world.check.run(generation_of(world.job))
+
+    assert found["outcome"] == outcome
+    assert outcome == "waiting" or "60 minutes after it was resumed" in found["reason"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen_last"),
+    [
+        (PROCESSING, "its last status is processing"),
+        (PollFault("the provider answered 502", 502), "the provider answered 502"),
+    ],
+)
+def test_a_time_out_says_its_minutes_and_what_was_seen_last(world: World, answer, seen_last):
+    world.has()
+    world.provider.poll_answer = answer
+    world.clock.pass_seconds(TIMEOUT_SECONDS)
+
+    reason = world.check.run(GENERATION)["reason"]
+
+    assert reason["code"] == "timed_out"
+    assert reason["message"] == (
+        f"The provider did not finish the video within 60 minutes after it was accepted; {seen_last}."
+    )
+
+
+def test_a_time_out_keeps_the_words_of_the_last_answer(world: World):
+    world.has()
+    world.provider.poll_answer = PollFault("the provider answered 502", 502, "Bad gateway, says the edge")
+    world.clock.pass_seconds(TIMEOUT_SECONDS)
+
+    assert world.check.run(GENERATION)["reason"]["provider_error"] == "Bad gateway, says the edge"
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(FINISHED, "completed"), (FAILED, "failed")])
+def test_an_end_past_the_deadline_counts_as_what_it_is(world: World, answer, outcome):
+    world.has(provider_status="failed")
+    world.provider.poll_answer = answer
+    world.clock.pass_seconds(TIMEOUT_SECONDS * 2)
+
+    assert world.check.run(GENERATION)["outcome"] == outcome
+
+
+# --- which jobs are polled ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.GENERATING])
+def test_a_job_that_is_not_generating_is_not_polled(world: World, status):
+    before = world.has(status=status)
+
+    assert world.check.run(GENERATION) == ENDED
+    assert (world.provider.polled, world.job) == ([], before)
+
+
+@pytest.mark.parametrize("later", [{"attempt": 2}, {"resumes": 1}, {"generation_id": "gen_2", "resumes": 1}])
+def test_a_check_of_an_execution_that_another_has_followed_does_nothing(world: World, later):
+    """A redrive of an old execution: of an earlier attempt, from before a resume, from before an adoption."""
+    before = world.has(charge=Charge.CHARGED, **later)
+
+    assert world.check.run(GENERATION) == ENDED
+    assert (world.provider.polled, world.job) == ([], before)
+
+
+def test_a_check_of_a_job_that_is_not_there_is_tried_again(world: World):
+    with pytest.raises(TryAgain):
+        world.check.run(GENERATION)
+
+
+# --- an id that could not be written at the submission -----------------------------------------------------------------
+
+
+def without_its_id(world: World, status: JobStatus, **changes: Any) -> Job:
+    """The job as its submission left it: accepted by the provider, and the id not written."""
+    charge = Charge.UNKNOWN if status is JobStatus.UNKNOWN else Charge.NONE
+    fields = {"status": status, "charge": charge, "generation_id": None, "submitted_at": None, "lease_until": NOON}
+    return world.has(**{**fields, "reserved_day": "2026-05-04", **changes})
+
+
+@pytest.mark.parametrize("status", [JobStatus.SUBMITTING, JobStatus.UNKNOWN])
+def test_a_check_writes_the_id_that_could_not_be_written(world: World, status):
+    without_its_id(world, status)
+    world.clock.pass_seconds(60)
+
+    assert world.check.run(GENERATION) == WAITING
+
+    job = world.job
+    assert (job.status, job.generation_id, job.charge) == (JobStatus.GENERATING, "gen_1", Charge.CHARGED)
+    assert (job.reserved_day, job.resumes, job.reason) == ("2026-05-04", 0, None)
+    assert job.watched_since == NOON + timedelta(seconds=60)
+    assert job.pending_events == {EventType.SUBMITTED}
+    assert world.jobs.holder_of("gen_1") == JOB_ID
+    (row,) = world.database.tables.rows("attempt")
+    assert (row["generation_id"], row["charge"]) == ("gen_1", "charged")
+
+
+def test_an_id_that_comes_by_its_execution_alone_leads_to_the_video(world: World):
+    world.database.broken_before.add("save generating")
+    assert world.run() == "submitting"
+    world.database.broken_before.clear()
+    assert world.state_machine.executions == {f"{JOB_ID}-1": "gen_1"}
+
+    world.provider.poll_answer = FINISHED
+    assert [world.check.run(GENERATION) for _ in range(2)] == [WAITING, {"outcome": "completed"}]
+    world.deliver.run(GENERATION)
+
+    assert (world.job.status, len(world.provider.sent), world.reserved) == (JobStatus.COMPLETED, 1, 47)
+    assert world.bus.types == [EventType.SUBMITTED, EventType.COMPLETED]
+
+
+def test_an_unknown_job_that_owes_its_event_gets_its_id_after_that(world: World):
+    before = without_its_id(world, JobStatus.UNKNOWN, pending_events=frozenset({EventType.UNKNOWN}))
+
+    assert world.check.run(GENERATION) == WAITING
+    assert world.job == before
+
+    world.publisher.publish(world.job)
+    assert world.check.run(GENERATION) == WAITING
+    assert (world.job.status, world.job.generation_id) == (JobStatus.GENERATING, "gen_1")
+
+
+def test_a_submitting_job_that_owes_a_waiting_event_gets_its_id(world: World):
+    without_its_id(world, JobStatus.SUBMITTING, pending_events=frozenset({EventType.HELD}))
+
+    world.check.run(GENERATION)
+
+    assert world.job.status is JobStatus.GENERATING
+    assert world.job.pending_events == {EventType.HELD, EventType.SUBMITTED}
+
+
+@pytest.mark.parametrize("status", [JobStatus.SUBMITTING, JobStatus.UNKNOWN])
+def test_a_generation_that_another_job_holds_is_not_taken_from_it(world: World, status):
+    other = job_with(job_id="f" * 24, version=1, status=JobStatus.SUBMITTING, generation_id=None)
+    world.database.put(other)
+    assert world.jobs.save(other, accept(other, "gen_1", "created", NOON)) is not None
+    before = without_its_id(world, status)
+
+    assert world.check.run(GENERATION) == ENDED
+    assert world.job == before
+    assert world.jobs.holder_of("gen_1") == "f" * 24
+
+
+@pytest.mark.parametrize("status", [JobStatus.SUBMITTING, JobStatus.UNKNOWN])
+@pytest.mark.parametrize("later", [{"attempt": 2}, {"resumes": 1}])
+def test_an_execution_that_another_has_followed_gives_no_id(world: World, status, later):
+    before = without_its_id(world, status, **later)
+    assert execution_name(before) != GENERATION.execution
+
+    assert world.check.run(GENERATION) == ENDED
+    assert world.job == before
+
+
+def test_an_execution_without_an_id_has_none_to_give(world: World):
+    before = without_its_id(world, JobStatus.SUBMITTING)
+
+    assert world.check.run(replace(GENERATION, generation_id="")) == ENDED
+    assert world.job == before
+
+
+def test_a_job_that_changes_meanwhile_gets_its_id_at_the_next_poll(world: World):
+    job = without_its_id(world, JobStatus.SUBMITTING)
+    just_before(world.database, "save generating", lambda: world.jobs.save(job, replace(job, warnings=("x",))))
+
+    assert world.check.run(GENERATION) == WAITING
+    assert world.job.generation_id is None
+    assert world.check.run(GENERATION) == WAITING
+    assert (world.job.generation_id, world.job.warnings) == ("gen_1", ("x",))
