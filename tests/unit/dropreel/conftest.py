@@ -4,6 +4,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.unit.dropreel.ledger_books import Books
 from tests.unit.dropreel.scripted_server import ScriptedServer, scripted_server
 from tests.unit.dropreel.world import World
 
@@ -44,3 +45,8 @@ def dynamodb(request: pytest.FixtureRequest) -> Any:
             for item in page["Items"]:
                 client.delete_item(TableName=table, Key={key: item[key] for key in keys})
     return client
+
+
+@pytest.fixture
+def books(dynamodb: Any) -> Books:
+    return Books(dynamodb)

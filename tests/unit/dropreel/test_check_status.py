@@ -37,6 +37,14 @@ def polls(world: World, answers: Sequence[PollAnswer], seconds: float = 5) -> li
     return outcomes
 
 
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
+    """What an alarm reads: the logger, the message, the job and the provider's status code."""
+    return [
+        (record.name, record.message, record.__dict__["job_id"], record.__dict__["status_code"])
+        for record in caplog.records
+    ]
+
+
 # --- what an answer means --------------------------------------------------------------------------------------------
 
 
@@ -100,7 +108,7 @@ def test_a_refused_key_is_logged_for_the_alarm(world: World, status, caplog):
     world.provider.poll_answer = PollFault(f"the provider answered {status}", status)
 
     assert world.check.run(GENERATION) == WAITING
-    assert [record.message for record in caplog.records] == ["key refused"]
+    assert logged(caplog) == [("dropreel", "key refused", JOB_ID, status)]
 
 
 @pytest.mark.parametrize("status", [402, 403, 429])
@@ -109,7 +117,7 @@ def test_a_poll_refused_for_want_of_money_has_its_own_alarm(world: World, status
     world.provider.poll_answer = PollFault("the provider answered", status, "Insufficient balance", no_balance=True)
 
     assert world.check.run(GENERATION) == WAITING
-    assert [record.message for record in caplog.records] == ["no balance"]
+    assert logged(caplog) == [("dropreel", "no balance", JOB_ID, status)]
 
 
 # --- a `failed` counts when a second poll confirms it -----------------------------------------------------------------
@@ -191,7 +199,9 @@ def test_an_unconfirmed_failed_at_the_deadline_is_a_time_out(world: World):
 
     assert found["outcome"] == "timed_out"
     assert found["reason"]["code"] == "timed_out"
-    assert "failed, which no second poll has confirmed" in found["reason"]["message"]
+    assert found["reason"]["message"].endswith(
+        "after it was accepted; its last status is failed, which no second poll has confirmed."
+    )
 
 
 def test_an_unconfirmed_failed_at_the_deadline_can_be_resumed_unpaid(world: World):
@@ -246,7 +256,16 @@ def test_a_lost_generation_says_for_how_long_and_the_providers_words(world: Worl
     assert found["reason"]["provider_error"] == "no such generation"
 
 
-@pytest.mark.parametrize("answer", [PROCESSING, FAILED, FAULT, PollFault("ReadTimeout")])
+@pytest.mark.parametrize(("minutes", "polled_after"), [(5, 300), (31, 31 * 60)])
+def test_a_lost_generation_says_how_many_minutes_of_404_it_had(world: World, minutes, polled_after):
+    world.has()
+
+    found = polls(world, [NOT_FOUND, NOT_FOUND], polled_after)[-1]
+
+    assert f"for {minutes} minutes every poll" in found["reason"]["message"]
+
+
+@pytest.mark.parametrize("answer", [PROCESSING, FAILED, FINISHED, FAULT, PollFault("ReadTimeout")])
 def test_any_other_answer_begins_the_five_minutes_again(world: World, answer):
     world.has()
     polls(world, [NOT_FOUND, answer], 299)
@@ -341,7 +360,7 @@ def test_a_check_of_an_execution_that_another_has_followed_does_nothing(world: W
 
 
 def test_a_check_of_a_job_that_is_not_there_is_tried_again(world: World):
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgain, match=f"job {JOB_ID} is not in the job table"):
         world.check.run(GENERATION)
 
 
@@ -365,7 +384,7 @@ def test_a_check_writes_the_id_that_could_not_be_written(world: World, status):
     job = world.job
     assert (job.status, job.generation_id, job.charge) == (JobStatus.GENERATING, "gen_1", Charge.CHARGED)
     assert (job.reserved_day, job.resumes, job.reason) == ("2026-05-04", 0, None)
-    assert job.watched_since == NOON + timedelta(seconds=60)
+    assert (job.provider_status, job.watched_since) == ("created", NOON + timedelta(seconds=60))
     assert job.pending_events == {EventType.SUBMITTED}
     assert world.jobs.holder_of("gen_1") == JOB_ID
     (row,) = world.database.tables.rows("attempt")

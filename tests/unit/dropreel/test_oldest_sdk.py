@@ -7,7 +7,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-ADAPTERS = ("event_bus", "image_bucket", "job_table", "ledger", "submission_queue", "video_bucket")
+ADAPTERS = (
+    *("event_bus", "image_bucket", "job_table", "job_rows", "submission_queue", "video_bucket"),
+    *("ledger", "ledger_pictures", "ledger_races", "transactions"),
+    *("dead_letter_queue", "state_machine"),
+)
 RUN = "import sys, botocore, pytest; print(botocore.__file__); sys.exit(pytest.main(sys.argv[1:]))"
 
 

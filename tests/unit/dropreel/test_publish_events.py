@@ -37,6 +37,13 @@ def test_events_are_published_in_the_order_in_which_they_came(world: World):
     assert published.pending_events == world.job.pending_events == frozenset()
 
 
+def test_an_event_names_the_stack_of_the_bus_that_it_is_published_on(world: World):
+    world.publisher.publish(owing(world, SUBMITTED))
+
+    ((_, detail),) = world.bus.published
+    assert detail["metadata"]["stack"] == world.bus.stack == "shop"
+
+
 def test_each_event_is_marked_before_the_next_is_published(world: World):
     job = owing(world, SUBMITTED, COMPLETED, status=JobStatus.COMPLETED)
 

@@ -6,10 +6,11 @@ import pytest
 
 from dropreel.answers import GenerationFailed, InProgress
 from dropreel.errors import PublishFault, TryAgain
-from dropreel.jobs import Charge, EventType, JobStatus, event_id
+from dropreel.jobs import Charge, EventType, JobStatus, event_id, next_attempt
 from dropreel.messages import RetryMessage
 from dropreel.next_steps import RESUMABLE
 from dropreel.reasons import Reason, ReasonCode
+from dropreel.use_cases.report_failure import watch_ended
 from dropreel.use_cases.resume_job import ResumeJob
 from dropreel.use_cases.settle_unknown import SettleUnknown
 from tests.unit.dropreel.executions import ended_execution_of, generation_of
@@ -81,7 +82,7 @@ def test_a_report_that_crashed_is_repaired_by_the_next(world: World, outside, ac
 def test_a_job_that_changes_while_its_failure_is_written_is_reported_again(world: World):
     job = world.has()
     just_before(world.database, "save failed", lambda: world.jobs.save(job, replace(job, warnings=("x",))))
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgain, match=f"job {JOB_ID} was changed while its failure was written"):
         world.report.run(GENERATION, TIMED_OUT)
     assert (world.job.status, world.bus.types) == (JobStatus.GENERATING, [])
 
@@ -97,6 +98,7 @@ def test_a_failed_generation_is_retried_as_the_next_attempt(world: World):
 
     assert world.report.run(GENERATION, GENERATION_FAILED) == {"outcome": "deferred"}
     assert (world.job.attempt, world.job.charge, world.job.generation_id) == (2, Charge.CHARGED, None)
+    assert world.job.reason == GENERATION_FAILED
     assert (world.queue.sent, world.bus.types) == ([(NEXT, 0)], [])
 
 
@@ -180,6 +182,16 @@ def test_an_attempt_whose_events_cannot_be_published_is_not_followed(world: Worl
     assert (world.job.status, world.job.attempt, world.queue.sent) == (JobStatus.GENERATING, 1, [])
 
 
+def test_an_attempt_that_ends_while_its_events_are_published_is_not_followed(world: World):
+    world.has(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
+    just_before(world.bus, "publish", lambda: world.report.run(GENERATION, TIMED_OUT))
+
+    with pytest.raises(TryAgain, match=f"job {JOB_ID} was changed while its events were published"):
+        world.report.run(GENERATION, GENERATION_FAILED)
+
+    assert (world.job.status, world.job.attempt, world.queue.sent) == (JobStatus.FAILED, 1, [])
+
+
 # --- after a resume or an adoption a failure is final ---------------------------------------------------------------------
 
 
@@ -233,11 +245,15 @@ def test_an_execution_that_ended_before_its_job_is_reported_once(world: World, s
         assert world.report.execution_ended(ended) == {"outcome": "failed"}
 
     assert (world.job.status, world.job.charge) == (JobStatus.FAILED, Charge.CHARGED)
-    assert world.job.reason is not None
-    assert world.job.reason.code == "watch_ended"
-    assert status in world.job.reason.message
-    assert "by hand" in world.job.reason.message
+    message = f"The state machine's execution ended ({status}) before the video was delivered: by hand."
+    assert world.job.reason == Reason(ReasonCode.WATCH_ENDED, message)
     assert world.bus.types == [EventType.FAILED]
+
+
+@pytest.mark.parametrize("reason", [watch_ended("ABORTED"), watch_ended("ABORTED", "")])
+def test_an_execution_that_ended_without_a_cause_is_reported_without_one(reason):
+    message = "The state machine's execution ended (ABORTED) before the video was delivered."
+    assert reason == Reason(ReasonCode.WATCH_ENDED, message)
 
 
 @pytest.mark.parametrize(
@@ -289,6 +305,17 @@ def test_a_job_that_is_resumed_while_its_old_execution_is_reported_goes_on(world
     assert (world.job.resumes, world.bus.types) == (1, [])
 
 
+def test_an_attempt_that_is_followed_while_its_execution_is_reported_gets_its_message(world: World):
+    """Whoever began the next attempt may have ended before it sent the message; of two, one alone can claim."""
+    job = world.has(charge=Charge.CHARGED)
+    just_before(
+        world.state_machine, "status_of", lambda: world.jobs.save(job, next_attempt(job, GENERATION_FAILED, NOON))
+    )
+
+    assert world.report.execution_ended(ended_execution_of(job)) == {"outcome": "deferred"}
+    assert (world.job.attempt, world.queue.sent, world.bus.types) == (2, [(NEXT, 0)], [])
+
+
 def test_an_execution_of_no_job_is_ignored(world: World):
     job = world.has()
 
@@ -318,5 +345,5 @@ def test_a_report_of_an_execution_that_another_has_followed_does_nothing(world: 
 
 
 def test_a_report_of_a_job_that_is_not_there_is_tried_again(world: World):
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgain, match=f"job {JOB_ID} is not in the job table"):
         world.report.run(GENERATION, TIMED_OUT)

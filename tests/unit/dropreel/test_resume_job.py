@@ -106,6 +106,20 @@ def test_what_has_no_video_to_come_cannot_be_resumed(world: World, resume: Resum
     assert world.state_machine.executions == {}
 
 
+@pytest.mark.parametrize(
+    ("reason", "why"), [(Reason(ReasonCode.CONTENT_REFUSED, "x"), "failed (content_refused)"), (None, "failed")]
+)
+def test_what_cannot_be_resumed_says_why_and_what_can_be(world: World, resume: ResumeJob, reason, why):
+    world.has(status=JobStatus.FAILED, reason=reason)
+    with pytest.raises(NotPossible) as refused:
+        resume.run(JOB_ID)
+
+    assert str(refused.value) == (
+        f"Job {JOB_ID} is {why}; only a failed one with a paid generation can be resumed (check_failed, "
+        "delivery_failed, generation_not_found, timed_out, video_without_media, watch_ended)."
+    )
+
+
 def test_a_job_that_is_not_there_cannot_be_resumed(resume: ResumeJob):
     with pytest.raises(NotPossible, match="no job"):
         resume.run("f" * 24)
@@ -134,7 +148,7 @@ def test_a_job_that_somebody_else_resumes_meanwhile_is_resumed_once(world: World
     failed(world)
     just_before(world.database, "save generating", lambda: resume.run(JOB_ID))
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgain, match=f"job {JOB_ID} was changed by somebody else"):
         resume.run(JOB_ID)
     assert world.job.resumes == 1
     assert world.state_machine.executions == {f"{JOB_ID}-1-1": "gen_1"}

@@ -91,6 +91,7 @@ def test_a_generation_that_the_provider_knows_can_be_adopted(world: World, settl
     world.provider.poll_answer = answer
 
     assert settle.adopt(JOB_ID, "gen_1").status is JobStatus.GENERATING
+    assert world.provider.polled == ["gen_1"]
 
 
 def test_a_generation_that_the_provider_does_not_know_is_not_adopted(world: World, settle: SettleUnknown):
@@ -107,7 +108,7 @@ def test_a_provider_that_cannot_be_asked_now_is_asked_again(world: World, settle
     before = unknown(world)
     world.provider.poll_answer = PollFault("the provider answered 503", 503)
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgain, match="cannot be asked about gen_1 now: the provider answered 503"):
         settle.adopt(JOB_ID, "gen_1")
 
     assert world.job == before
@@ -171,6 +172,7 @@ def test_an_abandoned_job_ends_and_keeps_its_reservation(world: World, settle: S
     assert job == world.job
     assert (job.status, job.charge, world.reserved) == ("failed", "unknown", 47)
     assert world.bus.types == [EventType.FAILED]
+    assert job.reason == Reason(ReasonCode.ABANDONED, "Its owner gave it up; the submission may have been charged.")
     assert world.bus.published[0][1]["data"]["reason"]["code"] == "abandoned"
     assert (world.queue.sent, world.state_machine.executions) == ([], {})
 
@@ -185,6 +187,9 @@ def test_a_job_is_resubmitted_as_its_next_attempt(world: World, settle: SettleUn
     job = settle.resubmit(JOB_ID)
 
     assert (job.status, job.attempt, job.charge) == ("deferred", attempt + 1, "unknown")
+    assert job.reason == Reason(
+        ReasonCode.SUBMISSION_UNKNOWN, "Its owner chose to submit it again; it may have been charged before."
+    )
     assert world.queue.sent == [(RetryMessage(JOB_ID, attempt + 1, 0), 0)]
     assert world.provider.sent == []
     assert world.comes_again() == "generating"
@@ -264,7 +269,7 @@ def test_of_two_operators_one_settles_the_job(world: World, settle: SettleUnknow
     unknown(world)
     just_before(world.database, action, lambda: CHOICES[other](settle))
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgain, match=f"job {JOB_ID} was changed by somebody else"):
         CHOICES[choice](settle)
 
     assert world.job.status == {"adopt": "generating", "abandon": "failed", "resubmit": "deferred"}[other]

@@ -1,7 +1,7 @@
-"""Executions are started once, and only one answer of Step Functions means that this was so."""
+"""How an execution is started, and what is said of one."""
 
-import json
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -9,71 +9,145 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from dropreel.adapters.state_machine import StateMachine, status_of
+from dropreel.jobs import execution_name
+from tests.moto_account import moto_account
 from tests.unit.dropreel.sample_jobs import NOON, job_with
 
-ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:generate-video"
-EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:generate-video"
+ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:dropreel"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:dropreel:0123456789abcdef01234567-1"
+STARTED = {"executionArn": EXECUTION, "startDate": NOON}
 
 
 @pytest.fixture
 def states() -> Iterator[Stubber]:
-    client = boto3.client("stepfunctions", region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t")
+    client = boto3.client("stepfunctions", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
     with Stubber(client) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
 
 
-def asked(name: str, generation_id: str = "gen_1") -> dict[str, str]:
-    told = {"job_id": job_with().job_id, "attempt": 1, "generation_id": generation_id}
-    return {"stateMachineArn": ARN, "name": name, "input": json.dumps(told)}
+def started_with(name: str, body: str) -> dict[str, Any]:
+    return {"stateMachineArn": ARN, "name": name, "input": body}
 
 
-@pytest.mark.parametrize("resumes", [0, 2])
-def test_an_execution_is_named_for_the_attempt_and_carries_ids(states: Stubber, resumes):
-    name = f"{job_with().job_id}-1" + ("-2" if resumes else "")
-    states.add_response("start_execution", {"executionArn": EXECUTION, "startDate": NOON}, asked(name))
-
-    StateMachine(states.client, ARN).start(job_with(resumes=resumes))
+# --- starting --------------------------------------------------------------------------------------------------------
 
 
-def test_an_id_that_the_job_does_not_have_yet_is_carried(states: Stubber):
-    name = f"{job_with().job_id}-1"
-    states.add_response("start_execution", {"executionArn": EXECUTION, "startDate": NOON}, asked(name, "gen_9"))
+def test_an_execution_is_named_by_the_attempt_and_carries_ids_only(states: Stubber):
+    expected = started_with(
+        "0123456789abcdef01234567-1",
+        '{"job_id": "0123456789abcdef01234567", "attempt": 1, "generation_id": "gen_1"}',
+    )
+    states.add_response("start_execution", STARTED, expected)
 
-    StateMachine(states.client, ARN).start(job_with(generation_id=None), "gen_9")
+    StateMachine(states.client, ARN).start(job_with())
 
 
-def test_an_execution_that_was_started_before_is_enough(states: Stubber):
+def test_an_execution_of_a_resumed_job_has_another_name(states: Stubber):
+    expected = started_with(
+        "0123456789abcdef01234567-3-2",
+        '{"job_id": "0123456789abcdef01234567", "attempt": 3, "generation_id": "gen_1"}',
+    )
+    states.add_response("start_execution", STARTED, expected)
+
+    StateMachine(states.client, ARN).start(job_with(attempt=3, resumes=2))
+
+
+@pytest.mark.parametrize("own", [None, "gen_1"])
+def test_a_generation_that_is_given_is_polled(states: Stubber, own):
+    """It was accepted, and the job table could not be written."""
+    expected = started_with(
+        "0123456789abcdef01234567-1",
+        '{"job_id": "0123456789abcdef01234567", "attempt": 1, "generation_id": "gen_9"}',
+    )
+    states.add_response("start_execution", STARTED, expected)
+
+    StateMachine(states.client, ARN).start(job_with(generation_id=own), "gen_9")
+
+
+def test_an_execution_that_was_started_before_is_a_success(states: Stubber):
     states.add_client_error("start_execution", "ExecutionAlreadyExists")
 
     StateMachine(states.client, ARN).start(job_with())
 
 
-@pytest.mark.parametrize("code", ["ThrottlingException", "StateMachineDoesNotExist", "AccessDeniedException", "Any"])
-def test_any_other_error_of_a_start_is_raised(states: Stubber, code):
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ExecutionLimitExceeded",
+        "StateMachineDoesNotExist",
+        "StateMachineDeleting",
+        "InvalidName",
+        "InvalidArn",
+        "InvalidExecutionInput",
+        "KmsThrottlingException",
+        "ThrottlingException",
+        "AccessDeniedException",
+        "InternalFailure",
+    ],
+)
+def test_whatever_else_prevents_a_start_is_raised(states: Stubber, code):
     states.add_client_error("start_execution", code)
 
-    with pytest.raises(ClientError):
+    with pytest.raises(ClientError, match=code):
         StateMachine(states.client, ARN).start(job_with())
 
 
-@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE", "ABORTED"])
-def test_the_status_of_a_jobs_execution_is_asked_by_its_name(states: Stubber, status):
-    arn = f"{EXECUTION}:{job_with().job_id}-1"
-    answer = {"executionArn": arn, "stateMachineArn": ARN, "status": status, "startDate": NOON}
-    states.add_response("describe_execution", answer, {"executionArn": arn})
+# --- its status ------------------------------------------------------------------------------------------------------
+
+
+def described(status: str) -> dict[str, Any]:
+    return {**STARTED, "stateMachineArn": ARN, "status": status}
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"])
+def test_an_executions_status_is_what_step_functions_says(states: Stubber, status):
+    for _ in range(2):
+        states.add_response("describe_execution", described(status), {"executionArn": EXECUTION})
 
     assert StateMachine(states.client, ARN).status_of(job_with()) == status
+    assert status_of(states.client, EXECUTION) == status
+
+
+def test_the_status_of_a_resumed_job_is_its_newest_executions(states: Stubber):
+    arn = EXECUTION.removesuffix("-1") + "-3-2"
+    states.add_response("describe_execution", described("RUNNING"), {"executionArn": arn})
+
+    assert StateMachine(states.client, ARN).status_of(job_with(attempt=3, resumes=2)) == "RUNNING"
 
 
 def test_an_execution_that_was_never_started_has_no_status(states: Stubber):
     states.add_client_error("describe_execution", "ExecutionDoesNotExist")
 
-    assert status_of(states.client, EXECUTION) is None
+    assert StateMachine(states.client, ARN).status_of(job_with()) is None
 
 
-def test_any_other_error_of_a_status_is_raised(states: Stubber):
-    states.add_client_error("describe_execution", "ThrottlingException")
+@pytest.mark.parametrize("code", ["InvalidArn", "ThrottlingException", "AccessDeniedException", "InternalFailure"])
+def test_a_fault_is_no_status(states: Stubber, code):
+    """Whoever took it for none would start or report what still runs."""
+    states.add_client_error("describe_execution", code)
 
-    with pytest.raises(ClientError):
-        status_of(states.client, EXECUTION)
+    with pytest.raises(ClientError, match=code):
+        StateMachine(states.client, ARN).status_of(job_with())
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_started_runs_once_and_is_found_by_its_job():
+    definition = '{"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": true}}}'
+    with moto_account():
+        client = boto3.client("stepfunctions")
+        role = "arn:aws:iam::123456789012:role/states"
+        arn = client.create_state_machine(name="dropreel", definition=definition, roleArn=role)["stateMachineArn"]
+        machine, job = StateMachine(client, arn), job_with()
+        before = machine.status_of(job)
+
+        for _ in range(2):
+            machine.start(job)
+
+        executions = client.list_executions(stateMachineArn=arn)["executions"]
+        assert before is None
+        assert [execution["name"] for execution in executions] == [execution_name(job)]
+        assert machine.status_of(job) == "RUNNING"
+        assert machine.status_of(job_with(attempt=2)) is None

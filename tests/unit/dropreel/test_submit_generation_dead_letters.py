@@ -100,6 +100,23 @@ def test_a_long_fault_with_a_signed_address_is_cut_and_redacted(world: World):
     assert "5ec2e7" not in repr(world.database.tables.items) + repr(world.bus.published)
 
 
+def test_of_a_long_fault_the_first_500_characters_are_kept(world: World):
+    note(world, DROP, OSError("x" * 5000))
+
+    assert world.job.reason is not None
+    assert len(world.job.reason.message) == 500
+    assert world.job.reason.message.startswith(
+        "It could not be processed and is in the dead-letter queue: OSError: xxx"
+    )
+
+
+@pytest.mark.parametrize("key", ["holiday/beach.jpg.json", "holiday/.DS_Store"])
+def test_a_dead_letter_of_what_is_no_image_makes_no_job(world: World, key):
+    note(world, replace(DROP, image=replace(DROP.image, key=key)))
+
+    assert (world.database.jobs(), world.bus.published) == ([], [])
+
+
 # --- once an attempt --------------------------------------------------------------------------------------------------
 
 
@@ -124,11 +141,14 @@ def test_a_dead_letter_of_the_next_attempt_is_published_again(noted: World):
     assert (noted.job.is_dead_letter, noted.job.charge) == (True, Charge.CHARGED)
 
 
-def test_a_bus_that_takes_nothing_does_not_hide_the_fault(world: World):
+def test_a_bus_that_takes_nothing_does_not_hide_the_fault(world: World, caplog):
     world.bus.takes_nothing = True
 
     note(world, DROP)
 
+    assert [(record.name, record.message, record.job_id) for record in caplog.records] == [
+        ("dropreel", "not published", JOB_ID)
+    ]
     assert world.job.pending_events == {EventType.DEFERRED}
     world.bus.takes_nothing = False
     world.clock.pass_seconds(timedelta(minutes=10).total_seconds())

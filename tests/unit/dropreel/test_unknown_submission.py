@@ -70,8 +70,8 @@ def test_a_parked_submission_has_its_row(world: World):
 def test_an_unknown_submission_is_logged_for_its_alarm(world: World, caplog):
     settle(world, claimed(world))
 
-    assert [(record.message, record.job_id, record.attempt) for record in caplog.records] == [
-        ("submission unknown", JOB_ID, 1)
+    assert [(record.name, record.message, record.job_id, record.attempt) for record in caplog.records] == [
+        ("dropreel", "submission unknown", JOB_ID, 1)
     ]
 
 
@@ -135,6 +135,9 @@ def test_where_the_operator_chose_so_the_next_attempt_follows_at_once(world: Wor
     assert settled == world.job
     assert (settled.status, settled.attempt, settled.requeues) == (JobStatus.DEFERRED, 2, 0)
     assert (settled.charge, world.reserved) == (Charge.UNKNOWN, 47)
+    assert settled.reason == Reason(
+        ReasonCode.SUBMISSION_UNKNOWN, "nobody can tell", provider_error="the provider's words"
+    )
     assert world.queue.sent == [(RetryMessage(JOB_ID, 2, 0), 0)]
     assert world.bus.types == []
 

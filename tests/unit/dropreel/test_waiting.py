@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from dropreel.jobs import TERMINAL, EventType, JobStatus
 from dropreel.reasons import Reason, ReasonCode
 from dropreel.waiting import (
+    BASE_SECONDS,
     FLOOR_SECONDS,
+    KEY_REFUSED_SECONDS,
     LONGEST_DEAD_LETTER,
     LONGEST_DEFERRAL,
     LONGEST_HOLD,
@@ -25,6 +27,13 @@ MOMENT = timedelta(seconds=1)
 BUSY = Reason(ReasonCode.PROVIDER_BUSY, "busy")
 DEAD_LETTER = Reason(ReasonCode.DEAD_LETTER, "dead")
 FULL = Reason(ReasonCode.DAILY_LIMIT, "full")
+
+
+def test_the_waits_are_these():
+    assert (BASE_SECONDS, FLOOR_SECONDS, LONGEST_SECONDS, KEY_REFUSED_SECONDS) == (5, 5, 900, 900)
+    assert timedelta(minutes=15) == NOTICE_AFTER
+    assert [wait.days for wait in (LONGEST_DEFERRAL, LONGEST_DEAD_LETTER, LONGEST_HOLD)] == [7, 14, 365]
+    assert {"key_refused", "provider_balance", "dead_letter"} == NEEDS_A_PERSON
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(0, 5), (1, 10), (2, 20), (7, 640), (8, 900), (20, 900), (10_000, 900)])

@@ -37,5 +37,5 @@ class DeadLetterQueue:
             for message in found["Messages"]:
                 try:
                     yield message_of(json.loads(message["Body"]))
-                except (ValueError, KeyError, TypeError, AttributeError):
+                except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                     logger.warning("unreadable dead letter", extra={"message_id": message.get("MessageId")})
