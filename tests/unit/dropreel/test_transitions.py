@@ -190,6 +190,7 @@ def test_requeue_of_a_deferred_job_numbers_its_next_message():
 
     assert changes_of(job, MOVES["requeue"](job)) == {"requeues": 4, "retry_at": MUCH_LATER, "updated_at": LATER}
     assert requeue(job, LATER).retry_at is None
+    assert requeue(job, LATER, retry_at=MUCH_LATER).retry_at == MUCH_LATER
 
 
 def test_requeue_of_a_held_job_lets_it_wait_for_the_provider_from_now_on():
