@@ -51,6 +51,7 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     worlds: list[World] = []
+    patches: list[pytest.MonkeyPatch] = []
     play_services(monkeypatch, lambda: worlds[0])
 
     def make(
@@ -60,12 +61,17 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]
         not_found: int = FEW,
         tables: type[Tables] = Tables,
     ) -> World:
-        worlds[:] = [World(monkeypatch, script, plan or {}, seed, not_found, tables())]
+        for patch in patches:
+            patch.undo()  # what it replaced would keep the world before in memory
+        patches[:] = [pytest.MonkeyPatch()]
+        worlds[:] = [World(patches[0], script, plan or {}, seed, not_found, tables())]
         return worlds[0]
 
     yield make
     for world in worlds:
         world.forget_processes()
+    for patch in patches:
+        patch.undo()
 
 
 @pytest.fixture
