@@ -122,11 +122,10 @@ class Provider:
         }
         found[0].polls += 1
         word = self.polls.next()
-        if word == "failed, wrongly":  # once: the next poll says what is true
+        if word == "failed, wrongly":  # once a generation: the provider is not wrong twice
             was_wrong, found[0].said_failed = found[0].said_failed, True
             if not was_wrong:
                 return GenerationFailed("a worker was restarted")
-        found[0].said_failed = False
         if "broken text" in word:
             return _poll_answer(*_response(word), generation_id, ())
         if word in faults:
