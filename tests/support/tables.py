@@ -47,7 +47,7 @@ class Tables:
             case "DeleteItem":
                 if not self._holds(arguments):
                     raise refusal(operation, "ConditionalCheckFailedException", 400, client)
-                self._jobs = None
+                self._is_written(arguments)
                 self.items[arguments["TableName"]].pop(_key(arguments), None)
                 return {}
             case "TransactWriteItems":
@@ -85,6 +85,11 @@ class Tables:
         key = (arguments["TableName"], *_key(arguments))
         return self._before[key] if key in self._before else self._item(arguments)
 
+    def _is_written(self, arguments: dict[str, Any]) -> None:
+        """Keep what is there before a write."""
+        self._jobs = None
+        self._before[(arguments["TableName"], *_key(arguments))] = copy.deepcopy(self._item(arguments))
+
     def _found(self, arguments: dict[str, Any]) -> list[Attributes]:
         """Return the rows of one job in the order of their keys, or what the index on `waiting` has, oldest first."""
         if "IndexName" not in arguments:
@@ -103,8 +108,7 @@ class Tables:
 
     def _update(self, arguments: dict[str, Any]) -> Attributes:
         """Change an item by the few forms of UpdateExpression that there are, and create it if need be."""
-        self._jobs = None
-        self._before[(arguments["TableName"], *_key(arguments))] = copy.deepcopy(self._item(arguments))
+        self._is_written(arguments)
         item = self.items[arguments["TableName"]].setdefault(_key(arguments), dict(arguments["Key"]))
         names = arguments.get("ExpressionAttributeNames", {})
         values = copy.deepcopy(arguments.get("ExpressionAttributeValues", {}))
