@@ -1,6 +1,7 @@
 """How a function starts."""
 
 import gc
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import pytest
 from dropreel import wiring
 from dropreel.errors import SettingsError
 from dropreel.options import OPTION_NAMES
+from dropreel.spending import SpendLimit
+from tests.unit.template.resolved import resources, written
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
@@ -132,3 +135,42 @@ def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.Monk
     assert (step.publisher.bus.bus, step.publisher.bus.stack) == ("orders", "shop")
     assert step.judge.allowed_buckets == {"uploads", "pictures"}
     assert step.judge.key_prefixes == {"pictures": "shop/"}
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("step", sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py")))
+def test_each_function_has_every_setting_that_its_step_is_wired_from(monkeypatch: pytest.MonkeyPatch, step: str):
+    function = resources()[f"{step.title().replace('_', '')}Function"]["Properties"]
+    own = function["Environment"]["Variables"]
+    handler = (ROOT / "functions" / step / "handler.py").read_text(encoding="utf-8")
+    (wired,) = re.findall(r"^from dropreel\.wiring import (.+)$", handler, re.MULTILINE)
+    for name in ENVIRONMENT:
+        if not name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    for name, value in {**own, "JOBS_TABLE_NAME": "jobs"}.items():
+        monkeypatch.setenv(name, value)
+
+    made = [getattr(wiring, name)() for name in wired.split(", ")]
+
+    assert step in wired
+    assert [type(use_case).__name__ for use_case in made][-1] == step.title().replace("_", "")
+    assert "JOBS_TABLE_NAME" in written()["Globals"]["Function"]["Environment"]["Variables"]
+
+
+@pytest.mark.usefixtures("settings")
+def test_what_writes_to_both_tables_and_queues_knows_which_is_which(monkeypatch: pytest.MonkeyPatch):
+    for name, value in SUBMITTING.items():
+        monkeypatch.setenv(name, value)
+    dead_letters = SUBMITTING["QUEUE_URL"].replace("queue", "dead-letters")
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead_letters)
+    monkeypatch.setenv("RETRY_CONTENT_REFUSALS", "true")
+
+    sweep, settle, resume = wiring.sweep_jobs(), wiring.settle_unknown(), wiring.resume_job()
+
+    assert (sweep.jobs.table, sweep.ledger.jobs_table, sweep.ledger.spend_table) == ("jobs", "jobs", "spend")
+    assert (sweep.queue.url, sweep.dead_letters.url) == (SUBMITTING["QUEUE_URL"], dead_letters)
+    assert (sweep.failure.queue.url, sweep.unknown.queue.url, settle.queue.url) == (SUBMITTING["QUEUE_URL"],) * 3
+    assert (sweep.failure.max_attempts, sweep.unknown.max_attempts, sweep.unknown.resubmits) == (2, 2, False)
+    assert sweep.failure.retries_content_refusals
+    assert {step.state_machine.arn for step in (sweep, settle, resume)} == {SUBMITTING["STATE_MACHINE_ARN"]}
+    assert sweep.ledger.limit == SpendLimit(5000)
