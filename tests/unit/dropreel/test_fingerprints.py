@@ -70,6 +70,21 @@ def test_a_number_is_the_same_before_and_after_it_was_in_the_table():
     assert key_of(fresh) == key_of(stored)
 
 
+def test_numbers_with_a_fraction_are_told_apart():
+    scales = [replace(job({"cfg_scale": SIDECAR}), options=replace(OPTIONS, cfg_scale=scale)) for scale in (0.35, 0.5)]
+
+    assert key_of(scales[0]) != key_of(scales[1])
+
+
+def test_the_order_of_options_says_nothing():
+    """DynamoDB keeps no order in a map."""
+    own = {"sound": SIDECAR, "mode": S3_METADATA, "prompt": SIDECAR}
+    backwards = dict(reversed(own.items()))
+
+    assert key_of(replace(job(), option_sources=own)) == key_of(replace(job(), option_sources=backwards))
+    assert request_fingerprint(own, ()) == request_fingerprint(backwards, ())
+
+
 @pytest.mark.parametrize("changes", [{"request_id": "r1"}, {"image": replace(IMAGE, sha256=None)}])
 def test_a_request_and_a_job_without_a_digest_have_no_picture(changes):
     assert picture_of(replace(job(), **changes), NOON) is None
@@ -84,6 +99,8 @@ def test_a_request_and_a_job_without_a_digest_have_no_picture(changes):
         ({"sound": True}, {"sound": 1}),
         ({"duration": 5}, {"duration": "5"}),
         ({"prompt": None}, {}),
+        ({"prompt": None}, {"prompt": "NoneType"}),
+        ({"cfg_scale": 0.5}, {"cfg_scale": 0.35}),
     ],
 )
 def test_requests_that_ask_for_different_things_differ(one, other):
