@@ -13,6 +13,7 @@ from dropreel.answers import Accepted, NotSent
 from dropreel.errors import NotPossible
 from dropreel.use_cases.submit_generation import KEEP_SECONDS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST
+from dropreel.waiting import LONGEST_DEFERRAL
 from tests.faults.play import NewWorld, Record, deaths_of, first, play, play_each, points_of
 from tests.faults.script import Script, Words
 from tests.faults.services import Message
@@ -138,6 +139,20 @@ def test_a_dead_letter_past_its_retention_ends(new_world: NewWorld) -> None:
 
     assert ends_of(world) == [("rejected", "waited_too_long")]
     assert events_of(world) == ["Deferred", "Rejected"]
+
+
+def test_a_dead_letter_that_is_sent_back_late_may_wait_for_the_provider(new_world: NewWorld) -> None:
+    """Its days in the dead-letter queue are no waiting for a provider that is busy now."""
+    script = Script(("busy for hours", "accept"), faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES})
+    world = new_world(script)
+    world.upload("0.jpg")
+    received(world)
+    world.now += LONGEST_DEFERRAL + timedelta(days=1)
+
+    world.run()
+    world.check_at_the_end()
+
+    assert world.statuses() == {"completed"}
 
 
 # --- a paid id --------------------------------------------------------------------------------------------------------

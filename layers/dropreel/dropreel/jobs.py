@@ -371,6 +371,7 @@ def claim(job: Job, at: datetime, lease: timedelta) -> Job:
         lease_until=at + lease,
         reserved_day=day_of(at),
         retry_at=None,
+        waiting_since=at if job.is_dead_letter else job.waiting_since,  # its time in the queue is over
         reason=None,
         updated_at=at,
     )
