@@ -1,0 +1,82 @@
+"""One version: template.yaml has it, and what a release shows agrees with it."""
+
+import re
+import tomllib
+
+import pytest
+
+from cli.release import released, version
+from tests.unit.template.resolved import ROOT, translated, written
+
+APPLICATION = written()["Metadata"]["AWS::ServerlessRepo::Application"]
+
+
+def agrees(current: str, changelog: str) -> bool:
+    """Whether the topmost release of a changelog, where it has one, is the current version."""
+    return released(changelog)[:1] in ([], [current])
+
+
+def test_the_output_and_the_application_have_one_version():
+    assert written()["Outputs"]["Version"]["Value"] == APPLICATION["SemanticVersion"] == version()
+
+
+def test_the_output_is_text_where_cloudformation_reads_it():
+    assert translated()["Outputs"]["Version"]["Value"] == version()
+
+
+def test_the_changelogs_topmost_release_is_the_version():
+    assert agrees(version(), (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("changelog", "expected"),
+    [
+        ("## [Unreleased]\n", True),
+        ("## [Unreleased]\n\n## [0.2.0] - 2026-12-24\n\n## [0.1.0] - 2026-12-01\n", True),
+        ("## [Unreleased]\n\n## [0.1.0] - 2026-12-01\n", False),
+        ("## [0.3.0] - 2026-12-31\n\n## [0.2.0] - 2026-12-24\n", False),
+    ],
+)
+def test_a_release_of_another_version_on_top_is_seen(changelog, expected):
+    assert agrees("0.2.0", changelog) is expected
+
+
+def test_before_the_first_release_the_version_is_0_1_0():
+    if not released((ROOT / "CHANGELOG.md").read_text(encoding="utf-8")):
+        assert version() == "0.1.0"
+
+
+def test_pyproject_has_no_version_of_its_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert "version" not in project
+    assert "version" in project["dynamic"]
+
+
+def test_no_source_file_repeats_the_version():
+    folders = ("layers", "functions", "statemachine", "cli", "local", "events")
+    sources = [
+        path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".json", ".toml")
+    ]
+    sources += [ROOT / "pyproject.toml", ROOT / "samconfig.toml"]
+
+    assert [path for path in sources if re.search(rf"[\"']v?{re.escape(version())}[\"']", path.read_text())] == []
+
+
+def test_the_serverless_application_repository_takes_the_metadata():
+    # Patterns and lengths of CreateApplication in its API reference.
+    assert re.fullmatch(r"[a-zA-Z0-9-]{1,140}", APPLICATION["Name"])
+    assert re.fullmatch(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?", APPLICATION["Author"])
+    assert 1 <= len(APPLICATION["Description"]) <= 256
+    assert len(APPLICATION["Labels"]) <= 10
+    assert all(re.fullmatch(r"[a-zA-Z0-9+\-_:/@]{1,127}", label) for label in APPLICATION["Labels"])
+
+
+@pytest.mark.parametrize("name", ["LicenseUrl", "ReadmeUrl"])
+def test_a_file_that_the_metadata_names_is_there(name):
+    assert (ROOT / APPLICATION[name]).is_file()
+
+
+def test_the_license_file_is_the_named_one():
+    assert APPLICATION["SpdxLicenseId"] == "MIT"
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n")
