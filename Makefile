@@ -6,6 +6,7 @@ SAM := .venvs/sam
 ENGINE := .venvs/ministack
 SCAN := .venvs/checkov
 OLDEST := .venvs/oldest
+AUDIT := .venvs/audit
 
 # What stands on make's command line. A name that the target does not take is refused before anything is installed or paid;
 # cli/variables.py knows them all. The rest is passed on as environment, so that neither a shell nor make reads what is in a prompt.
@@ -30,7 +31,7 @@ SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc'
 BUILT := .aws-sam/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean
+.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean audit package sbom
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,15 +88,19 @@ lint: $(DEV)/installed $(SAM)/installed ## ruff, mypy --strict, cfn-lint (as wri
 	$(DEV)/bin/cfn-lint .local/translated.json
 	$(DEV)/bin/python -m tests.lint.rendered_state_machine | xargs -0 $(DEV)/bin/statelint
 
-scan: $(SCAN)/installed ## checkov over the template
+scan: $(SCAN)/installed $(AUDIT)/installed ## checkov over the template, zizmor over the workflows
 	$(SCAN)/bin/checkov --quiet --compact --skip-download --config-file .checkov.yaml
+	$(AUDIT)/bin/zizmor --quiet --offline --pedantic .github
+
+audit: $(AUDIT)/installed ## pip-audit over every lock file: needs a network, and says so where there is none
+	@$(PYTHON) -B -m tests.lint.audit $(AUDIT)/bin/pip-audit
 
 format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff check --fix
 	$(DEV)/bin/ruff format
 
 lock: $(DEV)/installed ## renew the lock files from the *.in files
-	for name in dev sam ministack checkov bench oldest mutation; do \
+	for name in dev sam ministack checkov bench oldest mutation audit; do \
 		$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
@@ -103,7 +108,15 @@ lock: $(DEV)/installed ## renew the lock files from the *.in files
 		--no-emit-index-url layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
 
 clean: ## remove everything that was installed or built
-	rm -rf .venvs .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache output
+	rm -rf .venvs .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache output dist
+
+package: $(SAM)/installed $(BUILT) ## dist/: the built template with its code, which sam deploys without a build
+	@$(PYTHON) -B -m cli.release package
+	@AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint \
+		--template-file "dist/dropreel-$$($(PYTHON) -B -m cli.release version)/template.yaml"
+
+sbom: $(AUDIT)/installed ## dist/: what runs in Lambda beside our own code, as CycloneDX
+	@$(PYTHON) -B -m cli.release sbom
 
 .venvs/%/installed: requirements/%.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dropreel needs Python 3.11 or newer; this is " + sys.version.split()[0])'
