@@ -153,7 +153,7 @@ def test_a_path_of_a_kind_that_is_not_known_is_refused(checkout):
         packaged(checkout)
 
 
-def test_a_file_that_the_template_names_and_nobody_has_is_refused(checkout):
+def test_a_missing_file_that_the_template_names_is_refused(checkout):
     (checkout / "LICENSE").unlink()
 
     with pytest.raises(ReleaseError, match="LICENSE is not there"):
