@@ -13,7 +13,7 @@ from benchmarks.local_account import held_to
 from benchmarks.measure import is_quick, rounded
 from benchmarks.meter import Counts, Meter, Video, less, metered_cloud, plus, times
 from dropreel.adapters.api_key import KEEP_SECONDS
-from dropreel.prices import PRICE_CENTS
+from dropreel.domain.prices import PRICE_CENTS
 
 # --- prices -----------------------------------------------------------------------------------------------------------
 

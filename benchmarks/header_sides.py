@@ -52,8 +52,8 @@ class Ours:
 
     def __init__(self) -> None:
         from dropreel.adapters.image_bucket import ImageBucket
-        from dropreel.images import inspect_image
-        from dropreel.jobs import ImageRef
+        from dropreel.domain.job import ImageRef
+        from dropreel.media.images.reader import inspect_image
 
         self._bucket, self._ref, self._inspect = ImageBucket, ImageRef, inspect_image
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 from PIL import Image, ImageFile
 
-from dropreel.images import MAX_IMAGE_BYTES
+from dropreel.media.images.reader import MAX_IMAGE_BYTES
 
 LARGE = 1_000_000
 """From how many bytes on an image is a large one."""

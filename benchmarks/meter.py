@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.local_account import LocalAccount, function_processes, log_lines, logical_name
 from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW
-from dropreel.jobs import JobStatus
+from dropreel.domain.job import JobStatus
 from local.cloud import API_KEY, STACK_NAME, LocalCloud, deploy, running_engine
 from local.parameters import local_parameters
 from local.provider_simulator.process import running_simulator

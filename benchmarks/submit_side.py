@@ -17,20 +17,20 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions" / "submit_generation"))
     import handler  # type: ignore[import-not-found]  # noqa: F401 - found by the path above; for its memory
 
-    from dropreel.images import CONTENT_TYPES
-    from dropreel.jobs import ImageRef, receive
-    from dropreel.messages import Drop
+    from dropreel.domain.job import ImageRef, receive
+    from dropreel.domain.messages import Drop
+    from dropreel.media.images.reader import CONTENT_TYPES
     from dropreel.use_cases.find_job import image_of
     from dropreel.wiring import submit_generation
 
     use_case = submit_generation()
     drop = Drop(ImageRef(os.environ["IMAGE_BUCKET_NAMES"], sys.argv[1]))
-    judged = use_case.judge.judge(drop, receive("job", image_of(drop), datetime.now(UTC)))
-    assert judged.image is not None, judged.reason  # noqa: S101 - it is there
-    assert judged.job.options is not None, judged.reason  # noqa: S101 - it is a usable image
-    url = judged.image.presigned_url(CONTENT_TYPES[judged.job.image.format or ""])
-    use_case.provider.prepare({**asdict(judged.job.options), "image_url": url}).send()
-    sys.stdout.write(json.dumps(judged.job.image.as_json()) + "\n")
+    validated = use_case.validator.validate(drop, receive("job", image_of(drop), datetime.now(UTC)))
+    assert validated.image is not None, validated.reason  # noqa: S101 - it is there
+    assert validated.job.options is not None, validated.reason  # noqa: S101 - it is a usable image
+    url = validated.image.presigned_url(CONTENT_TYPES[validated.job.image.format or ""])
+    use_case.provider.prepare({**asdict(validated.job.options), "image_url": url}).send()
+    sys.stdout.write(json.dumps(validated.job.image.as_json()) + "\n")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from cli.questions import STACK_NAME, Terminal
 from cli.remove import remove
 from cli.stack import Stack, StackMissing, StackUnfinished
 from cli.target import DEFAULT_STACK, session_of, target_from
-from dropreel.jobs import JobStatus
+from dropreel.domain.job import JobStatus
 
 OUTPUT = Path("output")
 

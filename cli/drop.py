@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli.stack import Stack
 from dropreel.adapters.job_table import JobTable
-from dropreel.jobs import ImageRef, Job, job_id_of
+from dropreel.domain.job import ImageRef, Job, job_id_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

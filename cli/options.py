@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dropreel.options import OPTION_NAMES, Place, resolve
+from dropreel.domain.options import OPTION_NAMES, Place, resolve
 
 _DEFAULTS = {"prompt": "-", "mode": "fast", "negative_prompt": "", "aspect_ratio": "auto", "duration": 5,
              "cfg_scale": 0.5, "sound": True}  # fmt: skip

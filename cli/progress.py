@@ -8,9 +8,9 @@ import av
 from rich.console import Console
 from rich.markup import escape
 
-from dropreel.jobs import Charge, Job, JobStatus
-from dropreel.next_steps import next_step
-from dropreel.prices import usd
+from dropreel.domain.job import Charge, Job, JobStatus
+from dropreel.domain.next_steps import next_step
+from dropreel.domain.prices import usd
 
 _MEANING = {
     JobStatus.SUBMITTING: "checked, being submitted",

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dropreel.jobs import TERMINAL, TRANSITIONS, JobStatus, Transition
+from dropreel.domain.job import TERMINAL, TRANSITIONS, JobStatus, Transition
 
 PAGE = Path(__file__).with_name("reliability.md")
 _BLOCK = re.compile(r"(?<=<!-- made by docs/draw_job.py -->\n).*?(?=\n<!-- end -->)", re.DOTALL)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli.stack import Stack
-from dropreel.events import SOURCE
+from dropreel.domain.events import SOURCE
 
 _NAME = "dropreel-event-tail"
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from cli.drop import Dropped, drop, fetch
 from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, JobTable, key_of
-from dropreel.jobs import TERMINAL, Charge, ImageRef, Job, JobStatus, is_image_key, job_id_of
-from dropreel.prices import usd
+from dropreel.domain.job import TERMINAL, Charge, ImageRef, Job, JobStatus, is_image_key, job_id_of
+from dropreel.domain.prices import usd
 from local.logs import shown
 
 if TYPE_CHECKING:

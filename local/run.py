@@ -14,8 +14,8 @@ from rich.markup import escape
 from cli.drop import drop, fetch, follow
 from cli.options import image_fault, option_faults, options_from
 from cli.progress import JobProgress, describe_video, explain_end
-from dropreel.jobs import EventType, Job, JobStatus
-from dropreel.prices import usd
+from dropreel.domain.job import EventType, Job, JobStatus
+from dropreel.domain.prices import usd
 from local.cloud import ROOT, LocalCloud, LocalCloudFault, running_cloud
 from local.event_tail import event_tail
 from local.folder import read_folder, run_folder

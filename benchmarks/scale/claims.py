@@ -69,9 +69,9 @@ def longest_wait(number: int) -> float:
 
 @dataclass(frozen=True)
 class Claims:
-    """What became of claims: the share that ends in TryAgain, transactions a claim, seconds of a successful one, successes a second.
+    """What became of claims: the share that ends in RetryLater, transactions a claim, seconds of a successful one, successes a second.
 
-    `lost_releases` is the share of releases that end in TryAgain, where the provider is busy.
+    `lost_releases` is the share of releases that end in RetryLater, where the provider is busy.
     """
 
     failed: float

@@ -37,7 +37,7 @@ from benchmarks.scale.sweeper import (
     drain,
 )
 from benchmarks.scale.way import DAY, HOURS, PACE, SHAPES, Scenario, simulate
-from dropreel.prices import PRICE_CENTS
+from dropreel.domain.prices import PRICE_CENTS
 
 VOLUMES = (1, 1_000, 1_000_000)
 MINUTES = (1, 3, 10)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from benchmarks.scale.quotas import DEFAULT_CONCURRENCY
 from benchmarks.scale.way import PACE, SEED, Pace
+from dropreel.domain.backoff import backoff_seconds
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, QUIET
-from dropreel.waiting import backoff_seconds
 
 SWEEP_EVERY_SECONDS = 300
 PASSES = 8

@@ -121,7 +121,7 @@ def _claims_table(result: dict[str, Any]) -> dict[str, Any]:
         "claims a second that hold",
         "if a refused one holds it, too",
         f"with {SHARDS} shards",
-        f"at {result['claims']['peak_a_second']} a second: TryAgain",
+        f"at {result['claims']['peak_a_second']} a second: RetryLater",
         "transactions a claim",
         "dead letters of a million",
     ]
@@ -148,10 +148,10 @@ def _workers_table(result: dict[str, Any]) -> dict[str, Any]:
     columns = [
         "`SubmitConcurrency`",
         "10 ms: images a second",
-        "TryAgain",
+        "RetryLater",
         "dead letters of a million",
         "20 ms: images a second",
-        "TryAgain",
+        "RetryLater",
         "dead letters of a million",
         "provider refuses all, 10 ms: releases that fail",
         f"{SHARDS} shards, 10 ms: images a second",

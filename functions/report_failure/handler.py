@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.messages import EXECUTION_ENDED, ended_execution_of, generation_of, reason_of
+from dropreel.domain.messages import EXECUTION_ENDED, ended_execution_of, generation_of, reason_of
 from dropreel.wiring import report_failure
 
 logger = Logger(service="dropreel")

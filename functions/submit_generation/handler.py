@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.messages import message_of
+from dropreel.domain.messages import message_of
 from dropreel.wiring import note_dead_letter, submit_generation
 
 MAX_RECEIVES = 5  # the queue's maxReceiveCount: after it, a message goes to the dead-letter queue

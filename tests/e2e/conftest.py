@@ -14,7 +14,7 @@ import pytest
 
 from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, JobTable
-from dropreel.jobs import Job
+from dropreel.domain.job import Job
 from local.cloud import ROOT, LocalCloud, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.provider_simulator.client import SimulatorClient

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.jobs import EventType, JobStatus
+from dropreel.domain.job import EventType, JobStatus
 from tests.e2e.conftest import Account
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import pytest
 
-from dropreel.adapters.dead_letter_queue import HIDDEN_SECONDS
-from dropreel.jobs import JobStatus
+from dropreel.adapters.queues import HIDDEN_SECONDS
+from dropreel.domain.job import JobStatus
 from tests.e2e.conftest import SAMPLE, Account
-from tests.sample_events import object_created
 from tests.support.photographs import small_jpeg
+from tests.support.sample_events import object_created
 
 AWKWARD_KEYS = [
     "with space.jpg",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dropreel.jobs import JobStatus
+from dropreel.domain.job import JobStatus
 from tests.e2e.conftest import SAMPLE, Account
 
 SETTLED_SECONDS = 6

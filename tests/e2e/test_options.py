@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.jobs import Job, JobStatus
+from dropreel.domain.job import Job, JobStatus
 from tests.e2e.conftest import SAMPLE, Account
 
 REJECTED = "Video Generation Rejected"

@@ -14,7 +14,7 @@ import pytest
 from dropreel.adapters.event_bus import EventBus
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.state_machine import StateMachine
-from dropreel.jobs import Job, JobStatus, execution_name
+from dropreel.domain.job import Job, JobStatus, execution_name
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.resume_job import ResumeJob
 from dropreel.wiring import _now

@@ -14,11 +14,11 @@ import pytest
 import requests
 
 from dropreel.adapters.job_table import JOB_ROW, key_of
-from dropreel.messages import EXECUTION_ENDED
+from dropreel.domain.messages import EXECUTION_ENDED
 from local.cloud import API_KEY
 from tests.e2e.conftest import SAMPLE, Account
 from tests.e2e.roles import actions_of, start_afresh, statements, without
-from tests.sample_events import from_queue, load_event, object_created
+from tests.support.sample_events import from_queue, load_event, object_created
 
 ROLES = {
     "SubmitGeneration": {

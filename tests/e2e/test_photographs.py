@@ -9,7 +9,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from cli.drop import Dropped
-from dropreel.jobs import Job, JobStatus
+from dropreel.domain.job import Job, JobStatus
 from local.folder import follow_all
 from tests.e2e.conftest import Account
 from tests.support.photographs import MAKERS, Photograph, photographs

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from dropreel.jobs import JobStatus
-from dropreel.options import OPTION_NAMES
-from dropreel.prices import PRICE_CENTS, usd
+from dropreel.domain.job import JobStatus
+from dropreel.domain.options import OPTION_NAMES
+from dropreel.domain.prices import PRICE_CENTS, usd
 from local.cloud import ROOT
 from tests.e2e.conftest import SAMPLE, Account
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.jobs import JobStatus
+from dropreel.domain.job import JobStatus
 from tests.e2e.conftest import EXISTING_BUCKET, SAMPLE, Account
 
 

@@ -9,7 +9,7 @@ from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, key_of
 from local.cloud import ROOT, deploy
 from tests.e2e.conftest import SAMPLE, Account
-from tests.sample_events import load_event, object_created
+from tests.support.sample_events import load_event, object_created
 
 
 def test_the_aws_client_drops_watches_and_reads(account: Account) -> None:

@@ -11,7 +11,7 @@ OTHERS = ("duplicate", "sweep", "abort", "abort, told at once", "redrive", "noti
 
 The same step runs a second time with the same event; the sweeper comes; somebody stops the running executions by hand,
 and the rule tells of it later or at once; Step Functions takes up again the executions that were stopped or have failed;
-the rule tells once more of all of them; the owner resumes what can be resumed; the function is so slow that the world
+the rule tells once more of all of them; the owner resumes what can be resumed; the function is so slow that the simulation
 goes on for as long as the function may take.
 """
 READS = ("GetItem", "Query", "HeadObject", "GetObject", "ListObjectsV2", "DescribeExecution", "clock")
@@ -68,7 +68,7 @@ class Calls:
         return result
 
     def deaths(self) -> list[tuple[int, str]]:
-        """Return every single death that makes a difference, in a world like this one.
+        """Return every single death that makes a difference, in a simulation like this one.
 
         To die before a call is to die after the one before it, so only a step's first call has a "before" of its own.
         """

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from dropreel.waiting import NEEDS_A_PERSON, NOTICE_AFTER
+from dropreel.domain.backoff import NEEDS_A_PERSON, NOTICE_AFTER
 from tests.faults.provider import BEHIND, Provider, video_of
 from tests.faults.services import Buckets
 from tests.faults.state_machine import StateMachine
@@ -50,7 +50,7 @@ def is_duplicate(job: dict[str, Any]) -> bool:
 
 
 class Checks:
-    """Looks on while a world runs. What is wrong inside a step is kept, since the step would take it for a fault."""
+    """Looks on while a simulation runs. What is wrong inside a step is kept, since the step would take it for a fault."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Worlds, and moto in this process to compare them with."""
+"""Simulations, and moto in this process to compare them with."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 
 from tests.faults.script import Script
-from tests.faults.world import World, play_services
+from tests.faults.simulation import Simulation, play_services
 from tests.integration.conftest import make_table
 from tests.support.tables import MotoTables, Tables
 
@@ -45,14 +45,14 @@ FEW = 3
 
 
 @pytest.fixture
-def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]:
-    """Return a maker of worlds: `new_world(script, plan, seed)`. The newest one is the one that runs."""
+def new_simulation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Simulation]]:
+    """Return a maker of simulations: `new_simulation(script, plan, seed)`. The newest one is the one that runs."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    worlds: list[World] = []
+    simulations: list[Simulation] = []
     patches: list[pytest.MonkeyPatch] = []
-    play_services(monkeypatch, lambda: worlds[0])
+    play_services(monkeypatch, lambda: simulations[0])
 
     def make(
         script: Script,
@@ -60,16 +60,16 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]
         seed: int | None = None,
         not_found: int = FEW,
         tables: type[Tables] = Tables,
-    ) -> World:
+    ) -> Simulation:
         for patch in patches:
-            patch.undo()  # what it replaced would keep the world before in memory
+            patch.undo()  # what it replaced would keep the simulation before in memory
         patches[:] = [pytest.MonkeyPatch()]
-        worlds[:] = [World(patches[0], script, plan or {}, seed, not_found, tables())]
-        return worlds[0]
+        simulations[:] = [Simulation(patches[0], script, plan or {}, seed, not_found, tables())]
+        return simulations[0]
 
     yield make
-    for world in worlds:
-        world.forget_processes()
+    for simulation in simulations:
+        simulation.forget_processes()
     for patch in patches:
         patch.undo()
 

@@ -10,8 +10,8 @@ import sysconfig
 import time
 from pathlib import Path
 
-from dropreel.images import MAX_PIXELS, ImageFacts, inspect_image
-from tests.unit.dropreel.pictures import animated, exif, jpeg, png, webp
+from dropreel.media.images.reader import MAX_PIXELS, ImageFacts, inspect_image
+from tests.support.pictures import animated, exif, jpeg, png, webp
 
 LONGEST_WALK = 1.0
 """Seconds."""

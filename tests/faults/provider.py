@@ -8,12 +8,11 @@ from typing import Any
 
 import requests
 
-from dropreel.adapters.provider_api import _poll_answer, _submit_answer
-from dropreel.adapters.time_limit import TimeLimit
+from dropreel.adapters.http import TimeLimit
 from dropreel.adapters.video_source import VideoStream
-from dropreel.answers import (
+from dropreel.domain.errors import VideoFault
+from dropreel.provider.answers import (
     Accepted,
-    Ambiguous,
     Busy,
     Finished,
     GenerationFailed,
@@ -25,11 +24,12 @@ from dropreel.answers import (
     PollFault,
     Refused,
     SubmitAnswer,
+    Unknown,
 )
-from dropreel.errors import VideoFault
+from dropreel.provider.client import _poll_answer, _submit_answer
 from tests.faults.calls import Calls
 from tests.faults.script import Script, Words
-from tests.unit.dropreel.tiny_video import box
+from tests.support.tiny_video import box
 
 ADDRESS = "https://cdn.example/"
 BEHIND = b"<!-- served by edge 7 -->"
@@ -66,7 +66,7 @@ def _response(word: str) -> tuple[requests.Response, TimeLimit]:
 
 
 class Provider:
-    """Answers POSTs and polls like ProviderApi, by a script. `attempt_of` tells which attempt of its job an image is in."""
+    """Answers POSTs and polls like ProviderClient, by a script. `attempt_of` tells which attempt of its job an image is in."""
 
     def __init__(self, calls: Calls, script: Script, attempt_of: Callable[[str], int]) -> None:
         self.calls = calls
@@ -77,7 +77,7 @@ class Provider:
         self.submissions: list[Submission] = []
 
     def prepare(self, body: dict[str, Any]) -> "Prepared":
-        """Like ProviderApi.prepare."""
+        """Like ProviderClient.prepare."""
         return Prepared(self, body["image_url"].partition("?")[0].rpartition("/")[2])
 
     def post(self, image: str) -> SubmitAnswer:
@@ -91,9 +91,9 @@ class Provider:
         if word[:3].isdecimal():
             return _submit_answer(*_response(word), ())
         answers: dict[str, SubmitAnswer] = {
-            "lost": Ambiguous("read time-out"),
-            "lost and fails": Ambiguous("read time-out"),
-            "lost unpaid": Ambiguous("the provider answered 500", "oops"),
+            "lost": Unknown("read time-out"),
+            "lost and fails": Unknown("read time-out"),
+            "lost unpaid": Unknown("the provider answered 500", "oops"),
             "busy": Busy(429, None),
             "busy for hours": Busy(429, 3 * 3600, "come back later"),
             "refuse": Refused(400, "no"),
@@ -104,7 +104,7 @@ class Provider:
         return answers[word]
 
     def poll(self, generation_id: str) -> PollAnswer:
-        """Like ProviderApi.poll: first in progress, then ended, but for what the script says."""
+        """Like ProviderClient.poll: first in progress, then ended, but for what the script says."""
         answer: PollAnswer = self.calls.around("provider poll", lambda _: self._poll(generation_id))
         return answer
 
@@ -182,7 +182,7 @@ def _breaking_off(video: bytes) -> Iterator[bytes]:
 
 @dataclass
 class Prepared:
-    """Like ProviderApi's PreparedSubmission."""
+    """Like ProviderClient's PreparedSubmission."""
 
     provider: Provider
     image: str

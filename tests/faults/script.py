@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FOR_EVER = " for ever"
-"""A word that ends so holds until the world is mended, three hours after its start."""
+"""A word that ends so holds until the simulation is mended, three hours after its start."""
 
 POSTS = (
     *("accept", "fail", "busy", "busy for hours", "unreachable", "lost", "lost and fails", "lost unpaid", "refuse"),
@@ -71,7 +71,7 @@ class Script:
 
 
 class Words:
-    """Words that are used up one by one; one that holds for ever stays until the world is mended."""
+    """Words that are used up one by one; one that holds for ever stays until the simulation is mended."""
 
     def __init__(self, words: tuple[str, ...], usual: str) -> None:
         self.left = list(words)

@@ -19,10 +19,10 @@ HELD = Script(("accept", "accept"), limit="0.47")
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_one_death_at_every_point(new_world: NewWorld, name: str, order: str, record_property: Record) -> None:
-    calm = play(new_world(SCRIPTS[name]), copies=ORDERS[order])
+def test_one_death_at_every_point(new_simulation: NewWorld, name: str, order: str, record_property: Record) -> None:
+    calm = play(new_simulation(SCRIPTS[name]), copies=ORDERS[order])
 
-    schedules = play_each(new_world, SCRIPTS[name], deaths_of(calm), copies=ORDERS[order])
+    schedules = play_each(new_simulation, SCRIPTS[name], deaths_of(calm), copies=ORDERS[order])
 
     assert len(calm.tables.jobs()) == 1
     assert schedules > 5
@@ -33,39 +33,39 @@ def test_one_death_at_every_point(new_world: NewWorld, name: str, order: str, re
 @pytest.mark.parametrize("name", ["accepted", "busy, then accepted", "refused"])
 @pytest.mark.parametrize("who", ["slow", "duplicate"])
 def test_both_events_are_worked_on_at_once(
-    new_world: NewWorld, name: str, order: str, who: str, record_property: Record
+    new_simulation: NewWorld, name: str, order: str, who: str, record_property: Record
 ) -> None:
-    calm = play(new_world(SCRIPTS[name]), copies=ORDERS[order])
+    calm = play(new_simulation(SCRIPTS[name]), copies=ORDERS[order])
 
-    schedules = play_each(new_world, SCRIPTS[name], points_of(calm, who), copies=ORDERS[order])
+    schedules = play_each(new_simulation, SCRIPTS[name], points_of(calm, who), copies=ORDERS[order])
 
     record_property("schedules", schedules)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_aws_call_may_go_wrong(new_world: NewWorld, fault: str, order: str, record_property: Record) -> None:
-    calm = play(new_world(SCRIPTS["accepted"]), copies=ORDERS[order])
+def test_every_aws_call_may_go_wrong(new_simulation: NewWorld, fault: str, order: str, record_property: Record) -> None:
+    calm = play(new_simulation(SCRIPTS["accepted"]), copies=ORDERS[order])
 
-    schedules = play_each(new_world, SCRIPTS["accepted"], faults_of(calm, fault), copies=ORDERS[order])
+    schedules = play_each(new_simulation, SCRIPTS["accepted"], faults_of(calm, fault), copies=ORDERS[order])
 
     record_property("schedules", schedules)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_picture_and_its_copy_that_both_wait_for_money_are_paid_once(
-    new_world: NewWorld, order: str, record_property: Record
+    new_simulation: NewWorld, order: str, record_property: Record
 ) -> None:
-    calm = play(new_world(HELD), images=2, copies=ORDERS[order])
+    calm = play(new_simulation(HELD), images=2, copies=ORDERS[order])
 
-    schedules = play_each(new_world, HELD, deaths_of(calm), images=2, copies=ORDERS[order])
+    schedules = play_each(new_simulation, HELD, deaths_of(calm), images=2, copies=ORDERS[order])
 
     assert len(calm.provider.submissions) == 2
     assert sorted(job["status"] for job in calm.tables.jobs())[:2] == ["completed", "completed"]
     record_property("schedules", schedules)
 
 
-def test_the_tables_of_the_worlds_answer_as_motos_do(new_world: NewWorld, moto_tables: type[MotoTables]) -> None:
+def test_the_tables_of_the_worlds_answer_as_motos_do(new_simulation: NewWorld, moto_tables: type[MotoTables]) -> None:
     for order in ORDERS.values():
         for script in SCRIPTS.values():
-            play(new_world(script, tables=moto_tables), images=2, copies=order)
+            play(new_simulation(script, tables=moto_tables), images=2, copies=order)

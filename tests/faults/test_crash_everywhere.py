@@ -48,19 +48,19 @@ DECIDING: dict[str, tuple[Script, set[str]]] = {
 
 
 @pytest.mark.parametrize("name", SUBMITTING)
-def test_one_death_at_every_point(new_world: NewWorld, name: str, record_property: Record) -> None:
+def test_one_death_at_every_point(new_simulation: NewWorld, name: str, record_property: Record) -> None:
     script, ends = SUBMITTING[name]
 
-    schedules = play_each(new_world, script, deaths_of(play(new_world(script))), ends)
+    schedules = play_each(new_simulation, script, deaths_of(play(new_simulation(script))), ends)
 
     assert schedules > 5
     record_property("schedules", schedules)
 
 
-def test_a_held_job_survives_one_death_at_every_point(new_world: NewWorld, record_property: Record) -> None:
+def test_a_held_job_survives_one_death_at_every_point(new_simulation: NewWorld, record_property: Record) -> None:
     script = Script(("accept", "accept"), limit="0.47")
 
-    schedules = play_each(new_world, script, deaths_of(play(new_world(script), images=2)), images=2)
+    schedules = play_each(new_simulation, script, deaths_of(play(new_simulation(script), images=2)), images=2)
 
     assert schedules > 30
     record_property("schedules", schedules)
@@ -68,12 +68,12 @@ def test_a_held_job_survives_one_death_at_every_point(new_world: NewWorld, recor
 
 @pytest.mark.parametrize("name", WATCHING)
 def test_a_paid_video_comes_after_one_death_at_every_point(
-    new_world: NewWorld, name: str, record_property: Record
+    new_simulation: NewWorld, name: str, record_property: Record
 ) -> None:
     script = WATCHING[name]
-    calm = play(new_world(script))
+    calm = play(new_simulation(script))
 
-    schedules = play_each(new_world, script, deaths_of(calm, since="check_status"), {"completed"})
+    schedules = play_each(new_simulation, script, deaths_of(calm, since="check_status"), {"completed"})
 
     assert calm.statuses() == {"completed"}
     assert len(calm.provider.submissions) == 1
@@ -82,12 +82,12 @@ def test_a_paid_video_comes_after_one_death_at_every_point(
 
 @pytest.mark.parametrize("name", DECIDING)
 def test_what_the_owner_decides_survives_one_death_at_every_point(
-    new_world: NewWorld, name: str, record_property: Record
+    new_simulation: NewWorld, name: str, record_property: Record
 ) -> None:
     script, ends = DECIDING[name]
-    calm = play(new_world(script))
+    calm = play(new_simulation(script))
 
-    schedules = play_each(new_world, script, deaths_of(calm, since="owner"), ends)
+    schedules = play_each(new_simulation, script, deaths_of(calm, since="owner"), ends)
 
     assert schedules > 1
     record_property("schedules", schedules)
@@ -95,10 +95,10 @@ def test_what_the_owner_decides_survives_one_death_at_every_point(
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["accepted", "failed, then made", "busy, then accepted"])
-def test_every_aws_call_may_go_wrong(new_world: NewWorld, name: str, fault: str, record_property: Record) -> None:
+def test_every_aws_call_may_go_wrong(new_simulation: NewWorld, name: str, fault: str, record_property: Record) -> None:
     script, ends = SUBMITTING[name]
 
-    schedules = play_each(new_world, script, faults_of(play(new_world(script)), fault), ends)
+    schedules = play_each(new_simulation, script, faults_of(play(new_simulation(script)), fault), ends)
 
     assert schedules > 1
     record_property("schedules", schedules)
@@ -107,66 +107,66 @@ def test_every_aws_call_may_go_wrong(new_world: NewWorld, name: str, fault: str,
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("script", [WATCHING["downloads never work, then resumed"], DECIDING["adopted"][0]])
 def test_every_aws_call_may_go_wrong_for_the_owner(
-    new_world: NewWorld, script: Script, fault: str, record_property: Record
+    new_simulation: NewWorld, script: Script, fault: str, record_property: Record
 ) -> None:
-    faults = faults_of(play(new_world(script)), fault, since="owner")
+    faults = faults_of(play(new_simulation(script)), fault, since="owner")
 
-    record_property("schedules", play_each(new_world, script, faults, {"completed"}))
+    record_property("schedules", play_each(new_simulation, script, faults, {"completed"}))
 
 
 @pytest.mark.parametrize("what", ["cut short", "whole, and another's"])
-def test_what_lies_where_the_video_belongs_is_not_taken_for_it(new_world: NewWorld, what: str) -> None:
-    ((place, stored),) = play(new_world(Script())).buckets.of_type(".mp4").items()
+def test_what_lies_where_the_video_belongs_is_not_taken_for_it(new_simulation: NewWorld, what: str) -> None:
+    ((place, stored),) = play(new_simulation(Script())).buckets.of_type(".mp4").items()
     whole = {"content": video_of("gen_9"), "metadata": {**stored.metadata, "job-id": "another"}}
     before_its_media = stored.content[: stored.content.index(b"mdat") - 4]
     other = replace(stored, **({"content": before_its_media} if what == "cut short" else whole))
-    world = new_world(Script())
-    world.buckets.objects[place] = other
+    simulation = new_simulation(Script())
+    simulation.buckets.objects[place] = other
 
-    play(world)
+    play(simulation)
 
-    assert world.statuses() == {"completed"}
+    assert simulation.statuses() == {"completed"}
 
 
-def test_the_bus_takes_nothing_for_hours(new_world: NewWorld, record_property: Record) -> None:
+def test_the_bus_takes_nothing_for_hours(new_simulation: NewWorld, record_property: Record) -> None:
     posts = ("accept", "refuse", "lost", "bad key", "busy for hours")
     scripts = [Script((post,), faults={"PutEvents": ("untaken for ever",)}) for post in posts]
     scripts.append(Script(downloads=("403 for ever",), faults={"PutEvents": ("refused for ever",)}))
 
     for script in scripts:
-        play(new_world(script))
+        play(new_simulation(script))
 
     record_property("schedules", len(scripts))
 
 
-def test_a_generation_is_given_up_after_sixty_answers_that_nobody_knows_it(new_world: NewWorld) -> None:
-    world = play(new_world(Script(polls=("404 for ever",)), not_found=60))
+def test_a_generation_is_given_up_after_sixty_answers_that_nobody_knows_it(new_simulation: NewWorld) -> None:
+    simulation = play(new_simulation(Script(polls=("404 for ever",)), not_found=60))
 
-    assert world.statuses() == {"failed"}
-    assert world.provider.submissions[0].polls == 60
+    assert simulation.statuses() == {"failed"}
+    assert simulation.provider.submissions[0].polls == 60
 
 
-def test_a_resumed_job_is_paid_once_and_adopted_where_it_was_unknown(new_world: NewWorld) -> None:
-    world = play(new_world(Script(("lost",), downloads=("403 for ever",), owner=("adopt", "resume"))))
+def test_a_resumed_job_is_paid_once_and_adopted_where_it_was_unknown(new_simulation: NewWorld) -> None:
+    simulation = play(new_simulation(Script(("lost",), downloads=("403 for ever",), owner=("adopt", "resume"))))
 
-    assert world.statuses() == {"completed"}
-    assert [one.paid for one in world.provider.submissions] == [True]
-    (job,) = world.tables.jobs()
-    assert [kind.rpartition(" ")[2] for kind in world.checks.ends_told(job["job_id"])] == [
+    assert simulation.statuses() == {"completed"}
+    assert [one.paid for one in simulation.provider.submissions] == [True]
+    (job,) = simulation.tables.jobs()
+    assert [kind.rpartition(" ")[2] for kind in simulation.checks.ends_told(job["job_id"])] == [
         "Unknown",
         "Failed",
         "Completed",
     ]
 
 
-def test_the_tables_of_the_worlds_answer_as_motos_do(new_world: NewWorld, moto_tables: type[MotoTables]) -> None:
+def test_the_tables_of_the_worlds_answer_as_motos_do(new_simulation: NewWorld, moto_tables: type[MotoTables]) -> None:
     scripts = [*(script for script, _ in (SUBMITTING | DECIDING).values()), *WATCHING.values()]
     scripts.append(Script(limit="0.47"))
     calls = 0
 
     for script in scripts:
-        world = play(new_world(script, {20: "duplicate", 25: "sweep"}, tables=moto_tables), images=2)
-        assert isinstance(world.tables, MotoTables)
-        calls += world.tables.calls
+        simulation = play(new_simulation(script, {20: "duplicate", 25: "sweep"}, tables=moto_tables), images=2)
+        assert isinstance(simulation.tables, MotoTables)
+        calls += simulation.tables.calls
 
     assert calls > 1000

@@ -18,88 +18,90 @@ from tests.faults.calls import DEATHS
 from tests.faults.checks import UNDER_WAY
 from tests.faults.play import NewWorld, Record, play
 from tests.faults.script import DOWNLOADS, FAULTS, OWNER, POLLS, POSTS, Script
-from tests.faults.world import World
+from tests.faults.simulation import Simulation
 
 EXAMPLES = 30
 
 
-def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(new_world: NewWorld, record_property: Record) -> None:
-    played: list[World] = []
+def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(
+    new_simulation: NewWorld, record_property: Record
+) -> None:
+    played: list[Simulation] = []
 
     class Ledger(RuleBasedStateMachine):
         @initialize(limit=st.sampled_from(["0.47", "0.94", "50", "unlimited"]))
         def start(self, limit: str) -> None:
-            self.world = new_world(Script((), limit=limit))
-            played.append(self.world)
+            self.simulation = new_simulation(Script((), limit=limit))
+            played.append(self.simulation)
 
-        @precondition(lambda self: len(self.world.images) < 3)
+        @precondition(lambda self: len(self.simulation.images) < 3)
         @rule(answer=st.sampled_from(POSTS))
         def upload(self, answer: str) -> None:
-            self.world.provider.posts.left.append(answer)
-            self.world.upload(f"{len(self.world.images)}.jpg")
+            self.simulation.provider.posts.left.append(answer)
+            self.simulation.upload(f"{len(self.simulation.images)}.jpg")
 
-        @precondition(lambda self: self.world.images)
+        @precondition(lambda self: self.simulation.images)
         @rule(which=st.integers(0, 9), overtakes=st.booleans())
         def copy(self, which: int, overtakes: bool) -> None:
-            self.world.copy(self.world.images[which % len(self.world.images)], overtakes=overtakes)
+            self.simulation.copy(self.simulation.images[which % len(self.simulation.images)], overtakes=overtakes)
 
         @rule(poll=st.sampled_from(POLLS), download=st.sampled_from(DOWNLOADS))
         def let_the_next_poll_and_download_go_wrong(self, poll: str, download: str) -> None:
-            self.world.provider.polls.left.append(poll)
-            self.world.provider.downloads.left.append(download)
+            self.simulation.provider.polls.left.append(poll)
+            self.simulation.provider.downloads.left.append(download)
 
-        @precondition(lambda self: self.world.queue)
+        @precondition(lambda self: self.simulation.queue)
         @rule(which=st.integers(0, 9), again=st.booleans())
         def deliver(self, which: int, again: bool) -> None:
-            message = self.world.queue[which % len(self.world.queue)]
+            message = self.simulation.queue[which % len(self.simulation.queue)]
             if again:
-                self.world.duplicate(message)
-            self.world.deliver(message)
+                self.simulation.duplicate(message)
+            self.simulation.deliver(message)
 
-        @precondition(lambda self: self.world.machine.running())
+        @precondition(lambda self: self.simulation.machine.running())
         @rule(which=st.integers(0, 9))
         def advance(self, which: int) -> None:
-            running = self.world.machine.running()
-            self.world.advance(running[which % len(running)])
+            running = self.simulation.machine.running()
+            self.simulation.advance(running[which % len(running)])
 
-        @precondition(lambda self: self.world.machine.running())
+        @precondition(lambda self: self.simulation.machine.running())
         @rule(notices=st.sampled_from([("once",), ("late",), ("dropped",)]))
         def stop_the_executions(self, notices: tuple[str, ...]) -> None:
-            self.world.notice_words.left.extend(notices * len(self.world.machine.running()))
-            self.world.somebody_else("abort")
+            self.simulation.notice_words.left.extend(notices * len(self.simulation.machine.running()))
+            self.simulation.somebody_else("abort")
 
-        @precondition(lambda self: self.world.machine.executions)
+        @precondition(lambda self: self.simulation.machine.executions)
         @rule(who=st.sampled_from(["redrive", "notice"]))
         def remember_an_old_execution(self, who: str) -> None:
-            self.world.somebody_else(who)
+            self.simulation.somebody_else(who)
 
-        @precondition(lambda self: self.world.notices)
+        @precondition(lambda self: self.simulation.notices)
         @rule(which=st.integers(0, 9))
         def notify(self, which: int) -> None:
-            self.world.notify(self.world.notices[which % len(self.world.notices)])
+            self.simulation.notify(self.simulation.notices[which % len(self.simulation.notices)])
 
         @rule(word=st.sampled_from(OWNER))
         def decide(self, word: str) -> None:
-            self.world.owner_decides(word)
+            self.simulation.owner_decides(word)
 
         @rule(calls=st.integers(0, 25), when=st.sampled_from([*DEATHS, *FAULTS]))
         def let_a_call_go_wrong_soon(self, calls: int, when: str) -> None:
-            self.world.calls.plan[self.world.calls.count + calls] = when
+            self.simulation.calls.plan[self.simulation.calls.count + calls] = when
 
         @rule(minutes=st.sampled_from([1, 3, 15]))
         def wait_and_sweep(self, minutes: int) -> None:
-            self.world.wait(minutes)
+            self.simulation.wait(minutes)
 
         @invariant()
         def the_promise_holds(self) -> None:
-            if hasattr(self, "world"):
-                self.world.check_always()
+            if hasattr(self, "simulation"):
+                self.simulation.check_always()
 
         def teardown(self) -> None:
-            if hasattr(self, "world"):
-                self.world.calls.plan.clear()
-                self.world.run()
-                self.world.check_at_the_end()
+            if hasattr(self, "simulation"):
+                self.simulation.calls.plan.clear()
+                self.simulation.run()
+                self.simulation.check_at_the_end()
 
     run_state_machine_as_test(
         Ledger,
@@ -112,31 +114,31 @@ def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(new_world: NewW
     record_property("schedules", len(played))
 
 
-def _pay_behind_the_ledger(world: World) -> None:
-    world.provider.submissions.append(world.provider.submissions[0])
+def _pay_behind_the_ledger(simulation: Simulation) -> None:
+    simulation.provider.submissions.append(simulation.provider.submissions[0])
 
 
-def _lose_the_video(world: World) -> None:
-    (job,) = world.tables.jobs()
-    del world.buckets.objects["videos", job["video"]["key"]]
+def _lose_the_video(simulation: Simulation) -> None:
+    (job,) = simulation.tables.jobs()
+    del simulation.buckets.objects["videos", job["video"]["key"]]
 
 
-def _lose_the_receipt(world: World) -> None:
-    (job,) = world.tables.jobs()
-    del world.buckets.objects["videos", job["video"]["receipt_key"]]
+def _lose_the_receipt(simulation: Simulation) -> None:
+    (job,) = simulation.tables.jobs()
+    del simulation.buckets.objects["videos", job["video"]["receipt_key"]]
 
 
-def _tell_it_once_more(world: World) -> None:
-    event = world.checks.events[-1]
-    world.checks.events.append({**event, "metadata": {**event["metadata"], "id": "another"}})
+def _tell_it_once_more(simulation: Simulation) -> None:
+    event = simulation.checks.events[-1]
+    simulation.checks.events.append({**event, "metadata": {**event["metadata"], "id": "another"}})
 
 
-def _tell_nobody(world: World) -> None:
-    del world.checks.events[-1]
+def _tell_nobody(simulation: Simulation) -> None:
+    del simulation.checks.events[-1]
 
 
-def _count_less(world: World) -> None:
-    for day in world.tables.items["spend"].values():
+def _count_less(simulation: Simulation) -> None:
+    for day in simulation.tables.items["spend"].values():
         day["reserved_cents"] = {"N": "0"}
 
 
@@ -151,23 +153,23 @@ def _count_less(world: World) -> None:
         (_count_less, "not what the provider would bill"),
     ],
 )
-def test_the_checks_can_fail(new_world: NewWorld, meddle: Callable[[World], None], told: str) -> None:
-    """A world in which something was done behind the ledger's back must not pass."""
-    world = play(new_world(Script()))
-    meddle(world)
+def test_the_checks_can_fail(new_simulation: NewWorld, meddle: Callable[[Simulation], None], told: str) -> None:
+    """A simulation in which something was done behind the ledger's back must not pass."""
+    simulation = play(new_simulation(Script()))
+    meddle(simulation)
 
     with pytest.raises(AssertionError, match=told):
-        world.check_at_the_end()
+        simulation.check_at_the_end()
 
 
 @pytest.mark.parametrize(
     ("ids", "told"), [([], "nobody was told that attempt 1 waits"), (["a", "b"], "told to wait 2 times")]
 )
-def test_the_checks_of_waiting_can_fail(new_world: NewWorld, ids: list[str], told: str) -> None:
-    world = play(new_world(Script(("bad key", "accept"))))
-    (waits,) = [event for event in world.checks.events if event["type"] == UNDER_WAY["deferred"]]
-    world.checks.events.remove(waits)
-    world.checks.events += [{**waits, "metadata": {"id": each}} for each in ids]
+def test_the_checks_of_waiting_can_fail(new_simulation: NewWorld, ids: list[str], told: str) -> None:
+    simulation = play(new_simulation(Script(("bad key", "accept"))))
+    (waits,) = [event for event in simulation.checks.events if event["type"] == UNDER_WAY["deferred"]]
+    simulation.checks.events.remove(waits)
+    simulation.checks.events += [{**waits, "metadata": {"id": each}} for each in ids]
 
     with pytest.raises(AssertionError, match=told):
-        world.check_at_the_end()
+        simulation.check_at_the_end()

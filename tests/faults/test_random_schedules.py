@@ -36,13 +36,15 @@ def drawn(chance: random.Random, events: int) -> tuple[Script, Plan, int]:
 
 
 @pytest.mark.parametrize("events", [2, 3])
-def test_several_events_duplicates_and_another_order(new_world: NewWorld, events: int, record_property: Record) -> None:
+def test_several_events_duplicates_and_another_order(
+    new_simulation: NewWorld, events: int, record_property: Record
+) -> None:
     for seed in range(SCHEDULES):
         chance = random.Random(f"{events}/{seed}")
         script, plan, images = drawn(chance, events)
         copies = "".join(chance.choices("<>", k=chance.randint(0, 2)))
         try:
-            play(new_world(script, plan, seed), images, copies)
+            play(new_simulation(script, plan, seed), images, copies)
         except AssertionError as error:
             told = f"seed {seed}, {script}, plan {plan}, {images} images, copies {copies}: {error}"
             raise AssertionError(told) from error

@@ -9,150 +9,155 @@ from typing import Any
 import pytest
 
 import dropreel.wiring
-from dropreel.answers import Accepted, NotSent
-from dropreel.errors import NotPossible
+from dropreel.domain.backoff import LONGEST_DEFERRAL
+from dropreel.domain.errors import ActionNotAllowed
+from dropreel.provider.answers import Accepted, NotSent
 from dropreel.use_cases.submit_generation import KEEP_SECONDS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST
-from dropreel.waiting import LONGEST_DEFERRAL
 from tests.faults.play import NewWorld, Record, deaths_of, first, play, play_each, points_of
 from tests.faults.script import Script, Words
 from tests.faults.services import Message
-from tests.faults.world import MAX_RECEIVES, MOST_SECONDS, VISIBILITY, World
+from tests.faults.simulation import MAX_RECEIVES, MOST_SECONDS, VISIBILITY, Simulation
 from tests.support.photographs import small_jpeg
 
 MAYBE_TAKEN = ("408", "409", "425", "499", "500", "502", "503", "504")
 
 
-def events_of(world: World) -> list[str]:
+def events_of(simulation: Simulation) -> list[str]:
     """Return the types of the events that were published, each `metadata.id` once."""
     return [
-        kind.rpartition(" ")[2] for kind, _ in {(e["type"], e["metadata"]["id"]): None for e in world.checks.events}
+        kind.rpartition(" ")[2]
+        for kind, _ in {(e["type"], e["metadata"]["id"]): None for e in simulation.checks.events}
     ]
 
 
-def ends_of(world: World) -> list[tuple[str, str]]:
+def ends_of(simulation: Simulation) -> list[tuple[str, str]]:
     """Return the status and the reason of each job."""
-    return [(job["status"], job["reason"]["code"]) for job in world.tables.jobs()]
+    return [(job["status"], job["reason"]["code"]) for job in simulation.tables.jobs()]
 
 
-def received(world: World, times: int = MAX_RECEIVES, spoil: Callable[[], None] = lambda: None) -> None:
+def received(simulation: Simulation, times: int = MAX_RECEIVES, spoil: Callable[[], None] = lambda: None) -> None:
     """Let the first message be received so often, and time go by in between."""
-    message = world.queue[0]
+    message = simulation.queue[0]
     for _ in range(times):
-        if message not in world.queue:
+        if message not in simulation.queue:
             return
         spoil()
-        world.deliver(message)
-        world.now += VISIBILITY
+        simulation.deliver(message)
+        simulation.now += VISIBILITY
 
 
 # --- what may have been accepted --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", MAYBE_TAKEN)
-def test_a_status_of_a_gateway_may_have_been_charged(new_world: NewWorld, status: str, record_property: Record) -> None:
+def test_a_status_of_a_gateway_may_have_been_charged(
+    new_simulation: NewWorld, status: str, record_property: Record
+) -> None:
     script = Script((status,) * 200, limit="0.47")
-    calm = new_world(script)
+    calm = new_simulation(script)
     calm.upload("0.jpg")
     calm.run(hours=24)
 
     assert len(calm.provider.submissions) == 1
     assert calm.statuses() == {"unknown"}
-    schedules = play_each(new_world, Script((status,)), deaths_of(play(new_world(Script((status,))))), {"unknown"})
+    schedules = play_each(
+        new_simulation, Script((status,)), deaths_of(play(new_simulation(Script((status,))))), {"unknown"}
+    )
     record_property("schedules", schedules)
 
 
-def test_a_503_with_its_own_retry_after_was_not_accepted(new_world: NewWorld) -> None:
-    world = play(new_world(Script(("503 and Retry-After", "accept"))))
+def test_a_503_with_its_own_retry_after_was_not_accepted(new_simulation: NewWorld) -> None:
+    simulation = play(new_simulation(Script(("503 and Retry-After", "accept"))))
 
-    assert world.statuses() == {"completed"}
+    assert simulation.statuses() == {"completed"}
 
 
 # --- dead letters -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who", ["slow", "duplicate", "sweep"])
-def test_a_dead_letter_never_rolls_a_job_back(new_world: NewWorld, who: str, record_property: Record) -> None:
+def test_a_dead_letter_never_rolls_a_job_back(new_simulation: NewWorld, who: str, record_property: Record) -> None:
     """While the fifth receive fails, another copy of the message submits the job, which fails and is busy in attempt 2."""
     script = Script(("fail", "busy for hours", "accept"), faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES})
 
-    def dying(plan: dict[int, str] | None = None) -> World:
-        world = new_world(script, plan)
-        world.upload("0.jpg")
-        message = world.queue[0]
+    def dying(plan: dict[int, str] | None = None) -> Simulation:
+        simulation = new_simulation(script, plan)
+        simulation.upload("0.jpg")
+        message = simulation.queue[0]
         for number in range(MAX_RECEIVES):
             if number == MAX_RECEIVES - 1:
-                world.duplicate(message)
-            if message in world.queue:
-                world.deliver(message)
+                simulation.duplicate(message)
+            if message in simulation.queue:
+                simulation.deliver(message)
             if number < MAX_RECEIVES - 1:
-                world.now += VISIBILITY
-        world.run()
-        world.check_at_the_end()
-        return world
+                simulation.now += VISIBILITY
+        simulation.run()
+        simulation.check_at_the_end()
+        return simulation
 
     calm = dying()
     points = points_of(calm, who)[:40]
     for plan in points:
-        world = dying(plan)
-        assert [one.attempt for one in world.provider.submissions if one.paid] in ([1, 2], [1], [])
+        simulation = dying(plan)
+        assert [one.attempt for one in simulation.provider.submissions if one.paid] in ([1, 2], [1], [])
     record_property("schedules", len(points))
 
 
-def test_what_is_killed_at_every_receive_is_published(new_world: NewWorld, record_property: Record) -> None:
+def test_what_is_killed_at_every_receive_is_published(new_simulation: NewWorld, record_property: Record) -> None:
     """At any one call: a job that was never claimed is a dead letter and goes on when its message is sent back."""
-    calm = new_world(Script())
+    calm = new_simulation(Script())
     calm.upload("0.jpg")
     calm.deliver(calm.queue[0])
     played = 0
     for at in range(first(calm, "submit_generation", "TransactWriteItems") + 1):
-        world = new_world(Script())
-        world.upload("0.jpg")
+        simulation = new_simulation(Script())
+        simulation.upload("0.jpg")
 
-        def kill(world: World = world, at: int = at) -> None:
-            world.calls.plan[world.calls.count + at] = "before"
+        def kill(simulation: Simulation = simulation, at: int = at) -> None:
+            simulation.calls.plan[simulation.calls.count + at] = "before"
 
-        received(world, spoil=kill)
-        if not world.dead:
+        received(simulation, spoil=kill)
+        if not simulation.dead:
             continue  # the calls of a later receive are fewer: it was not killed
         played += 1
-        world._try("sweep_jobs", {})
+        simulation._try("sweep_jobs", {})
 
-        (job,) = world.tables.jobs()
+        (job,) = simulation.tables.jobs()
         assert (job["status"], job["reason"]["code"]) == ("deferred", "dead_letter")
-        assert events_of(world) == ["Deferred"]
-        world.run()
-        world.check_at_the_end()
-        assert world.statuses() == {"completed"}
+        assert events_of(simulation) == ["Deferred"]
+        simulation.run()
+        simulation.check_at_the_end()
+        assert simulation.statuses() == {"completed"}
     assert played > 3
     record_property("schedules", played)
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_dead_letter_past_its_retention_ends(new_world: NewWorld) -> None:
-    world = new_world(Script(faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES}))
-    world.upload("0.jpg")
-    received(world)
+def test_a_dead_letter_past_its_retention_ends(new_simulation: NewWorld) -> None:
+    simulation = new_simulation(Script(faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES}))
+    simulation.upload("0.jpg")
+    received(simulation)
 
-    world.dead.clear()  # SQS has deleted it
-    world.run(hours=7)
+    simulation.dead.clear()  # SQS has deleted it
+    simulation.run(hours=7)
 
-    assert ends_of(world) == [("rejected", "waited_too_long")]
-    assert events_of(world) == ["Deferred", "Rejected"]
+    assert ends_of(simulation) == [("rejected", "waited_too_long")]
+    assert events_of(simulation) == ["Deferred", "Rejected"]
 
 
-def test_a_dead_letter_that_is_sent_back_late_may_wait_for_the_provider(new_world: NewWorld) -> None:
+def test_a_dead_letter_that_is_sent_back_late_may_wait_for_the_provider(new_simulation: NewWorld) -> None:
     """Its days in the dead-letter queue are no waiting for a provider that is busy now."""
     script = Script(("busy for hours", "accept"), faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES})
-    world = new_world(script)
-    world.upload("0.jpg")
-    received(world)
-    world.now += LONGEST_DEFERRAL + timedelta(days=1)
+    simulation = new_simulation(script)
+    simulation.upload("0.jpg")
+    received(simulation)
+    simulation.now += LONGEST_DEFERRAL + timedelta(days=1)
 
-    world.run()
-    world.check_at_the_end()
+    simulation.run()
+    simulation.check_at_the_end()
 
-    assert world.statuses() == {"completed"}
+    assert simulation.statuses() == {"completed"}
 
 
 # --- a paid id --------------------------------------------------------------------------------------------------------
@@ -161,37 +166,37 @@ def test_a_dead_letter_that_is_sent_back_late_may_wait_for_the_provider(new_worl
 @pytest.mark.parametrize("refusals", [1, 30, 70, 80, 100])
 @pytest.mark.parametrize("also", [(), ("StartExecution",)])
 def test_an_id_outlives_a_table_that_takes_nothing_for_a_minute(
-    new_world: NewWorld, refusals: int, also: tuple[str, ...]
+    new_simulation: NewWorld, refusals: int, also: tuple[str, ...]
 ) -> None:
     """It is written again and again, then kept in its execution's input, then in a message."""
     faults = {"TransactWriteItems": ("good", *("refused",) * refusals), **dict.fromkeys(also, ("refused",) * 3)}
 
-    world = play(new_world(Script(("accept",), faults=faults)))
+    simulation = play(new_simulation(Script(("accept",), faults=faults)))
 
-    assert world.statuses() == {"completed"}
-    assert [one.paid for one in world.provider.submissions] == [True]
+    assert simulation.statuses() == {"completed"}
+    assert [one.paid for one in simulation.provider.submissions] == [True]
 
 
 @pytest.mark.parametrize("also", [(), ("StartExecution",)])
 def test_an_id_that_could_not_be_written_survives_one_death(
-    new_world: NewWorld, also: tuple[str, ...], record_property: Record
+    new_simulation: NewWorld, also: tuple[str, ...], record_property: Record
 ) -> None:
     faults = {
         "TransactWriteItems": ("good", *("refused",) * (MOST_SECONDS["submit_generation"] - KEEP_SECONDS + 5)),
         **dict.fromkeys(also, ("refused",)),
     }
     script = Script(("accept",), faults=faults)
-    calm = play(new_world(script))
+    calm = play(new_simulation(script))
     accepted = first(calm, "submit_generation", "SendMessage" if also else "StartExecution")
 
     plans = [{number: when} for number, when in calm.calls.deaths() if number >= accepted]
-    schedules = play_each(new_world, script, plans, {"completed"} if not also else {"completed", "unknown"})
+    schedules = play_each(new_simulation, script, plans, {"completed"} if not also else {"completed", "unknown"})
 
     record_property("schedules", schedules)
 
 
-def test_an_id_that_comes_after_the_job_was_parked_is_taken(new_world: NewWorld) -> None:
-    world = new_world(
+def test_an_id_that_comes_after_the_job_was_parked_is_taken(new_simulation: NewWorld) -> None:
+    simulation = new_simulation(
         Script(
             ("accept",),
             faults={
@@ -199,81 +204,83 @@ def test_an_id_that_comes_after_the_job_was_parked_is_taken(new_world: NewWorld)
             },
         )
     )
-    world.upload("0.jpg")
-    world.deliver(world.queue[0])
-    (execution,) = world.machine.running()
-    world.machine.abort_all()  # so that the sweeper sees nothing that runs
-    world.notices.clear()
-    world.now += timedelta(minutes=10)
-    world._try("sweep_jobs", {})
-    assert world.statuses() == {"unknown"}
+    simulation.upload("0.jpg")
+    simulation.deliver(simulation.queue[0])
+    (execution,) = simulation.machine.running()
+    simulation.machine.abort_all()  # so that the sweeper sees nothing that runs
+    simulation.notices.clear()
+    simulation.now += timedelta(minutes=10)
+    simulation._try("sweep_jobs", {})
+    assert simulation.statuses() == {"unknown"}
 
-    world.machine.redrive_all()
-    world.run()
+    simulation.machine.redrive_all()
+    simulation.run()
 
-    assert world.statuses() == {"completed"}
+    assert simulation.statuses() == {"completed"}
     assert execution.status == "SUCCEEDED"
-    assert events_of(world) == ["Unknown", "Submitted", "Completed"]
+    assert events_of(simulation) == ["Unknown", "Submitted", "Completed"]
 
 
 # --- one generation, one payment --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("polls", [("failed, wrongly",), ("processing", "failed, wrongly", "time-out")])
-def test_one_wrong_failed_pays_nothing(new_world: NewWorld, polls: tuple[str, ...], record_property: Record) -> None:
+def test_one_wrong_failed_pays_nothing(
+    new_simulation: NewWorld, polls: tuple[str, ...], record_property: Record
+) -> None:
     script = Script(("accept", "accept"), polls=polls)
-    calm = play(new_world(script))
+    calm = play(new_simulation(script))
 
-    schedules = play_each(new_world, script, deaths_of(calm, since="check_status"), {"completed"})
+    schedules = play_each(new_simulation, script, deaths_of(calm, since="check_status"), {"completed"})
 
     assert len(calm.provider.submissions) == 1
     record_property("schedules", schedules)
 
 
-def test_every_id_that_was_ever_received_stays_readable(new_world: NewWorld) -> None:
-    world = play(new_world(Script(("busy", "fail", "accept"))))
+def test_every_id_that_was_ever_received_stays_readable(new_simulation: NewWorld) -> None:
+    simulation = play(new_simulation(Script(("busy", "fail", "accept"))))
 
-    (job,) = world.tables.jobs()
-    told = [(row["row"], row.get("generation_id"), row["charge"]) for row in world.tables.rows("attempt")]
+    (job,) = simulation.tables.jobs()
+    told = [(row["row"], row.get("generation_id"), row["charge"]) for row in simulation.tables.rows("attempt")]
     assert told == [
         ("attempt#01#0000", None, "none"),
         ("attempt#01#0001", "gen_1", "charged"),
         ("attempt#02#0000", "gen_2", "charged"),
     ]
-    assert [row["claimed_by"] for row in world.tables.rows("generation")] == [job["job_id"]] * 2
+    assert [row["claimed_by"] for row in simulation.tables.rows("generation")] == [job["job_id"]] * 2
 
 
-def test_two_jobs_never_hold_one_generation(new_world: NewWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = new_world(Script(("accept", "accept")))
-    real = world.provider.post
+def test_two_jobs_never_hold_one_generation(new_simulation: NewWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = new_simulation(Script(("accept", "accept")))
+    real = simulation.provider.post
 
     def post(image: str) -> Any:
         answer = real(image)
         assert isinstance(answer, Accepted)
         return replace(answer, generation_id="gen_0")
 
-    monkeypatch.setattr(world.provider, "post", post)
-    world.upload("0.jpg")
-    world.upload("1.jpg")
-    world.run()
+    monkeypatch.setattr(simulation.provider, "post", post)
+    simulation.upload("0.jpg")
+    simulation.upload("1.jpg")
+    simulation.run()
 
-    assert sorted((job["status"], job.get("generation_id")) for job in world.tables.jobs()) == [
+    assert sorted((job["status"], job.get("generation_id")) for job in simulation.tables.jobs()) == [
         ("completed", "gen_0"),
         ("unknown", None),
     ]
 
 
-def test_an_id_of_another_job_cannot_be_adopted(new_world: NewWorld) -> None:
-    world = new_world(Script(("accept", "lost")))
-    world.upload("0.jpg")
-    world.upload("1.jpg")
-    world.run()
-    (unknown,) = (job for job in world.tables.jobs() if job["status"] == "unknown")
+def test_an_id_of_another_job_cannot_be_adopted(new_simulation: NewWorld) -> None:
+    simulation = new_simulation(Script(("accept", "lost")))
+    simulation.upload("0.jpg")
+    simulation.upload("1.jpg")
+    simulation.run()
+    (unknown,) = (job for job in simulation.tables.jobs() if job["status"] == "unknown")
 
-    with pytest.raises(NotPossible, match="belongs to job"):
+    with pytest.raises(ActionNotAllowed, match="belongs to job"):
         dropreel.wiring.settle_unknown().adopt(unknown["job_id"], "gen_0")
 
-    assert world.statuses() == {"completed", "unknown"}
+    assert simulation.statuses() == {"completed", "unknown"}
 
 
 @pytest.mark.parametrize(
@@ -284,11 +291,11 @@ def test_an_id_of_another_job_cannot_be_adopted(new_world: NewWorld) -> None:
     ],
 )
 def test_a_failed_after_an_adoption_or_a_resume_is_final(
-    new_world: NewWorld, script: Script, ends: set[str], record_property: Record
+    new_simulation: NewWorld, script: Script, ends: set[str], record_property: Record
 ) -> None:
-    calm = play(new_world(script))
+    calm = play(new_simulation(script))
 
-    schedules = play_each(new_world, script, deaths_of(calm, since="owner"), ends)
+    schedules = play_each(new_simulation, script, deaths_of(calm, since="owner"), ends)
 
     assert [one.paid for one in calm.provider.submissions] == [True]
     record_property("schedules", schedules)
@@ -301,102 +308,106 @@ def test_a_failed_after_an_adoption_or_a_resume_is_final(
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a job wait for hours where it may wait for days, so that a schedule takes seconds."""
     for name in ("LONGEST_DEFERRAL", "LONGEST_DEAD_LETTER", "LONGEST_HOLD"):
-        monkeypatch.setattr(f"dropreel.waiting.{name}", timedelta(hours=6))
+        monkeypatch.setattr(f"dropreel.domain.backoff.{name}", timedelta(hours=6))
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_provider_that_is_never_reached_ends_the_job(new_world: NewWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = new_world(Script())
-    monkeypatch.setattr(world.provider, "post", lambda _image: NotSent("no route"))
-    world.upload("0.jpg")
+def test_a_provider_that_is_never_reached_ends_the_job(
+    new_simulation: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulation = new_simulation(Script())
+    monkeypatch.setattr(simulation.provider, "post", lambda _image: NotSent("no route"))
+    simulation.upload("0.jpg")
 
-    world.run(hours=7)
+    simulation.run(hours=7)
 
-    (job,) = world.tables.jobs()
-    assert ends_of(world) == [("rejected", "waited_too_long")]
+    (job,) = simulation.tables.jobs()
+    assert ends_of(simulation) == [("rejected", "waited_too_long")]
     assert "no route" in job["reason"]["message"]
-    assert events_of(world) == ["Deferred", "Rejected"]
-    assert world.checks.reserved() == 0
+    assert events_of(simulation) == ["Deferred", "Rejected"]
+    assert simulation.checks.reserved() == 0
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_key_that_is_never_taken_ends_the_job(new_world: NewWorld) -> None:
-    world = new_world(Script(("bad key",) * 2000))
-    world.upload("0.jpg")
+def test_a_key_that_is_never_taken_ends_the_job(new_simulation: NewWorld) -> None:
+    simulation = new_simulation(Script(("bad key",) * 2000))
+    simulation.upload("0.jpg")
 
-    world.run(hours=7)
+    simulation.run(hours=7)
 
-    assert ends_of(world) == [("rejected", "waited_too_long")]
-    assert events_of(world) == ["Deferred", "Rejected"]
+    assert ends_of(simulation) == [("rejected", "waited_too_long")]
+    assert events_of(simulation) == ["Deferred", "Rejected"]
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_pause_that_never_ends_ends_the_job(new_world: NewWorld) -> None:
-    world = new_world(Script(limit="0"))
-    world.upload("0.jpg")
+def test_a_pause_that_never_ends_ends_the_job(new_simulation: NewWorld) -> None:
+    simulation = new_simulation(Script(limit="0"))
+    simulation.upload("0.jpg")
 
-    world.run(hours=48)
+    simulation.run(hours=48)
 
-    assert ends_of(world) == [("rejected", "waited_too_long")]
-    assert events_of(world) == ["Held", "Rejected"]
-    assert not world.provider.submissions
+    assert ends_of(simulation) == [("rejected", "waited_too_long")]
+    assert events_of(simulation) == ["Held", "Rejected"]
+    assert not simulation.provider.submissions
 
 
 # --- the day's end ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 60, 99, 100, 101, 3600])
-def test_no_claim_sends_across_the_days_end(new_world: NewWorld, seconds: int) -> None:
+def test_no_claim_sends_across_the_days_end(new_simulation: NewWorld, seconds: int) -> None:
     """With a limit of one video a day, one is paid on each day, by the clock of the POST."""
-    world = new_world(Script(("accept",) * 3, limit="0.47"))
-    world.now = datetime(2026, 11, 13, tzinfo=UTC) - timedelta(seconds=seconds)
+    simulation = new_simulation(Script(("accept",) * 3, limit="0.47"))
+    simulation.now = datetime(2026, 11, 13, tzinfo=UTC) - timedelta(seconds=seconds)
     days: list[str] = []
-    real = world.provider.post
+    real = simulation.provider.post
 
     def post(image: str) -> Any:
-        days.append((world.now + timedelta(seconds=40)).date().isoformat())  # how long a POST may be on its way
+        days.append((simulation.now + timedelta(seconds=40)).date().isoformat())  # how long a POST may be on its way
         return real(image)
 
-    world.provider.post = post  # type: ignore[method-assign]
+    simulation.provider.post = post  # type: ignore[method-assign]
     for image in ("0.jpg", "1.jpg", "2.jpg"):
-        world.upload(image)
-    world.run()
+        simulation.upload(image)
+    simulation.run()
 
     assert len(days) == len(set(days)) == 3
-    assert {day["day"]: int(day["reserved_cents"]) for day in world.tables.days()} == dict.fromkeys(days, 47)
+    assert {day["day"]: int(day["reserved_cents"]) for day in simulation.tables.days()} == dict.fromkeys(days, 47)
 
 
 # --- the bytes --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who", ["duplicate", "slow"])
-def test_object_receipt_and_job_tell_of_the_same_bytes(new_world: NewWorld, who: str, record_property: Record) -> None:
+def test_object_receipt_and_job_tell_of_the_same_bytes(
+    new_simulation: NewWorld, who: str, record_property: Record
+) -> None:
     """Two deliveries at once, and the provider sends other bytes to the second."""
     script = Script(downloads=("good", "rendered again", "rendered again"), faults={"PutObject": ("lost",)})
-    calm = play(new_world(script))
+    calm = play(new_simulation(script))
     points = points_of(calm, who, first(calm, "deliver_video"))
 
-    schedules = play_each(new_world, script, points, {"completed"})
+    schedules = play_each(new_simulation, script, points, {"completed"})
 
     assert schedules > 5
     record_property("schedules", schedules)
 
 
-def test_a_replaced_picture_is_not_paid_where_versions_are_suspended(new_world: NewWorld) -> None:
+def test_a_replaced_picture_is_not_paid_where_versions_are_suspended(new_simulation: NewWorld) -> None:
     """Two uploads under one key, both of the version `null`: two jobs, and the first has no picture any more."""
-    world = new_world(Script(("accept", "accept")))
-    world.buckets.is_suspended = True
-    world.images.append("0.jpg")
-    both = [world.written("0.jpg", "PutObject"), world.written("0.jpg", "PutObject", small_jpeg() + b"\n")]
-    world.queue += [*both, *(Message(one.body, world.now) for one in both)]
+    simulation = new_simulation(Script(("accept", "accept")))
+    simulation.buckets.is_suspended = True
+    simulation.images.append("0.jpg")
+    both = [simulation.written("0.jpg", "PutObject"), simulation.written("0.jpg", "PutObject", small_jpeg() + b"\n")]
+    simulation.queue += [*both, *(Message(one.body, simulation.now) for one in both)]
 
-    world.run(hours=1)
+    simulation.run(hours=1)
 
-    assert sorted((job["status"], (job.get("reason") or {}).get("code")) for job in world.tables.jobs()) == [
+    assert sorted((job["status"], (job.get("reason") or {}).get("code")) for job in simulation.tables.jobs()) == [
         ("completed", None),
         ("rejected", "image_superseded"),
     ]
-    assert len(world.provider.submissions) == 1
+    assert len(simulation.provider.submissions) == 1
 
 
 @pytest.mark.parametrize(
@@ -407,80 +418,82 @@ def test_a_replaced_picture_is_not_paid_where_versions_are_suspended(new_world: 
     ],
 )
 def test_text_that_cannot_be_encoded_stops_no_step(
-    new_world: NewWorld, script: Script, ends: set[str], record_property: Record
+    new_simulation: NewWorld, script: Script, ends: set[str], record_property: Record
 ) -> None:
-    calm = play(new_world(script))
+    calm = play(new_simulation(script))
     json.dumps([calm.tables.jobs(), calm.checks.events], ensure_ascii=False, default=str).encode()
 
-    record_property("schedules", play_each(new_world, script, deaths_of(calm), ends))
+    record_property("schedules", play_each(new_simulation, script, deaths_of(calm), ends))
 
 
 # --- others at work ---------------------------------------------------------------------------------------------------
 
 
-def test_late_news_of_an_end_do_not_fail_a_job_that_was_redriven(new_world: NewWorld) -> None:
-    world = new_world(Script(("accept",), polls=("processing",) * 10, notices=("late",)))
-    world.upload("0.jpg")
-    world.deliver(world.queue[0])
-    world.now += timedelta(seconds=40)
-    world.machine.abort_all()
-    world.machine.redrive_all()
+def test_late_news_of_an_end_do_not_fail_a_job_that_was_redriven(new_simulation: NewWorld) -> None:
+    simulation = new_simulation(Script(("accept",), polls=("processing",) * 10, notices=("late",)))
+    simulation.upload("0.jpg")
+    simulation.deliver(simulation.queue[0])
+    simulation.now += timedelta(seconds=40)
+    simulation.machine.abort_all()
+    simulation.machine.redrive_all()
 
-    world.notify(world.notices[0])
+    simulation.notify(simulation.notices[0])
 
-    assert world.statuses() == {"generating"}
-    world.run()
-    assert world.statuses() == {"completed"}
+    assert simulation.statuses() == {"generating"}
+    simulation.run()
+    assert simulation.statuses() == {"completed"}
 
 
 @pytest.mark.parametrize("copies", [2, 5, 20])
-def test_one_successor_a_deferral(new_world: NewWorld, copies: int) -> None:
+def test_one_successor_a_deferral(new_simulation: NewWorld, copies: int) -> None:
     """However often a message comes: while it is early, one message follows it."""
-    world = new_world(Script(("busy for hours", "accept")))
-    world.upload("0.jpg")
-    world.deliver(world.queue[0])
+    simulation = new_simulation(Script(("busy for hours", "accept")))
+    simulation.upload("0.jpg")
+    simulation.deliver(simulation.queue[0])
     for _ in range(copies):
-        world.duplicate(world.queue[0])
-    for message in list(world.queue):
-        world.deliver(message)
+        simulation.duplicate(simulation.queue[0])
+    for message in list(simulation.queue):
+        simulation.deliver(message)
 
-    assert len(world.queue) == 1
-    world.run()
-    assert world.statuses() == {"completed"}
+    assert len(simulation.queue) == 1
+    simulation.run()
+    assert simulation.statuses() == {"completed"}
 
 
-def test_a_message_that_dies_while_the_sweeper_sends_another_is_overtaken(new_world: NewWorld) -> None:
-    world = new_world(Script(("busy", "accept")))
-    world.upload("0.jpg")
-    world.deliver(world.queue[0])
-    world.now += timedelta(seconds=10)
-    world.faults["GetObject"] = Words(("refused",) * (MAX_RECEIVES - 1), "")
-    message = world.queue[0]
+def test_a_message_that_dies_while_the_sweeper_sends_another_is_overtaken(new_simulation: NewWorld) -> None:
+    simulation = new_simulation(Script(("busy", "accept")))
+    simulation.upload("0.jpg")
+    simulation.deliver(simulation.queue[0])
+    simulation.now += timedelta(seconds=10)
+    simulation.faults["GetObject"] = Words(("refused",) * (MAX_RECEIVES - 1), "")
+    message = simulation.queue[0]
     for _ in range(MAX_RECEIVES - 1):
-        world.deliver(message)
-        world.now += VISIBILITY
-        world._sweep()
-    assert [one for one in world.queue if one is not message] == []  # it may still say itself that it is a dead letter
-    world.now += MESSAGE_LOST
-    world._sweep()
+        simulation.deliver(message)
+        simulation.now += VISIBILITY
+        simulation._sweep()
+    assert [
+        one for one in simulation.queue if one is not message
+    ] == []  # it may still say itself that it is a dead letter
+    simulation.now += MESSAGE_LOST
+    simulation._sweep()
 
-    current = [one for one in world.queue if one is not message]
+    current = [one for one in simulation.queue if one is not message]
     assert len(current) == 1
-    world.run()
-    assert world.statuses() == {"completed"}
-    assert len([one for one in world.provider.submissions if one.paid]) == 1
+    simulation.run()
+    assert simulation.statuses() == {"completed"}
+    assert len([one for one in simulation.provider.submissions if one.paid]) == 1
 
 
-def test_what_cannot_be_finished_is_not_begun(new_world: NewWorld) -> None:
+def test_what_cannot_be_finished_is_not_begun(new_simulation: NewWorld) -> None:
     """S3 takes so long that the function's time would end in the middle of the POST."""
-    calm = play(new_world(Script()))
+    calm = play(new_simulation(Script()))
     at = first(calm, "submit_generation", "TransactWriteItems") - 1
-    world = new_world(Script(), {at: "slow"})
-    world.upload("0.jpg")
-    world.deliver(world.queue[0])
+    simulation = new_simulation(Script(), {at: "slow"})
+    simulation.upload("0.jpg")
+    simulation.deliver(simulation.queue[0])
 
-    assert not world.provider.submissions
-    assert world.statuses() <= {"deferred", "generating", "completed"}
-    world.run()
-    world.check_at_the_end()
-    assert [one.paid for one in world.provider.submissions] == [True]
+    assert not simulation.provider.submissions
+    assert simulation.statuses() <= {"deferred", "generating", "completed"}
+    simulation.run()
+    simulation.check_at_the_end()
+    assert [one.paid for one in simulation.provider.submissions] == [True]

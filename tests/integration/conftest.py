@@ -21,7 +21,7 @@ from dropreel.adapters.job_table import JOB_ROW
 from local.provider_simulator.client import SimulatorClient
 from local.provider_simulator.process import running_simulator
 from tests.lint.rendered_state_machine import rendered
-from tests.sample_events import from_queue, object_created
+from tests.support.sample_events import from_queue, object_created
 
 SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample.jpg"
 TEMPLATE = SAMPLE.parents[1] / "template.yaml"
@@ -71,7 +71,7 @@ def call(step: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass
-class World:
+class MotoStack:
     """The account as a test sees it."""
 
     simulator: SimulatorClient
@@ -172,12 +172,12 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def world(
+def stack(
     moto_endpoint: str,
     simulator: SimulatorClient,
     monkeypatch: pytest.MonkeyPatch,
     settings: Callable[..., None],
-) -> Iterator[World]:
+) -> Iterator[MotoStack]:
     import requests
 
     requests.post(f"{moto_endpoint}/moto-api/reset", timeout=10)
@@ -191,29 +191,29 @@ def world(
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    world = World(simulator)
-    _make_buckets_and_table(world)
+    stack = MotoStack(simulator)
+    _make_buckets_and_table(stack)
     secret = boto3.client("secretsmanager").create_secret(Name="key", SecretString="key")
-    world.tail_url = _listen_to_the_bus()
-    world.queue_url = boto3.client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
+    stack.tail_url = _listen_to_the_bus()
+    stack.queue_url = boto3.client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
     dead_letters = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
-    world.state_machine_arn = _state_machine(monkeypatch)
+    stack.state_machine_arn = _state_machine(monkeypatch)
     settings(
-        JOBS_TABLE_NAME=world.table,
-        VIDEOS_BUCKET_NAME=world.videos,
-        IMAGE_BUCKET_NAMES=world.uploads,
+        JOBS_TABLE_NAME=stack.table,
+        VIDEOS_BUCKET_NAME=stack.videos,
+        IMAGE_BUCKET_NAMES=stack.uploads,
         EXISTING_UPLOADS_BUCKET_NAME="",
         UPLOADS_PREFIX="",
         STACK_NAME="dropreel",
         EVENT_BUS_NAME="default",
-        SPEND_TABLE_NAME=world.spend,
-        QUEUE_URL=world.queue_url,
+        SPEND_TABLE_NAME=stack.spend,
+        QUEUE_URL=stack.queue_url,
         DEAD_LETTER_QUEUE_URL=dead_letters,
         DAILY_SPEND_LIMIT_USD="50",
         MAX_ATTEMPTS="2",
         RETRY_CONTENT_REFUSALS="false",
         AMBIGUOUS_SUBMIT_POLICY="park",
-        STATE_MACHINE_ARN=world.state_machine_arn,
+        STATE_MACHINE_ARN=stack.state_machine_arn,
         API_KEY_SECRET_ARN=secret["ARN"],
         API_BASE_URL=simulator.base_url,
         GENERATION_TIMEOUT_MINUTES="1",
@@ -226,17 +226,17 @@ def world(
         DEFAULT_CFG_SCALE="0.5",
         DEFAULT_SOUND="true",
     )
-    yield world
+    yield stack
     for name in WIRED:
         getattr(dropreel.wiring, name).cache_clear()
 
 
-def _make_buckets_and_table(world: World) -> None:
+def _make_buckets_and_table(stack: MotoStack) -> None:
     s3 = boto3.client("s3")
-    for bucket in (world.uploads, world.videos):
+    for bucket in (stack.uploads, stack.videos):
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    for table in (world.table, world.spend):
+    for table in (stack.table, stack.spend):
         make_table(table)
 
 

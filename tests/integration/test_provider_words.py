@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 import dropreel.wiring
-from tests.integration.conftest import World, call
+from tests.integration.conftest import MotoStack, call
 from tests.integration.test_whole_way import wait_for_end
 
 TOKEN = hashlib.sha512(b"a session's token").hexdigest() + "Zz9+/=="
@@ -17,7 +17,7 @@ REPEATED = "HTTPError: 403 Client Error: Forbidden for url: {image_url}"
 
 
 @pytest.fixture
-def signed(world: World, monkeypatch: pytest.MonkeyPatch, settings: Callable[..., None]) -> list[str]:
+def signed(stack: MotoStack, monkeypatch: pytest.MonkeyPatch, settings: Callable[..., None]) -> list[str]:
     """Sign with a role's temporary credentials, as on AWS; return the addresses that were signed."""
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
     settings()
@@ -33,19 +33,19 @@ def signed(world: World, monkeypatch: pytest.MonkeyPatch, settings: Callable[...
     return addresses
 
 
-def everything_told(world: World, capsys: pytest.CaptureFixture[str]) -> str:
+def everything_told(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> str:
     """All that anybody but the provider can read: both tables, events, receipts, logs, executions."""
     s3 = boto3.client("s3")
-    objects = s3.list_objects_v2(Bucket=world.videos).get("Contents", [])
+    objects = s3.list_objects_v2(Bucket=stack.videos).get("Contents", [])
     receipts = [
-        s3.get_object(Bucket=world.videos, Key=one["Key"])["Body"].read().decode()
+        s3.get_object(Bucket=stack.videos, Key=one["Key"])["Body"].read().decode()
         for one in objects
         if one["Key"].endswith(".json")
     ]
     steps = boto3.client("stepfunctions")
-    histories = [steps.get_execution_history(executionArn=one["executionArn"])["events"] for one in world.executions()]
+    histories = [steps.get_execution_history(executionArn=one["executionArn"])["events"] for one in stack.executions()]
     logged = capsys.readouterr()
-    return json.dumps([world.jobs(), world.events(), receipts, histories, logged.out, logged.err], default=str)
+    return json.dumps([stack.jobs(), stack.events(), receipts, histories, logged.out, logged.err], default=str)
 
 
 def assert_holds_no_secret(told: str, signed: list[str]) -> None:
@@ -91,87 +91,87 @@ def assert_holds_no_secret(told: str, signed: list[str]) -> None:
     ],
 )
 def test_a_submission_that_is_not_taken_is_told_in_the_providers_words(
-    world: World, signed: list[str], capsys: pytest.CaptureFixture[str], do: dict[str, Any], status: str, code: str
+    stack: MotoStack, signed: list[str], capsys: pytest.CaptureFixture[str], do: dict[str, Any], status: str, code: str
 ) -> None:
-    world.simulator.set_faults([{"on": "submit", "do": do}])
+    stack.simulator.set_faults([{"on": "submit", "do": do}])
 
-    call("submit_generation", world.upload("a.jpg"))
+    call("submit_generation", stack.upload("a.jpg"))
 
-    job = world.job()
+    job = stack.job()
     assert (job["status"], job["reason"]["code"]) == (status, code)
     assert "403 Client Error: Forbidden for url: [removed]" in job["reason"]["message"]
     assert "403 Client Error: Forbidden" in job["reason"]["provider_error"]
     assert job["next_step"]
-    assert world.spent() == (47 if status == "unknown" else 0)
-    assert_holds_no_secret(everything_told(world, capsys), signed)
+    assert stack.spent() == (47 if status == "unknown" else 0)
+    assert_holds_no_secret(everything_told(stack, capsys), signed)
 
 
 def test_polls_and_a_failure_are_told_in_the_providers_words(
-    world: World, signed: list[str], settings: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    stack: MotoStack, signed: list[str], settings: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.simulator.set_faults(
+    stack.simulator.set_faults(
         [
             {"on": "submit", "do": {"kind": "fail", "error": {"message": REPEATED}}},
             {"on": "poll", "times": 1, "do": {"kind": "status", "status": 502, "body": f"<p>{REPEATED}</p>"}},
         ]
     )
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
 
-    job = world.job()
+    job = stack.job()
     assert job["last_fault"]["message"].startswith("the provider answered 502: HTTPError: 403 Client Error: Forbidden")
     assert (job["status"], job["reason"]["code"]) == ("deferred", "generation_failed")
     assert "Forbidden" in job["reason"]["provider_error"]
-    assert_holds_no_secret(everything_told(world, capsys), signed)
+    assert_holds_no_secret(everything_told(stack, capsys), signed)
 
 
-def test_a_refusal_of_what_is_shown_is_paid_once(world: World) -> None:
+def test_a_refusal_of_what_is_shown_is_paid_once(stack: MotoStack) -> None:
     error = {"code": "moderation", "message": "The image was flagged by our safety system"}
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": error}}])
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": error}}])
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
 
-    job = world.job()
+    job = stack.job()
     assert (job["status"], job["reason"]["code"], int(job["attempt"])) == ("failed", "content_refused", 1)
-    assert world.simulator.summary()["paid"] == 1
-    assert world.again() == []
-    failed = world.events()[-1]["detail"]["data"]
+    assert stack.simulator.summary()["paid"] == 1
+    assert stack.again() == []
+    failed = stack.events()[-1]["detail"]["data"]
     assert failed["reason"]["next_step"] == job["next_step"]
 
 
 def test_a_refusal_of_what_is_shown_is_tried_again_where_its_owner_chose_that(
-    world: World, settings: Callable[..., None]
+    stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(RETRY_CONTENT_REFUSALS="true")
     fail = {"kind": "fail", "error": "content policy"}
-    world.simulator.set_faults([{"on": "submit", "times": 1, "do": fail}])
+    stack.simulator.set_faults([{"on": "submit", "times": 1, "do": fail}])
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
 
-    assert world.again() == ["generating"]
-    assert world.simulator.summary()["paid"] == 2
+    assert stack.again() == ["generating"]
+    assert stack.simulator.summary()["paid"] == 2
 
 
-def test_who_waits_for_a_person_is_told_with_the_providers_words(world: World) -> None:
+def test_who_waits_for_a_person_is_told_with_the_providers_words(stack: MotoStack) -> None:
     body = {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "status", "status": 429, "body": body}}])
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "status", "status": 429, "body": body}}])
 
-    call("submit_generation", world.upload("a.jpg"))
+    call("submit_generation", stack.upload("a.jpg"))
 
-    (event,) = world.events()
+    (event,) = stack.events()
     data = event["detail"]["data"]
     assert (event["detail-type"], data["status"]) == ("Video Generation Deferred", "deferred")
     assert data["reason"]["code"] == "provider_balance"
     assert data["reason"]["provider_error"] == "insufficient_quota: You exceeded your current quota"
-    assert data["reason"]["next_step"] == world.job()["next_step"]
+    assert data["reason"]["next_step"] == stack.job()["next_step"]
 
 
-def test_half_a_surrogate_pair_in_the_providers_words_breaks_nothing(world: World) -> None:
+def test_half_a_surrogate_pair_in_the_providers_words_breaks_nothing(stack: MotoStack) -> None:
     raw = {"kind": "status", "status": 400, "body": '{"error": "a \\ud83d face"}', "content_type": "application/json"}
-    world.simulator.set_faults([{"on": "submit", "do": raw}])
+    stack.simulator.set_faults([{"on": "submit", "do": raw}])
 
-    assert call("submit_generation", world.upload("a.jpg")) == {"outcome": "rejected"}
-    assert world.events()[0]["detail"]["data"]["reason"]["provider_error"] == "a \ufffd face"
+    assert call("submit_generation", stack.upload("a.jpg")) == {"outcome": "rejected"}
+    assert stack.events()[0]["detail"]["data"]["reason"]["provider_error"] == "a \ufffd face"

@@ -10,57 +10,57 @@ import boto3
 import pytest
 
 from dropreel.adapters.image_bucket import ImageBucket, StoredImage
-from dropreel.waiting import FLOOR_SECONDS
-from tests.integration.conftest import World, call
-from tests.sample_events import from_queue, load_event, object_created
+from dropreel.domain.backoff import FLOOR_SECONDS
+from tests.integration.conftest import MotoStack, call
+from tests.support.sample_events import from_queue, load_event, object_created
 
 
-def wait_for_end(world: World, seconds: float = 60) -> dict[str, Any]:
+def wait_for_end(stack: MotoStack, seconds: float = 60) -> dict[str, Any]:
     """Return the only execution once it has ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        (execution,) = world.executions()
+        (execution,) = stack.executions()
         if execution["status"] != "RUNNING":
             return execution
         time.sleep(0.1)
     raise AssertionError("the execution did not end")
 
 
-def wait_for_all(world: World, seconds: float = 60) -> None:
+def wait_for_all(stack: MotoStack, seconds: float = 60) -> None:
     """Return once no execution runs any more."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if all(execution["status"] != "RUNNING" for execution in world.executions()):
+        if all(execution["status"] != "RUNNING" for execution in stack.executions()):
             return
         time.sleep(0.1)
     raise AssertionError("the executions did not end")
 
 
-def test_an_uploaded_image_becomes_a_video_and_an_event(world: World) -> None:
-    outcome = call("submit_generation", world.upload("holiday/on the beach+1.JPG"))
-    execution = wait_for_end(world)
+def test_an_uploaded_image_becomes_a_video_and_an_event(stack: MotoStack) -> None:
+    outcome = call("submit_generation", stack.upload("holiday/on the beach+1.JPG"))
+    execution = wait_for_end(stack)
 
     assert outcome == {"outcome": "generating"}
     assert execution["status"] == "SUCCEEDED"
-    job = world.job()
+    job = stack.job()
     assert job["status"] == "completed"
     assert job["video"]["key"] == f"holiday/on the beach+1-{job['generation_id']}.mp4"
-    stored = boto3.client("s3").get_object(Bucket=world.videos, Key=job["video"]["key"])
+    stored = boto3.client("s3").get_object(Bucket=stack.videos, Key=job["video"]["key"])
     assert len(stored["Body"].read()) == job["video"]["size"]
     assert stored["Metadata"]["job-id"] == job["job_id"]
-    assert [event["detail-type"] for event in world.events()] == [
+    assert [event["detail-type"] for event in stack.events()] == [
         "Video Generation Submitted",
         "Video Generation Completed",
     ]
 
 
-def test_the_state_machine_gets_ids_and_never_an_address(world: World) -> None:
-    call("submit_generation", world.upload("a.jpg"))
-    execution = wait_for_end(world)
+def test_the_state_machine_gets_ids_and_never_an_address(stack: MotoStack) -> None:
+    call("submit_generation", stack.upload("a.jpg"))
+    execution = wait_for_end(stack)
 
     client = boto3.client("stepfunctions")
     described = client.describe_execution(executionArn=execution["executionArn"])
-    job = world.job()
+    job = stack.job()
     assert described["name"] == f"{job['job_id']}-1"
     assert described["input"] == (
         f'{{"job_id": "{job["job_id"]}", "attempt": 1, "generation_id": "{job["generation_id"]}"}}'
@@ -70,97 +70,97 @@ def test_the_state_machine_gets_ids_and_never_an_address(world: World) -> None:
 
 
 def test_a_generation_that_the_provider_fails_is_reported_with_its_words(
-    world: World, settings: Callable[..., None]
+    stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(MAX_ATTEMPTS="1")
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": {"message": "no faces, please"}}}])
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": {"message": "no faces, please"}}}])
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
 
-    job = world.job()
+    job = stack.job()
     assert (job["status"], job["reason"]["code"]) == ("failed", "generation_failed")
     assert "no faces, please" in job["reason"]["message"]
-    failed = world.events()[-1]
+    failed = stack.events()[-1]
     assert failed["detail-type"] == "Video Generation Failed"
     assert failed["detail"]["data"]["charge"] == "charged"
 
 
-def test_a_generation_past_the_deadline_is_failed_by_the_loop(world: World, settings: Callable[..., None]) -> None:
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "stuck"}}])
+def test_a_generation_past_the_deadline_is_failed_by_the_loop(stack: MotoStack, settings: Callable[..., None]) -> None:
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "stuck"}}])
     settings(GENERATION_TIMEOUT_MINUTES="0")
 
-    call("submit_generation", world.upload("a.jpg"))
-    execution = wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    execution = wait_for_end(stack)
 
     assert execution["status"] == "SUCCEEDED"
-    assert (world.job()["status"], world.job()["reason"]["code"]) == ("failed", "timed_out")
+    assert (stack.job()["status"], stack.job()["reason"]["code"]) == ("failed", "timed_out")
 
 
-def test_polls_that_fail_do_not_fail_the_job(world: World) -> None:
-    world.simulator.set_faults([{"on": "poll", "times": 2, "do": {"kind": "status", "status": 500}}])
+def test_polls_that_fail_do_not_fail_the_job(stack: MotoStack) -> None:
+    stack.simulator.set_faults([{"on": "poll", "times": 2, "do": {"kind": "status", "status": 500}}])
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
 
-    assert world.job()["status"] == "completed"
+    assert stack.job()["status"] == "completed"
 
 
-def test_a_failure_of_another_generation_does_not_fail_the_job(world: World) -> None:
+def test_a_failure_of_another_generation_does_not_fail_the_job(stack: MotoStack) -> None:
     other = {"id": "gen_other", "status": "failed", "error": "no faces"}
-    world.simulator.set_faults([{"on": "poll", "times": 1, "do": {"kind": "answer", "body": other}}])
+    stack.simulator.set_faults([{"on": "poll", "times": 1, "do": {"kind": "answer", "body": other}}])
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
 
-    job = world.job()
+    job = stack.job()
     assert (job["status"], job["poll_faults"]) == ("completed", 1)
     assert "another generation" in job["last_fault"]["message"]
-    assert world.simulator.summary()["paid"] == 1
+    assert stack.simulator.summary()["paid"] == 1
 
 
-def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(world: World) -> None:
+def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(stack: MotoStack) -> None:
     cut = {"kind": "truncate", "bytes": 5000, "content_length": False}
-    world.simulator.set_faults([{"on": "download", "times": 1, "do": cut}])
+    stack.simulator.set_faults([{"on": "download", "times": 1, "do": cut}])
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
 
-    job = world.job()
+    job = stack.job()
     assert job["status"] == "completed"
     versions = (
-        boto3.client("s3").list_object_versions(Bucket=world.videos, Prefix=job["video"]["key"]).get("Versions", [])
+        boto3.client("s3").list_object_versions(Bucket=stack.videos, Prefix=job["video"]["key"]).get("Versions", [])
     )
     assert [(one["Key"], one["Size"]) for one in versions] == [(job["video"]["key"], int(job["video"]["size"]))]
 
 
-def test_a_message_that_comes_twice_is_one_paid_submission(world: World) -> None:
-    message = world.upload("a.jpg")
+def test_a_message_that_comes_twice_is_one_paid_submission(stack: MotoStack) -> None:
+    message = stack.upload("a.jpg")
 
     call("submit_generation", message)
     call("submit_generation", message)
-    wait_for_end(world)
+    wait_for_end(stack)
     again = call("submit_generation", message)
 
     assert again == {"outcome": "completed"}
-    assert world.simulator.summary()["paid"] == 1
-    assert len(world.executions()) == 1
+    assert stack.simulator.summary()["paid"] == 1
+    assert len(stack.executions()) == 1
 
 
-def test_a_new_upload_to_the_same_key_is_a_new_job(world: World) -> None:
-    call("submit_generation", world.upload("a.jpg"))
-    call("submit_generation", world.upload("a.jpg"))
+def test_a_new_upload_to_the_same_key_is_a_new_job(stack: MotoStack) -> None:
+    call("submit_generation", stack.upload("a.jpg"))
+    call("submit_generation", stack.upload("a.jpg"))
 
-    assert len({job["job_id"] for job in world.jobs()}) == 2
-    assert world.simulator.summary()["paid"] == 2
+    assert len({job["job_id"] for job in stack.jobs()}) == 2
+    assert stack.simulator.summary()["paid"] == 2
 
 
-def test_what_is_no_image_is_rejected_without_a_cent(world: World) -> None:
-    outcome = call("submit_generation", world.upload("fake.jpg", b"this is a text file\n"))
+def test_what_is_no_image_is_rejected_without_a_cent(stack: MotoStack) -> None:
+    outcome = call("submit_generation", stack.upload("fake.jpg", b"this is a text file\n"))
 
     assert outcome == {"outcome": "rejected"}
-    assert world.simulator.submissions() == []
-    (event,) = world.events()
+    assert stack.simulator.submissions() == []
+    (event,) = stack.events()
     assert event["detail-type"] == "Video Generation Rejected"
     assert event["detail"]["data"]["charge"] == "none"
     assert event["detail"]["data"]["reason"] == {
@@ -173,44 +173,46 @@ def test_what_is_no_image_is_rejected_without_a_cent(world: World) -> None:
 
 
 @pytest.mark.parametrize("key", ["a.jpg.json", "folder/dropreel.json", "a.jpg.JSON", "folder/.DS_Store", "._a.jpg"])
-def test_what_lies_beside_images_leaves_no_job_and_no_event(world: World, key: str) -> None:
-    assert call("submit_generation", world.upload(key, b"{}")) == {"outcome": "ignored"}
-    assert world.jobs() == []
-    assert world.events() == []
+def test_what_lies_beside_images_leaves_no_job_and_no_event(stack: MotoStack, key: str) -> None:
+    assert call("submit_generation", stack.upload(key, b"{}")) == {"outcome": "ignored"}
+    assert stack.jobs() == []
+    assert stack.events() == []
 
 
-def test_files_from_another_system_count_for_an_image_from_a_mac(world: World) -> None:
+def test_files_from_another_system_count_for_an_image_from_a_mac(stack: MotoStack) -> None:
     image, sidecar = (
         unicodedata.normalize("NFD", "Fête/Büro+1.jpg"),
         unicodedata.normalize("NFC", "Fête/Büro+1.jpg.JSON"),
     )
-    world.upload(sidecar, b'{"prompt": "waves"}')
-    world.upload("dropreel.json", b'{"mode": "hq"}')
+    stack.upload(sidecar, b'{"prompt": "waves"}')
+    stack.upload("dropreel.json", b'{"mode": "hq"}')
 
-    call("submit_generation", world.upload(image))
+    call("submit_generation", stack.upload(image))
 
-    (submission,) = world.simulator.submissions()
+    (submission,) = stack.simulator.submissions()
     assert (submission["request"]["prompt"], submission["request"]["mode"]) == ("waves", "hq")
-    assert world.jobs()[0]["option_sources"]["prompt"] == sidecar
+    assert stack.jobs()[0]["option_sources"]["prompt"] == sidecar
 
 
-def copied(world: World, key: str, **changes: Any) -> dict[str, Any]:
+def copied(stack: MotoStack, key: str, **changes: Any) -> dict[str, Any]:
     """Copy an object onto itself; return the queue's event about it."""
     s3 = boto3.client("s3")
-    source = {"Bucket": world.uploads, "Key": key}
-    version = s3.copy_object(Bucket=world.uploads, Key=key, CopySource=source, **changes)["VersionId"]
-    found = s3.head_object(Bucket=world.uploads, Key=key)
-    event = object_created(world.uploads, key, found["ContentLength"], found["ETag"], version, "0055AED6DCD90281E6")
+    source = {"Bucket": stack.uploads, "Key": key}
+    version = s3.copy_object(Bucket=stack.uploads, Key=key, CopySource=source, **changes)["VersionId"]
+    found = s3.head_object(Bucket=stack.uploads, Key=key)
+    event = object_created(stack.uploads, key, found["ContentLength"], found["ETag"], version, "0055AED6DCD90281E6")
     event["detail"]["reason"] = "CopyObject"
     return from_queue(event)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 1, 0, 0, 2)])
-def test_a_picture_that_is_copied_onto_itself_is_paid_once_in_any_order(world: World, order: tuple[int, ...]) -> None:
+def test_a_picture_that_is_copied_onto_itself_is_paid_once_in_any_order(
+    stack: MotoStack, order: tuple[int, ...]
+) -> None:
     events = [
-        world.upload("a.jpg", metadata={"prompt": "waves"}),
-        copied(world, "a.jpg", StorageClass="STANDARD_IA"),
-        copied(world, "a.jpg", MetadataDirective="REPLACE", Metadata={"prompt": "waves", "camera": "X100"}),
+        stack.upload("a.jpg", metadata={"prompt": "waves"}),
+        copied(stack, "a.jpg", StorageClass="STANDARD_IA"),
+        copied(stack, "a.jpg", MetadataDirective="REPLACE", Metadata={"prompt": "waves", "camera": "X100"}),
     ]
 
     outcomes = [call("submit_generation", events[number])["outcome"] for number in order]
@@ -218,17 +220,17 @@ def test_a_picture_that_is_copied_onto_itself_is_paid_once_in_any_order(world: W
     first = order[0]
     assert [outcome == "generating" for outcome in outcomes] == [number == first for number in order]
     assert {outcome for outcome, number in zip(outcomes, order, strict=True) if number != first} == {"copied"}
-    assert (len(world.jobs()), world.simulator.summary()["paid"], world.spent()) == (1, 1, 47)
-    assert [event["detail-type"] for event in world.events()] == ["Video Generation Submitted"]
+    assert (len(stack.jobs()), stack.simulator.summary()["paid"], stack.spent()) == (1, 1, 47)
+    assert [event["detail-type"] for event in stack.events()] == ["Video Generation Submitted"]
 
 
-def test_a_copy_with_other_options_is_a_job_of_its_own(world: World) -> None:
-    call("submit_generation", world.upload("a.jpg"))
+def test_a_copy_with_other_options_is_a_job_of_its_own(stack: MotoStack) -> None:
+    call("submit_generation", stack.upload("a.jpg"))
 
-    changed = copied(world, "a.jpg", MetadataDirective="REPLACE", Metadata={"prompt": "a storm comes up"})
+    changed = copied(stack, "a.jpg", MetadataDirective="REPLACE", Metadata={"prompt": "a storm comes up"})
 
     assert call("submit_generation", changed) == {"outcome": "generating"}
-    assert [one["request"]["prompt"] for one in world.simulator.submissions()][-1] == "a storm comes up"
+    assert [one["request"]["prompt"] for one in stack.simulator.submissions()][-1] == "a storm comes up"
 
 
 def requested(key: str, **more: Any) -> dict[str, Any]:
@@ -238,69 +240,69 @@ def requested(key: str, **more: Any) -> dict[str, Any]:
     return from_queue(event)
 
 
-def test_a_requests_id_stands_in_its_job_its_events_and_its_receipt(world: World) -> None:
-    world.upload("a.jpg")
+def test_a_requests_id_stands_in_its_job_its_events_and_its_receipt(stack: MotoStack) -> None:
+    stack.upload("a.jpg")
 
     call("submit_generation", requested("a.jpg", options={"sound": False}))
-    wait_for_end(world)
+    wait_for_end(stack)
 
-    job = world.job()
-    stored = boto3.client("s3").get_object(Bucket=world.videos, Key=job["video"]["receipt_key"])
+    job = stack.job()
+    stored = boto3.client("s3").get_object(Bucket=stack.videos, Key=job["video"]["receipt_key"])
     receipt = json.loads(stored["Body"].read())
-    told = [event["detail"]["data"]["request_id"] for event in world.events()]
+    told = [event["detail"]["data"]["request_id"] for event in stack.events()]
     assert [job["request_id"], receipt["request_id"], *told] == ["order-4711"] * 4
 
 
-def test_a_request_id_that_is_used_for_something_else_is_told(world: World) -> None:
-    world.upload("a.jpg")
+def test_a_request_id_that_is_used_for_something_else_is_told(stack: MotoStack) -> None:
+    stack.upload("a.jpg")
     call("submit_generation", requested("a.jpg", options={"sound": False}))
-    first = world.job()
+    first = stack.job()
 
     outcomes = [call("submit_generation", requested("a.jpg", options={"sound": True}))["outcome"] for _ in range(2)]
 
-    (second,) = [job for job in world.jobs() if job["job_id"] != first["job_id"]]
+    (second,) = [job for job in stack.jobs() if job["job_id"] != first["job_id"]]
     assert outcomes == ["rejected", "rejected"]
     assert (second["reason"]["code"], second["request_id"]) == ("request_id_reused", "order-4711")
     assert first["job_id"] in second["reason"]["message"]
-    assert world.simulator.summary()["paid"] == 1
-    assert [event["detail-type"] for event in world.events()] == [
+    assert stack.simulator.summary()["paid"] == 1
+    assert [event["detail-type"] for event in stack.events()] == [
         "Video Generation Submitted",
         "Video Generation Rejected",
     ]
 
 
-def test_a_submission_whose_answer_is_lost_is_parked_and_never_sent_again(world: World) -> None:
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "cut", "paid": True}}])
-    message = world.upload("a.jpg")
+def test_a_submission_whose_answer_is_lost_is_parked_and_never_sent_again(stack: MotoStack) -> None:
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "cut", "paid": True}}])
+    message = stack.upload("a.jpg")
 
     first = call("submit_generation", message)
     again = call("submit_generation", message)
 
     assert (first, again) == ({"outcome": "unknown"}, {"outcome": "unknown"})
-    assert len(world.simulator.submissions()) == 1
-    assert world.job()["charge"] == "unknown"
-    assert world.attempts() == [("attempt#01#0000", "unknown", "unknown")]
-    assert [event["detail-type"] for event in world.events()] == ["Video Generation Unknown"]
+    assert len(stack.simulator.submissions()) == 1
+    assert stack.job()["charge"] == "unknown"
+    assert stack.attempts() == [("attempt#01#0000", "unknown", "unknown")]
+    assert [event["detail-type"] for event in stack.events()] == ["Video Generation Unknown"]
 
 
-def test_a_busy_provider_costs_nothing_and_the_job_comes_again_by_itself(world: World) -> None:
+def test_a_busy_provider_costs_nothing_and_the_job_comes_again_by_itself(stack: MotoStack) -> None:
     busy = {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}}
-    world.simulator.set_faults([{"on": "submit", "times": 1, "do": busy}])
+    stack.simulator.set_faults([{"on": "submit", "times": 1, "do": busy}])
 
-    first = call("submit_generation", world.upload("a.jpg"))
-    spent_meanwhile = world.spent()
-    at_once = world.again()  # whatever the provider asks for, it is not called again in a tight loop
+    first = call("submit_generation", stack.upload("a.jpg"))
+    spent_meanwhile = stack.spent()
+    at_once = stack.again()  # whatever the provider asks for, it is not called again in a tight loop
     time.sleep(FLOOR_SECONDS + 0.5)
-    second = world.again()
+    second = stack.again()
 
     assert (first, at_once, second) == ({"outcome": "deferred"}, [], ["generating"])
     assert spent_meanwhile == 0
-    assert world.spent() == 47
-    assert world.attempts() == [("attempt#01#0000", "deferred", "none"), ("attempt#01#0001", "generating", "charged")]
-    assert world.simulator.summary()["paid"] == 1
+    assert stack.spent() == 47
+    assert stack.attempts() == [("attempt#01#0000", "deferred", "none"), ("attempt#01#0001", "generating", "charged")]
+    assert stack.simulator.summary()["paid"] == 1
 
 
-def test_every_parameter_of_the_provider_can_be_set_by_metadata(world: World) -> None:
+def test_every_parameter_of_the_provider_can_be_set_by_metadata(stack: MotoStack) -> None:
     metadata = {
         "prompt": "=?utf-8?b?UGFuIGxlZnQsIGJpdHRlIPCfmIA=?=",
         "negative-prompt": "blur",
@@ -311,9 +313,9 @@ def test_every_parameter_of_the_provider_can_be_set_by_metadata(world: World) ->
         "sound": "false",
     }
 
-    call("submit_generation", world.upload("a.jpg", metadata=metadata))
+    call("submit_generation", stack.upload("a.jpg", metadata=metadata))
 
-    (submission,) = world.simulator.submissions()
+    (submission,) = stack.simulator.submissions()
     sent = {name: value for name, value in submission["request"].items() if name != "image_url"}
     assert sent == {
         "prompt": "Pan left, bitte 😀",
@@ -326,99 +328,99 @@ def test_every_parameter_of_the_provider_can_be_set_by_metadata(world: World) ->
     }
 
 
-def test_an_image_deleted_before_its_turn_is_rejected(world: World) -> None:
-    message = world.upload("a.jpg")
-    version = boto3.client("s3").head_object(Bucket=world.uploads, Key="a.jpg")["VersionId"]
-    boto3.client("s3").delete_object(Bucket=world.uploads, Key="a.jpg", VersionId=version)
+def test_an_image_deleted_before_its_turn_is_rejected(stack: MotoStack) -> None:
+    message = stack.upload("a.jpg")
+    version = boto3.client("s3").head_object(Bucket=stack.uploads, Key="a.jpg")["VersionId"]
+    boto3.client("s3").delete_object(Bucket=stack.uploads, Key="a.jpg", VersionId=version)
 
     assert call("submit_generation", message) == {"outcome": "rejected"}
-    assert world.job()["reason"]["code"] == "image_missing"
+    assert stack.job()["reason"]["code"] == "image_missing"
 
 
-def test_a_failed_generation_is_paid_for_once_more_and_no_more(world: World) -> None:
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": "no"}}])
+def test_a_failed_generation_is_paid_for_once_more_and_no_more(stack: MotoStack) -> None:
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": "no"}}])
 
-    call("submit_generation", world.upload("a.jpg"))
-    wait_for_end(world)
-    second = world.again()
-    wait_for_all(world)
-    third = world.again()
+    call("submit_generation", stack.upload("a.jpg"))
+    wait_for_end(stack)
+    second = stack.again()
+    wait_for_all(stack)
+    third = stack.again()
 
     assert (second, third) == (["generating"], [])
-    job = world.job()
+    job = stack.job()
     assert (job["status"], job["attempt"]) == ("failed", 2)
-    assert world.attempts() == [("attempt#01#0000", "failed", "charged"), ("attempt#02#0000", "failed", "charged")]
-    assert world.simulator.summary()["paid"] == 2
-    assert world.spent() == 94
-    events = [event["detail-type"].removeprefix("Video Generation ") for event in world.events()]
+    assert stack.attempts() == [("attempt#01#0000", "failed", "charged"), ("attempt#02#0000", "failed", "charged")]
+    assert stack.simulator.summary()["paid"] == 2
+    assert stack.spent() == 94
+    events = [event["detail-type"].removeprefix("Video Generation ") for event in stack.events()]
     assert events == ["Submitted", "Submitted", "Failed"]
 
 
 def test_a_job_over_the_days_limit_is_held_told_once_and_released_when_the_limit_is_raised(
-    world: World, settings: Callable[..., None]
+    stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(DAILY_SPEND_LIMIT_USD="0.93")
-    message = world.upload("b.jpg")
+    message = stack.upload("b.jpg")
 
-    first = call("submit_generation", world.upload("a.jpg"))
+    first = call("submit_generation", stack.upload("a.jpg"))
     held = [call("submit_generation", message) for _ in range(2)]
     swept_in_vain = call("sweep_jobs", {})
     settings(DAILY_SPEND_LIMIT_USD="0.94")
     swept = call("sweep_jobs", {})
-    released = world.again()
+    released = stack.again()
 
     assert (first["outcome"], held) == ("generating", [{"outcome": "held"}] * 2)
     assert "released" not in swept_in_vain
     assert (swept["released"], released) == (1, ["generating"])
-    assert world.spent() == 94
-    told = [event["detail-type"] for event in world.events()]
+    assert stack.spent() == 94
+    told = [event["detail-type"] for event in stack.events()]
     assert told.count("Video Generation Held") == 1
 
 
 def test_a_limit_of_zero_pauses_and_a_job_dearer_than_a_day_is_rejected(
-    world: World, settings: Callable[..., None]
+    stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(DAILY_SPEND_LIMIT_USD="0")
-    paused = call("submit_generation", world.upload("a.jpg"))
+    paused = call("submit_generation", stack.upload("a.jpg"))
     settings(DAILY_SPEND_LIMIT_USD="0.46")
-    too_dear = call("submit_generation", world.upload("b.jpg"))
+    too_dear = call("submit_generation", stack.upload("b.jpg"))
 
     assert (paused, too_dear) == ({"outcome": "held"}, {"outcome": "rejected"})
-    assert world.simulator.submissions() == []
-    assert world.spent() == 0
+    assert stack.simulator.submissions() == []
+    assert stack.spent() == 0
 
 
 @pytest.mark.parametrize(
     ("status", "outcome", "code"), [(400, "rejected", "provider_refused"), (401, "deferred", "key_refused")]
 )
-def test_what_the_provider_refuses_costs_nothing(world: World, status: int, outcome: str, code: str) -> None:
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "status", "status": status}}])
+def test_what_the_provider_refuses_costs_nothing(stack: MotoStack, status: int, outcome: str, code: str) -> None:
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "status", "status": status}}])
 
-    assert call("submit_generation", world.upload("a.jpg")) == {"outcome": outcome}
-    assert world.job()["reason"]["code"] == code
-    assert world.spent() == 0
+    assert call("submit_generation", stack.upload("a.jpg")) == {"outcome": outcome}
+    assert stack.job()["reason"]["code"] == code
+    assert stack.spent() == 0
 
 
 def test_the_owner_may_choose_to_submit_again_what_may_have_been_paid(
-    world: World, settings: Callable[..., None]
+    stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(AMBIGUOUS_SUBMIT_POLICY="resubmit")
-    world.simulator.set_faults([{"on": "submit", "do": {"kind": "cut", "paid": True}}])
+    stack.simulator.set_faults([{"on": "submit", "do": {"kind": "cut", "paid": True}}])
 
-    first = call("submit_generation", world.upload("a.jpg"))
-    second = world.again()
-    third = world.again()
+    first = call("submit_generation", stack.upload("a.jpg"))
+    second = stack.again()
+    third = stack.again()
 
     assert (first, second, third) == ({"outcome": "deferred"}, ["unknown"], [])
-    assert (world.job()["attempt"], world.job()["charge"]) == (2, "unknown")
-    assert world.simulator.summary()["paid"] == 2
-    assert world.spent() == 94
+    assert (stack.job()["attempt"], stack.job()["charge"]) == (2, "unknown")
+    assert stack.simulator.summary()["paid"] == 2
+    assert stack.spent() == 94
 
 
 def test_a_message_on_its_way_to_the_dead_letters_says_so_on_the_job_and_comes_back_unpaid(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    stack: MotoStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message = world.upload("a.jpg")
+    message = stack.upload("a.jpg")
     message["Records"][0]["attributes"]["ApproximateReceiveCount"] = "5"
     broken = ImageBucket.find
 
@@ -428,10 +430,10 @@ def test_a_message_on_its_way_to_the_dead_letters_says_so_on_the_job_and_comes_b
     monkeypatch.setattr(ImageBucket, "find", fail)
     with pytest.raises(OSError, match="S3 is away"):
         call("submit_generation", message)
-    dead = world.job()
+    dead = stack.job()
     monkeypatch.setattr(ImageBucket, "find", broken)
     redriven = call("submit_generation", message)
 
     assert (dead["status"], dead["reason"]["code"]) == ("deferred", "dead_letter")
     assert redriven == {"outcome": "generating"}
-    assert world.simulator.summary()["paid"] == 1
+    assert stack.simulator.summary()["paid"] == 1

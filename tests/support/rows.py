@@ -4,7 +4,7 @@ from typing import Any
 
 from dropreel.adapters.attribute_values import attribute_value
 from dropreel.adapters.job_table import JOB_ROW, item_of
-from dropreel.jobs import Job
+from dropreel.domain.job import Job
 
 
 def job_row(job: Job) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from dropreel.errors import SettingsError
+from dropreel.domain.errors import SettingsError
 
 if TYPE_CHECKING:
-    from dropreel.spending import SpendLimit
+    from dropreel.domain.spending import SpendLimit
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Settings:
     @property
     def spend_limit(self) -> "SpendLimit":
         """The day's limit."""
-        from dropreel.spending import SpendLimit
+        from dropreel.domain.spending import SpendLimit
 
         value = self._text("DAILY_SPEND_LIMIT_USD")
         try:
@@ -127,7 +127,7 @@ class Settings:
     @property
     def default_options(self) -> dict[str, str]:
         """The stack's parameters for the options, as text."""
-        from dropreel.options import OPTION_NAMES
+        from dropreel.domain.options import OPTION_NAMES
 
         return {name: self._text(f"DEFAULT_{name.upper()}", may_be_empty=True) for name in OPTION_NAMES}
 

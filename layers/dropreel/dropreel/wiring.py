@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from dropreel.adapters.ledger import Ledger
-    from dropreel.adapters.provider_api import ProviderApi
+    from dropreel.adapters.queues import SubmissionQueue
     from dropreel.adapters.state_machine import StateMachine
-    from dropreel.adapters.submission_queue import SubmissionQueue
+    from dropreel.provider.client import ProviderClient
     from dropreel.use_cases.check_status import CheckStatus
     from dropreel.use_cases.deliver_video import DeliverVideo
     from dropreel.use_cases.find_job import FindJob
@@ -58,8 +58,8 @@ def _uninterrupted(make: Callable[[], _UseCase]) -> Callable[[], _UseCase]:
 def submit_generation() -> "SubmitGeneration":
     """Return the use case of SubmitGenerationFunction."""
     from dropreel.adapters.image_bucket import ImageBucket
-    from dropreel.use_cases.judge_image import ImageJudge
     from dropreel.use_cases.submit_generation import SubmitGeneration
+    from dropreel.use_cases.validate_image import ImageValidator
 
     settings = Settings.from_environment()
     images = ImageBucket(_client("s3"))
@@ -67,7 +67,7 @@ def submit_generation() -> "SubmitGeneration":
         jobs=_jobs(),
         find_job=_find_job(),
         ledger=_ledger(),
-        judge=ImageJudge(images, settings.image_buckets, settings.default_options, settings.key_prefixes),
+        validator=ImageValidator(images, settings.image_buckets, settings.default_options, settings.key_prefixes),
         images=images,
         provider=_provider(),
         state_machine=_state_machine(),
@@ -134,7 +134,7 @@ def report_failure() -> "ReportFailure":
 @_uninterrupted
 def sweep_jobs() -> "SweepJobs":
     """Return the use case of SweepJobsFunction."""
-    from dropreel.adapters.dead_letter_queue import DeadLetterQueue
+    from dropreel.adapters.queues import DeadLetterQueue
     from dropreel.use_cases.sweep_jobs import SweepJobs
 
     return SweepJobs(
@@ -185,7 +185,7 @@ def _ledger() -> "Ledger":
 
 
 def _queue() -> "SubmissionQueue":
-    from dropreel.adapters.submission_queue import SubmissionQueue
+    from dropreel.adapters.queues import SubmissionQueue
 
     return SubmissionQueue(partial(_client, "sqs"), Settings.from_environment().queue_url)
 
@@ -227,13 +227,13 @@ def _unknown_submission() -> "UnknownSubmission":
     )
 
 
-def _provider() -> "ProviderApi":
+def _provider() -> "ProviderClient":
     from dropreel.adapters.api_key import ApiKey
-    from dropreel.adapters.provider_api import ProviderApi
+    from dropreel.provider.client import ProviderClient
 
     settings = Settings.from_environment()
     key = ApiKey(_client("secretsmanager"), settings.api_key_secret_arn)
-    return ProviderApi(settings.api_base_url, key)
+    return ProviderClient(settings.api_base_url, key)
 
 
 @cache

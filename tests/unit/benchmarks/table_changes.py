@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dropreel.answers import Finished, InProgress
-from dropreel.jobs import JobStatus
-from tests.unit.dropreel.world import GENERATION, World
+from dropreel.domain.job import JobStatus
+from dropreel.provider.answers import Finished, InProgress
+from tests.support.fake_stack import GENERATION, FakeStack
 
 Item = dict[str, dict[str, Any]]
 
@@ -30,10 +30,10 @@ class Change:
         return {"Keys": self.key, **{name: image for name, image in images.items() if image is not None}}
 
 
-def watched(world: World) -> list[Change]:
+def watched(stack: FakeStack) -> list[Change]:
     """Return a list that each change from now on is added to."""
     changes: list[Change] = []
-    client, tables = world.database.client, world.database.tables
+    client, tables = stack.database.client, stack.database.tables
     around, calls = client.around, [0]
 
     def look(operation: str, arguments: dict[str, Any], act: Callable[[], Any]) -> Any:
@@ -63,14 +63,14 @@ def watched(world: World) -> list[Change]:
 
 def one_video(polls: int = 2) -> list[Change]:
     """Return every change on the way of one upload that nothing disturbs."""
-    world = World()
-    changes = watched(world)
-    world.run()
-    world.provider.poll_answer = InProgress("processing")
+    stack = FakeStack()
+    changes = watched(stack)
+    stack.run()
+    stack.provider.poll_answer = InProgress("processing")
     for _ in range(polls - 1):
-        world.check.run(GENERATION)
-    world.provider.poll_answer = Finished("https://cdn.example/v.mp4")
-    world.check.run(GENERATION)
-    world.deliver.run(GENERATION)
-    assert world.job.status is JobStatus.COMPLETED
+        stack.check.run(GENERATION)
+    stack.provider.poll_answer = Finished("https://cdn.example/v.mp4")
+    stack.check.run(GENERATION)
+    stack.deliver.run(GENERATION)
+    assert stack.job.status is JobStatus.COMPLETED
     return changes

@@ -31,9 +31,9 @@ from benchmarks.meter import (
     times,
     write_units,
 )
-from dropreel.answers import Accepted, Busy
+from dropreel.provider.answers import Accepted, Busy
+from tests.support.fake_stack import JOB_ID, FakeStack
 from tests.unit.benchmarks.table_changes import Change, one_video, watched
-from tests.unit.dropreel.world import JOB_ID, World
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "performance.md"
 
@@ -212,12 +212,12 @@ def strangers(changes: list[Change]) -> list[Change]:
 
 
 def test_a_submission_that_was_deferred_is_counted_with_its_release() -> None:
-    world = World()
-    changes = watched(world)
-    world.provider.submit_answer = Busy(429, None, None)
-    world.run()
-    world.provider.submit_answer = Accepted("gen_1", "created")
-    world.comes_again()
+    stack = FakeStack()
+    changes = watched(stack)
+    stack.provider.submit_answer = Busy(429, None, None)
+    stack.run()
+    stack.provider.submit_answer = Accepted("gen_1", "created")
+    stack.comes_again()
 
     days = [one for one in changes if one.table == "spend"]
 

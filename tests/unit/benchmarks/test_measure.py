@@ -5,7 +5,7 @@ import pytest
 from benchmarks.loopback import VIDEO_SECONDS, head_of_video
 from benchmarks.measure import CommandFailed, interleaved, ratios, rounded, run_command, spread, target
 from benchmarks.startup import imports_from, whose
-from dropreel.videos import BoxWalker
+from dropreel.media.videos import BoxWalker
 
 MEBIBYTE = 1024 * 1024
 
@@ -100,7 +100,7 @@ def test_imports_are_told_by_module_and_by_package():
 
 @pytest.mark.parametrize(
     ("module", "expected"),
-    [("handler", "ours"), ("dropreel.jobs", "ours"), ("http.client", "python"), ("boto3", "third party")],
+    [("handler", "ours"), ("dropreel.domain.job", "ours"), ("http.client", "python"), ("boto3", "third party")],
 )
 def test_a_module_is_known_by_its_root(module, expected):
     assert whose(module) == expected

@@ -23,16 +23,16 @@ from dropreel.adapters import transactions
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import MAX_RELEASE_TRIES, Ledger
 from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES
-from dropreel.errors import TryAgain
-from dropreel.jobs import JobStatus, claim, defer
-from dropreel.prices import PRICE_CENTS
-from dropreel.reasons import Reason, ReasonCode
-from dropreel.spending import SpendLimit
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.job import JobStatus, claim, defer
+from dropreel.domain.prices import PRICE_CENTS
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.domain.spending import SpendLimit
 from dropreel.use_cases.submit_generation import LEASE
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, QUIET
+from tests.support.fake_stack import FakeStack
+from tests.support.sample_jobs import NOON, job_with
 from tests.unit.benchmarks.table_changes import Change, one_video
-from tests.unit.dropreel.sample_jobs import NOON, job_with
-from tests.unit.dropreel.world import World
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "scale.md"
@@ -193,7 +193,7 @@ def naps_until_it_gives_up(call: Callable[[Ledger], object], tries: int) -> Any:
     naps: list[float] = []
     ledger = Ledger(AlwaysConflicting(), "jobs", "spend", SpendLimit(None), naps.append)
     for _ in range(50):
-        with pytest.raises(TryAgain):
+        with pytest.raises(RetryLater):
             call(ledger)
     return np.array(naps).reshape(50, tries - 1)
 
@@ -379,35 +379,35 @@ def test_a_pass_over_jobs_that_wait_ends_with_its_time() -> None:
 
 @pytest.mark.parametrize("status", [JobStatus.HELD, JobStatus.DEFERRED])
 def test_the_sweeper_sends_what_nobody_takes_when_the_simulation_has_it_send(status: JobStatus) -> None:
-    world, is_held = World(), status is JobStatus.HELD
-    world.has(status=status, created_at=NOON, updated_at=NOON, generation_id=None, submitted_at=None)
+    stack, is_held = FakeStack(), status is JobStatus.HELD
+    stack.has(status=status, created_at=NOON, updated_at=NOON, generation_id=None, submitted_at=None)
     backlog = sweeper.Backlog([sweeper.Waiting(is_held=is_held, is_deferred=not is_held, created=0.0)])
     sent, simulated = [], []
 
     for at in range(0, 2 * way.DAY, sweeper.SWEEP_EVERY_SECONDS):
-        world.clock.time = NOON + timedelta(seconds=at)
-        world.sweep.run()
-        sent.append(len(world.queue.sent))
+        stack.clock.time = NOON + timedelta(seconds=at)
+        stack.sweep.run()
+        sent.append(len(stack.queue.sent))
         backlog.sweep(at)
         simulated.append(len(backlog.later))
 
     assert sent[-1] > 5
     assert sent == simulated
-    assert [message.requeues for message, _ in world.queue.sent] == [number for _, _, number in sorted(backlog.later)]
+    assert [message.requeues for message, _ in stack.queue.sent] == [number for _, _, number in sorted(backlog.later)]
 
 
 def test_the_sweeper_asks_for_what_the_simulation_has_it_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, asked = World(), []
+    stack, asked = FakeStack(), []
 
     def waiting(_: JobTable, what: str, created_until: datetime) -> Iterator[str]:
         asked.append((what, (NOON - created_until).total_seconds()))
         return iter(())
 
     monkeypatch.setattr(JobTable, "waiting", waiting)
-    world.sweep.run()
+    stack.sweep.run()
 
     looks_into_the_dead_letter_queue = 1
-    assert len(asked) + looks_into_the_dead_letter_queue == sweeper.PASSES == len(world.sweep.passes()) + 2
+    assert len(asked) + looks_into_the_dead_letter_queue == sweeper.PASSES == len(stack.sweep.passes()) + 2
     assert asked[0] == ("held", 0)
     assert dict(asked[1:]) == {
         **dict.fromkeys(("publishing", "generating", "deferred", "held", "operator"), sweeper.QUIET_SECONDS),

@@ -20,10 +20,10 @@ from cli import __main__ as cli
 from cli.aws_errors import explain
 from cli.drop import Dropped, follow
 from cli.stack import Stack
-from dropreel.jobs import ImageRef, JobStatus, job_id_of
+from dropreel.domain.job import ImageRef, JobStatus, job_id_of
 from tests.support.rows import job_row
+from tests.support.sample_jobs import job_with
 from tests.unit.cli.conftest import Cloud, described
-from tests.unit.dropreel.sample_jobs import job_with
 
 SAMPLE = Path(__file__).resolve().parents[3] / "local" / "sample.jpg"
 

@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console
 
 from cli.progress import _MEANING, JobProgress, explain_end
-from dropreel.jobs import Charge, JobStatus
-from dropreel.next_steps import RESUMABLE, next_step
-from dropreel.reasons import Reason, ReasonCode
-from tests.unit.dropreel.sample_jobs import job_with
+from dropreel.domain.job import Charge, JobStatus
+from dropreel.domain.next_steps import RESUMABLE, next_step
+from dropreel.domain.reasons import Reason, ReasonCode
+from tests.support.sample_jobs import job_with
 
 ENDS = [
     (JobStatus.FAILED, Charge.CHARGED, ReasonCode.TIMED_OUT),

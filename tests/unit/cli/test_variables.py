@@ -10,7 +10,7 @@ import pytest
 
 from cli.parameters import read_parameters
 from cli.variables import OPTIONS, parameter_names, refused, variable_name
-from dropreel.options import OPTION_NAMES
+from dropreel.domain.options import OPTION_NAMES
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -1,7 +1,7 @@
 """The diagram of a job's way in docs/reliability.md is made from the transitions."""
 
 from docs.draw_job import PAGE, diagram, page
-from dropreel.jobs import TRANSITIONS
+from dropreel.domain.job import TRANSITIONS
 
 
 def test_the_diagram_is_not_stale() -> None:

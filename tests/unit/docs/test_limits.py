@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cfnlint.decode.cfn_yaml import load as load_template
 
-from dropreel.waiting import LONGEST_SECONDS
+from dropreel.domain.backoff import LONGEST_SECONDS
 from tests.unit.template.resolved import refused
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from docs.draw_state_machine import DEFINITION, PICTURE, START, LayoutMissing, picture_of, transitions
-from dropreel.jobs import EventType
-from dropreel.options import OPTION_NAMES
-from dropreel.prices import PRICE_CENTS, usd
+from dropreel.domain.job import EventType
+from dropreel.domain.options import OPTION_NAMES
+from dropreel.domain.prices import PRICE_CENTS, usd
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from dropreel.adapters.dead_letter_queue import HIDDEN_SECONDS
-from dropreel.jobs import Charge, JobStatus
-from dropreel.next_steps import next_step
-from dropreel.reasons import Reason, ReasonCode
-from dropreel.waiting import LONGEST_DEAD_LETTER, LONGEST_DEFERRAL, LONGEST_HOLD
-from tests.unit.dropreel.sample_jobs import job_with
+from dropreel.adapters.queues import HIDDEN_SECONDS
+from dropreel.domain.backoff import LONGEST_DEAD_LETTER, LONGEST_DEFERRAL, LONGEST_HOLD
+from dropreel.domain.job import Charge, JobStatus
+from dropreel.domain.next_steps import next_step
+from dropreel.domain.reasons import Reason, ReasonCode
+from tests.support.sample_jobs import job_with
 
 PAGE = Path(__file__).parents[3] / "docs" / "reasons.md"
 ROWS = [

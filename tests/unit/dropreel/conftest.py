@@ -4,9 +4,9 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.unit.dropreel.ledger_books import Books
-from tests.unit.dropreel.scripted_server import ScriptedServer, scripted_server
-from tests.unit.dropreel.world import World
+from tests.support.fake_stack import FakeStack
+from tests.support.ledger_books import Books
+from tests.support.scripted_server import ScriptedServer, scripted_server
 
 
 @pytest.fixture
@@ -16,15 +16,15 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def stack() -> FakeStack:
+    return FakeStack()
 
 
 @pytest.fixture(scope="module")
 def moto_dynamodb() -> Iterator[Any]:
     """A client of moto with the stack's tables, made once a file."""
     from tests.integration.conftest import make_table
-    from tests.moto_account import moto_account
+    from tests.support.moto_account import moto_account
 
     with moto_account():
         for table in ("jobs", "spend"):

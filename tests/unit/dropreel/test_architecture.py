@@ -6,14 +6,17 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "layers" / "dropreel" / "dropreel"
-OUTER = ("settings", "wiring")
-CORE = [path for path in sorted(PACKAGE.glob("*.py")) if path.stem not in OUTER]
+PURE_ROOMS = ("domain", "media")
+WITH_NETWORK = (PACKAGE / "provider" / "client.py",)
+PROVIDER = sorted((PACKAGE / "provider").glob("*.py"))
+CORE = [path for room in PURE_ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
+CORE += [path for path in PROVIDER if path not in WITH_NETWORK]
 ADAPTERS = sorted((PACKAGE / "adapters").glob("*.py"))
 USE_CASES = sorted((PACKAGE / "use_cases").glob("*.py"))
 HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
 EVERYTHING = [*sorted(PACKAGE.rglob("*.py")), *sorted((ROOT / "functions").rglob("*.py"))]
 
-CORE_NAMES = {f"dropreel.{path.stem}" for path in CORE if path.stem != "__init__"}
+CORE_NAMES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in CORE}
 CLOCKS_AND_NETWORKS = {
     *(
         "time",
@@ -98,8 +101,9 @@ def runs_at_import(tree: ast.Module) -> list[ast.Call]:
 
 
 def test_the_rules_look_at_what_is_there():
-    core = {"jobs", "reasons", "options", "images", "videos", "prices", "events", "answers"}
+    core = {"job", "reasons", "options", "reader", "videos", "prices", "events", "answers"}
     assert core <= {path.stem for path in CORE}
+    assert {"client", "words"} <= {path.stem for path in PROVIDER}
     assert {"job_table", "ledger", "transactions"} <= {path.stem for path in ADAPTERS}
     assert len(USE_CASES) > 1
     assert len(HANDLERS) > 1
@@ -153,7 +157,7 @@ def test_a_step_knows_no_library_of_the_outside(path):
 
 @pytest.mark.parametrize("path", [*ADAPTERS, *USE_CASES], ids=name)
 def test_only_the_core_changes_where_a_job_is(path):
-    """What may follow what, and what it costs, stands in the transitions of `jobs.py` alone."""
+    """What may follow what, and what it costs, stands in the transitions of `job.py` alone."""
     kept = {
         "status",
         "attempt",
@@ -211,7 +215,7 @@ def test_a_handler_names_nothing_of_the_outside(path):
 def test_a_handler_asks_only_the_wiring_and_the_messages(path):
     ours = {module for module in imports_of(tree_of(path)) if within(module, {"dropreel"})}
 
-    assert ours <= {"dropreel.wiring", "dropreel.messages"}
+    assert ours <= {"dropreel.wiring", "dropreel.domain.messages"}
 
 
 @pytest.mark.parametrize("path", HANDLERS, ids=name)
@@ -243,7 +247,7 @@ def test_no_file_is_named_for_being_left_over(path):
 def test_errors_are_one_tree():
     roots = [
         node.name
-        for node in tree_of(PACKAGE / "errors.py").body
+        for node in tree_of(PACKAGE / "domain" / "errors.py").body
         if isinstance(node, ast.ClassDef) and ast.unparse(node.bases[0]) != "DropreelError"
     ]
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from dropreel.jobs import JobStatus
-from dropreel.messages import drop_of, generation_of, message_of, reason_of
-from dropreel.reasons import ReasonCode
-from tests.sample_events import load_event
-from tests.unit.dropreel.sample_jobs import job_with
+from dropreel.domain.job import JobStatus
+from dropreel.domain.messages import drop_of, generation_of, message_of, reason_of
+from dropreel.domain.reasons import ReasonCode
+from tests.support.sample_events import load_event
+from tests.support.sample_jobs import job_with
 
 
 @pytest.mark.parametrize("step", ["check_status", "deliver_video", "report_failure"])

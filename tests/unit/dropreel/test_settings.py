@@ -1,7 +1,7 @@
 import pytest
 
-from dropreel.errors import SettingsError
-from dropreel.options import Options, Place, Resolved, resolve
+from dropreel.domain.errors import SettingsError
+from dropreel.domain.options import Options, Place, Resolved, resolve
 from dropreel.settings import Settings
 
 ENVIRONMENT = {

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dropreel import wiring
-from dropreel.errors import SettingsError
-from dropreel.options import OPTION_NAMES
-from dropreel.spending import SpendLimit
+from dropreel.domain.errors import SettingsError
+from dropreel.domain.options import OPTION_NAMES
+from dropreel.domain.spending import SpendLimit
 from tests.unit.template.resolved import resources, written
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -133,8 +133,8 @@ def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.Monk
     step = wiring.submit_generation()
 
     assert (step.publisher.bus.bus, step.publisher.bus.stack) == ("orders", "shop")
-    assert step.judge.allowed_buckets == {"uploads", "pictures"}
-    assert step.judge.key_prefixes == {"pictures": "shop/"}
+    assert step.validator.allowed_buckets == {"uploads", "pictures"}
+    assert step.validator.key_prefixes == {"pictures": "shop/"}
 
 
 @pytest.mark.usefixtures("settings")

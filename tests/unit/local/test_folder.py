@@ -9,10 +9,10 @@ from botocore.stub import ANY, Stubber
 
 from cli.drop import Dropped
 from cli.stack import Stack
-from dropreel.jobs import ImageRef, JobStatus, job_id_of
+from dropreel.domain.job import ImageRef, JobStatus, job_id_of
 from local.folder import follow_all, read_folder
 from tests.support.rows import job_row
-from tests.unit.dropreel.sample_jobs import job_with
+from tests.support.sample_jobs import job_with
 
 
 def _folder(tmp_path: Path, *names: str) -> Path:
@@ -32,8 +32,8 @@ def test_images_and_option_files_are_found_in_subfolders_too(tmp_path: Path) -> 
     assert folder.option_files == ("b.jpg.json", "dropreel.json", "sub/dropreel.json")
 
 
-def test_what_is_no_image_by_its_name_is_for_the_stack_to_judge(tmp_path: Path) -> None:
-    """It judges by bytes: a text file is dropped like any other, and rejected."""
+def test_what_is_no_image_by_its_name_is_for_the_stack_to_validate(tmp_path: Path) -> None:
+    """It validates by bytes: a text file is dropped like any other, and rejected."""
     assert read_folder(_folder(tmp_path, "notes.txt")).images == ("notes.txt",)
 
 

@@ -11,16 +11,16 @@ import pytest
 
 from dropreel.adapters.job_table import JobTable, key_of
 from dropreel.adapters.ledger import Ledger, NotReserved
-from dropreel.fingerprints import Picture
-from dropreel.jobs import Job, accept, claim, complete, defer, hold, next_attempt, receive, reject, requeue
-from dropreel.reasons import Reason, ReasonCode
-from dropreel.spending import SpendLimit
+from dropreel.domain.fingerprints import Picture
+from dropreel.domain.job import Job, accept, claim, complete, defer, hold, next_attempt, receive, reject, requeue
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.domain.spending import SpendLimit
 from tests.integration.conftest import make_table
-from tests.moto_account import moto_account
 from tests.support import tables
 from tests.support.memory_dynamodb import MemoryDynamoDB
+from tests.support.moto_account import moto_account
+from tests.support.sample_jobs import IMAGE, NOON, VIDEO
 from tests.support.tables import MotoTables, Tables
-from tests.unit.dropreel.sample_jobs import IMAGE, NOON, VIDEO
 
 BUSY = Reason(ReasonCode.PROVIDER_BUSY, "The provider is busy.")
 LEASE = timedelta(seconds=150)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dropreel.errors import SettingsError
+from dropreel.domain.errors import SettingsError
 from dropreel.settings import Settings
 from tests.unit.template.resolved import parameters, refused, resources, written
 

@@ -8,13 +8,13 @@ import pytest
 
 from dropreel.adapters.image_bucket import PRESIGN_SECONDS
 from dropreel.adapters.ledger import MAX_RELEASE_TRIES
-from dropreel.adapters.provider_api import POLL_SECONDS, POLL_TIMEOUT, SUBMIT_SECONDS, SUBMIT_TIMEOUT
 from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES
 from dropreel.adapters.video_source import DOWNLOAD_SECONDS
+from dropreel.domain.backoff import LONGEST_SECONDS
+from dropreel.provider.client import POLL_SECONDS, POLL_TIMEOUT, SUBMIT_SECONDS, SUBMIT_TIMEOUT
 from dropreel.use_cases.submit_generation import KEEP_SECONDS, LEASE, NEEDED
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, QUIET
-from dropreel.waiting import LONGEST_SECONDS
-from tests.unit.dropreel.world import World
+from tests.support.fake_stack import FakeStack
 from tests.unit.template.resolved import ROOT, resources, written
 
 MINUTE, DAY = 60, 86_400
@@ -51,7 +51,7 @@ def last_receive() -> int:
 
 def passes_of_a_sweep() -> int:
     """Return the passes of one sweep: the release of held jobs, the dead letters, and each kind of waiting job."""
-    return len(World().sweep.passes()) + 2
+    return len(FakeStack().sweep.passes()) + 2
 
 
 FUNCTIONS = of_type("AWS::Serverless::Function")

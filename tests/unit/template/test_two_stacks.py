@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from dropreel.events import SOURCE, EventType
-from tests.sample_events import load_event, object_created
+from dropreel.domain.events import SOURCE, EventType
+from tests.support.sample_events import load_event, object_created
 from tests.unit.template.resolved import ACCOUNT, as_list, resources, statements
 
 EXISTING = {"ExistingUploadsBucketName": "pictures"}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from dropreel.encodable import encodable
+from dropreel.domain.encodable import encodable
 
 
 def attribute_value(value: Any) -> dict[str, Any]:

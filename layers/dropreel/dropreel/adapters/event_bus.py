@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dropreel.errors import PublishFault
-from dropreel.events import SOURCE
+from dropreel.domain.errors import PublishFault
+from dropreel.domain.events import SOURCE
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-from dropreel.errors import TryAgain
-from dropreel.images import MAX_IMAGE_BYTES
-from dropreel.jobs import ImageRef
-from dropreel.messages import pinned_version
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.job import ImageRef
+from dropreel.domain.messages import pinned_version
+from dropreel.media.images.reader import MAX_IMAGE_BYTES
 
 PRESIGN_SECONDS = 3600
 """An hour at most: the address dies with the role's credentials anyway."""
@@ -97,7 +97,7 @@ class ImageBucket:
     def find(self, image: ImageRef, size: int | None = None) -> StoredImage | Missing:
         """Return the image with all of its bytes, by one GET, or why there is none. `size`: what its event says, in bytes.
 
-        Raises TryAgain where S3 answers with anything but the whole object that was asked for.
+        Raises RetryLater where S3 answers with anything but the whole object that was asked for.
         """
         asked: dict[str, Any] = {"Bucket": image.bucket, "Key": image.key, **_version(image.version_id)}
         etag = None if "VersionId" in asked else image.etag
@@ -148,28 +148,28 @@ class ImageBucket:
             return missing
         with closing(found["Body"]) as body:
             if not found.get("ContentRange", "bytes 0-").startswith("bytes 0-"):
-                raise TryAgain(f"S3 answered with another range of {key} than was asked for")
+                raise RetryLater(f"S3 answered with another range of {key} than was asked for")
             return body.read(most)  # a store that knows no ranges sends all of it
 
 
 def _whole_length(found: Any, version_id: str | None, size: int | None) -> int:
-    """Return how many bytes the answer has by what it says of itself. Raises TryAgain where that is not the whole object."""
+    """Return how many bytes the answer has by what it says of itself. Raises RetryLater where that is not the whole object."""
     length = found.get("ContentLength")
     if found.get("ContentRange") or length is None or (size is not None and length != size):
-        raise TryAgain(f"S3 answered with {length} bytes ({found.get('ContentRange')}) for an image of {size}")
+        raise RetryLater(f"S3 answered with {length} bytes ({found.get('ContentRange')}) for an image of {size}")
     if version_id and found.get("VersionId") != version_id:
-        raise TryAgain("S3 answered with another version than was asked for")
+        raise RetryLater("S3 answered with another version than was asked for")
     return int(length)
 
 
 def _all_of(body: Any, length: int) -> bytes:
-    """Read a body to its end. Raises TryAgain where it is cut, or is not of the length that was said."""
+    """Read a body to its end. Raises RetryLater where it is cut, or is not of the length that was said."""
     try:
         content: bytes = body.read()
     except BotoCoreError as error:
-        raise TryAgain(f"the image could not be read from S3: {type(error).__name__}") from error
+        raise RetryLater(f"the image could not be read from S3: {type(error).__name__}") from error
     if len(content) != length:
-        raise TryAgain(f"S3 said {length} bytes and sent {len(content)}")
+        raise RetryLater(f"S3 said {length} bytes and sent {len(content)}")
     return content
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropreel.adapters.attribute_values import attribute_value, value_of
 from dropreel.adapters.transactions import transact
-from dropreel.jobs import (
+from dropreel.domain.job import (
     Attempt,
     Charge,
     EventType,
@@ -31,9 +31,9 @@ from dropreel.jobs import (
     VideoObject,
     attempt_after,
 )
-from dropreel.next_steps import next_step
-from dropreel.options import Options
-from dropreel.reasons import Reason
+from dropreel.domain.next_steps import next_step
+from dropreel.domain.options import Options
+from dropreel.domain.reasons import Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from dropreel.adapters.attribute_values import attribute_value
 from dropreel.adapters.job_table import job_updates, key_of
 from dropreel.adapters.transactions import MAX_TRIES, transact
-from dropreel.fingerprints import Picture
-from dropreel.jobs import Job
-from dropreel.spending import SpendLimit
+from dropreel.domain.fingerprints import Picture
+from dropreel.domain.job import Job
+from dropreel.domain.spending import SpendLimit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dropreel.errors import TryAgain
+from dropreel.domain.errors import RetryLater
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,7 +23,7 @@ def transact(
 ) -> int | None:
     """Make all updates or none. Return None, or the index of the first whose condition did not hold.
 
-    Raises TryAgain where other transactions were in the way all the time, and botocore's ClientError on a fault.
+    Raises RetryLater where other transactions were in the way all the time, and botocore's ClientError on a fault.
     """
     for tries in range(max_tries):
         try:
@@ -37,4 +37,4 @@ def transact(
                 sleep(random.uniform(0, pause))  # noqa: S311  # jitter, not a secret
         else:
             return None
-    raise TryAgain("the table is busy: too many transactions at once")
+    raise RetryLater("the table is busy: too many transactions at once")

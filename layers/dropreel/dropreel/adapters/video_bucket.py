@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
-from dropreel.errors import TryAgain
+from dropreel.domain.errors import RetryLater
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,7 +52,7 @@ class VideoBucket:
         """Copy the stream to `key`, as it comes, and return S3's `VersionId` of it. `metadata` must be ASCII.
 
         It is written only where no object is at `key`, or the one whose `ETag` is `replaces`: of two uploads that overlap,
-        one is stored. Raises TryAgain for the other one and where S3 broke off, VideoFault for what is no whole video, and
+        one is stored. Raises RetryLater for the other one and where S3 broke off, VideoFault for what is no whole video, and
         botocore's ClientError if S3 refused.
         """
         to = {"Bucket": self.bucket, "Key": key}
@@ -65,7 +65,7 @@ class VideoBucket:
         except ClientError as error:
             if error.response["Error"]["Code"] not in _CONDITION_FAILED:
                 raise
-            raise TryAgain(f"another upload to {key} was first") from error
+            raise RetryLater(f"another upload to {key} was first") from error
 
     def _put_whole(self, video: VideoStream, length: int, request: dict[str, Any]) -> str | None:
         """Send all of it in one request. S3 stores nothing unless the end comes, and with it the right checksum."""
@@ -74,7 +74,7 @@ class VideoBucket:
         try:
             return self.client.put_object(Body=body, **request).get("VersionId")
         except BotoCoreError as error:  # botocore hides what the stream raised, and cannot send a stream again
-            raise video.fault or TryAgain(f"S3 broke off the upload of {request['Key']}: {error}") from error
+            raise video.fault or RetryLater(f"S3 broke off the upload of {request['Key']}: {error}") from error
 
     def _put_in_parts(
         self, video: VideoStream, to: dict[str, Any], described: dict[str, Any], condition: dict[str, Any]

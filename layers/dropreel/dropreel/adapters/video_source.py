@@ -15,12 +15,12 @@ import requests
 import urllib3
 from requests.cookies import RequestsCookieJar
 
+from dropreel.adapters.http import TimedSession, TimeLimit
 from dropreel.adapters.public_internet import mount_guard
-from dropreel.adapters.time_limit import TimedSession, TimeLimit
-from dropreel.content_encodings import decoded
-from dropreel.errors import VideoFault
-from dropreel.mp4_facts import VideoFacts
-from dropreel.videos import BoxWalker, starts_as_video
+from dropreel.domain.errors import VideoFault
+from dropreel.media.content_encodings import decoded
+from dropreel.media.mp4 import VideoFacts
+from dropreel.media.videos import BoxWalker, starts_as_video
 
 if TYPE_CHECKING:
     from hashlib import _Hash

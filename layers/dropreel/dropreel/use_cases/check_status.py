@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.provider_api import ProviderApi
-from dropreel.answers import Finished, GenerationFailed, InProgress, PollFault
-from dropreel.errors import TryAgain
-from dropreel.jobs import Job, accept
-from dropreel.messages import Generation
-from dropreel.provider_words import is_content_refusal
-from dropreel.reasons import Reason, ReasonCode
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.job import Job, accept
+from dropreel.domain.messages import Generation
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
+from dropreel.provider.client import ProviderClient
+from dropreel.provider.words import is_content_refusal
 
 NOT_FOUND_FOR = timedelta(minutes=5)
 """So long every poll must be answered 404 before the provider has lost the generation."""
@@ -26,7 +26,7 @@ class CheckStatus:
     """One poll. A poll that fails never fails a paid job: the loop goes on until the deadline."""
 
     jobs: JobTable
-    provider: ProviderApi
+    provider: ProviderClient
     timeout_seconds: int
     now: Callable[[], datetime]
 
@@ -37,7 +37,7 @@ class CheckStatus:
         """
         job = self.jobs.get(generation.job_id)
         if job is None:
-            raise TryAgain(f"job {generation.job_id} is not in the job table")
+            raise RetryLater(f"job {generation.job_id} is not in the job table")
         if generation.is_lost_by(job):
             return self._given_its_id(job, generation)
         if not generation.is_current(job):

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.provider_api import ProviderApi
 from dropreel.adapters.video_bucket import StoredVideo, VideoBucket
 from dropreel.adapters.video_source import PIECE_BYTES, VideoSource, VideoStream
-from dropreel.answers import Finished
-from dropreel.errors import TryAgain, VideoFault
-from dropreel.jobs import Job, JobStatus, VideoObject, complete
-from dropreel.messages import Generation
-from dropreel.receipts import receipt_key, receipt_of
+from dropreel.domain.errors import RetryLater, VideoFault
+from dropreel.domain.job import Job, JobStatus, VideoObject, complete
+from dropreel.domain.messages import Generation
+from dropreel.domain.receipts import receipt_key, receipt_of
+from dropreel.media.videos import video_key, video_metadata, video_warnings
+from dropreel.provider.answers import Finished
+from dropreel.provider.client import ProviderClient
 from dropreel.use_cases.publish_events import Publisher
-from dropreel.videos import video_key, video_metadata, video_warnings
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class DeliverVideo:
     """The step after the money. It may run any number of times: the video is in the bucket before the job says so."""
 
     jobs: JobTable
-    provider: ProviderApi
+    provider: ProviderClient
     source: VideoSource
     videos: VideoBucket
     publisher: Publisher
     now: Callable[[], datetime]
 
     def run(self, generation: Generation) -> dict[str, Any]:
-        """Return `{"outcome": "delivered" | "ended"}`. Raises TryAgain, VideoFault or PublishFault where it must run again."""
+        """Return `{"outcome": "delivered" | "ended"}`. Raises RetryLater, VideoFault or PublishFault where it must run again."""
         job = self.jobs.get(generation.job_id)
         if job is None:
-            raise TryAgain(f"job {generation.job_id} is not in the job table")
+            raise RetryLater(f"job {generation.job_id} is not in the job table")
         if generation.is_current(job):
             job = self._copied(job)
         job = self.publisher.publish(job)
@@ -58,7 +58,7 @@ class DeliverVideo:
         self.videos.put_receipt(video.receipt_key, receipt_of(after, video, now))
         completed = self.jobs.save(job, after)
         if completed is None:
-            raise TryAgain(f"job {job.job_id} was changed while its video was copied")
+            raise RetryLater(f"job {job.job_id} was changed while its video was copied")
         return completed
 
     def _there_already(self, there: StoredVideo | None) -> tuple[VideoStream, str | None] | None:
@@ -73,10 +73,10 @@ class DeliverVideo:
         return there.stream, there.version_id
 
     def _fetched(self, key: str, job: Job, there: StoredVideo | None) -> tuple[VideoStream, str | None]:
-        """Copy the video in place of what is `there`, which is not the video. Raises TryAgain if another delivery was first."""
+        """Copy the video in place of what is `there`, which is not the video. Raises RetryLater if another delivery was first."""
         answer = self.provider.poll(job.generation_id or "")
         if not isinstance(answer, Finished):
-            raise TryAgain(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
+            raise RetryLater(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
         with self.source.open(answer.result_url) as stream:
             version_id = self.videos.put(key, stream, video_metadata(job), None if there is None else there.etag)
         return stream, version_id

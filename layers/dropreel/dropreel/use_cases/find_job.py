@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.errors import TryAgain
-from dropreel.fingerprints import request_fingerprint
-from dropreel.jobs import Image, Job, job_id_of, receive
-from dropreel.messages import Drop, RetryMessage
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.fingerprints import request_fingerprint
+from dropreel.domain.job import Image, Job, job_id_of, receive
+from dropreel.domain.messages import Drop, RetryMessage
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class FindJob:
     now: Callable[[], datetime]
 
     def run(self, message: Drop | RetryMessage) -> Job:
-        """Return the message's job as it stands now. Raises TryAgain where a message of ours finds none.
+        """Return the message's job as it stands now. Raises RetryLater where a message of ours finds none.
 
         A request whose id belongs to another request has a job of its own: nobody waits for a video that is not made.
         """
@@ -48,7 +48,7 @@ class FindJob:
     def _existing(self, job_id: str) -> Job:
         job = self.jobs.get(job_id)
         if job is None:
-            raise TryAgain(f"job {job_id} is not in the job table")
+            raise RetryLater(f"job {job_id} is not in the job table")
         return job
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.errors import TryAgain
-from dropreel.jobs import Job, JobStatus, dead_letter
-from dropreel.messages import Drop, RetryMessage, is_overtaken
-from dropreel.reasons import Reason, ReasonCode
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.job import Job, JobStatus, dead_letter
+from dropreel.domain.messages import Drop, RetryMessage, is_overtaken
+from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.find_job import FindJob
 from dropreel.use_cases.publish_events import Publisher
 
@@ -39,7 +39,7 @@ class NoteDeadLetter:
         while True:
             try:
                 job = self.find_job.run(message)
-            except TryAgain:
+            except RetryLater:
                 return None  # there is no such job (any more)
             if job.status is not JobStatus.DEFERRED or job.is_dead_letter or is_overtaken(message, job):
                 return None

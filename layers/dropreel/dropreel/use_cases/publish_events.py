@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from dropreel.adapters.event_bus import EventBus
 from dropreel.adapters.job_table import JobTable
-from dropreel.events import detail_of, in_order
-from dropreel.jobs import EventType, Job, event_id, mark_published
+from dropreel.domain.events import detail_of, in_order
+from dropreel.domain.job import EventType, Job, event_id, mark_published
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.errors import TryAgain
-from dropreel.jobs import Job, JobStatus, fail, is_running, next_attempt
-from dropreel.messages import EndedExecution, Generation, RetryMessage
-from dropreel.reasons import Reason, ReasonCode
+from dropreel.adapters.queues import SubmissionQueue
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.job import Job, JobStatus, fail, is_running, next_attempt
+from dropreel.domain.messages import EndedExecution, Generation, RetryMessage
+from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.publish_events import Publisher
 
 
@@ -34,10 +34,10 @@ class ReportFailure:
     now: Callable[[], datetime]
 
     def run(self, generation: Generation, reason: Reason) -> dict[str, Any]:
-        """Return `{"outcome": <the job's status>}`. Raises TryAgain or PublishFault where it must run again."""
+        """Return `{"outcome": <the job's status>}`. Raises RetryLater or PublishFault where it must run again."""
         job = self.jobs.get(generation.job_id)
         if job is None:
-            raise TryAgain(f"job {generation.job_id} is not in the job table")
+            raise RetryLater(f"job {generation.job_id} is not in the job table")
         if generation.is_current(job):
             job = self._moved_on(job, reason)
         if job.status is JobStatus.DEFERRED and (job.attempt, job.requeues) == (generation.attempt + 1, 0):
@@ -68,10 +68,10 @@ class ReportFailure:
         if is_retried and job.attempt < self.max_attempts and not job.resumes:
             published = self.publisher.publish(job)  # the next attempt has events of its own
             if not published.is_at_same_step(job):
-                raise TryAgain(f"job {job.job_id} was changed while its events were published")
+                raise RetryLater(f"job {job.job_id} was changed while its events were published")
             moved = self.jobs.save(published, next_attempt(published, reason, self.now()))
         else:
             moved = self.jobs.save(job, fail(job, reason, self.now()))
         if moved is None:
-            raise TryAgain(f"job {job.job_id} was changed while its failure was written")
+            raise RetryLater(f"job {job.job_id} was changed while its failure was written")
         return moved

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.state_machine import StateMachine
-from dropreel.errors import NotPossible, TryAgain
-from dropreel.jobs import Job, JobStatus, resume
-from dropreel.next_steps import RESUMABLE, can_resume
+from dropreel.domain.errors import ActionNotAllowed, RetryLater
+from dropreel.domain.job import Job, JobStatus, resume
+from dropreel.domain.next_steps import RESUMABLE, can_resume
 from dropreel.use_cases.publish_events import Publisher
 
 
@@ -25,10 +25,10 @@ class ResumeJob:
     now: Callable[[], datetime]
 
     def run(self, job_id: str) -> Job:
-        """Return the job as `generating`. Raises NotPossible where there is nothing to go on with, and TryAgain."""
+        """Return the job as `generating`. Raises ActionNotAllowed where there is nothing to go on with, and RetryLater."""
         job = self.jobs.get(job_id)
         if job is None:
-            raise NotPossible(f"There is no job {job_id}.")
+            raise ActionNotAllowed(f"There is no job {job_id}.")
         if job.status is not JobStatus.GENERATING:
             job = self._resumed(job)
         self.state_machine.start(job)
@@ -38,11 +38,11 @@ class ResumeJob:
         if not can_resume(job):
             why = f" ({job.reason.code})" if job.reason else ""
             allowed = ", ".join(sorted(RESUMABLE))
-            raise NotPossible(
+            raise ActionNotAllowed(
                 f"Job {job.job_id} is {job.status}{why}; only a failed one with a paid generation can be resumed ({allowed})."
             )
         job = self.publisher.publish(job)  # first its failure, then that it goes on
         resumed = self.jobs.save(job, resume(job, self.now()))
         if resumed is None:
-            raise TryAgain(f"job {job.job_id} was changed by somebody else")
+            raise RetryLater(f"job {job.job_id} was changed by somebody else")
         return resumed

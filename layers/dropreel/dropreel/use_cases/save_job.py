@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dropreel.jobs import Job
+from dropreel.domain.job import Job
 
 
 def save_at_step(

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.provider_api import ProviderApi
+from dropreel.adapters.queues import SubmissionQueue
 from dropreel.adapters.state_machine import StateMachine
-from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.answers import PollFault, is_usable_id
-from dropreel.errors import NotPossible, TryAgain
-from dropreel.jobs import Job, JobStatus, adopt, fail, next_attempt
-from dropreel.messages import RetryMessage
-from dropreel.reasons import Reason, ReasonCode
+from dropreel.domain.errors import ActionNotAllowed, RetryLater
+from dropreel.domain.job import Job, JobStatus, adopt, fail, next_attempt
+from dropreel.domain.messages import RetryMessage
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.provider.answers import PollFault, is_usable_id
+from dropreel.provider.client import ProviderClient
 from dropreel.use_cases.publish_events import Publisher
 
 
@@ -20,11 +20,11 @@ from dropreel.use_cases.publish_events import Publisher
 class SettleUnknown:
     """Three ways out of `unknown`, each on the operator's word. Only `resubmit` can lead to a payment.
 
-    Each raises NotPossible where the job or the id does not allow it, and TryAgain where it must be asked for again.
+    Each raises ActionNotAllowed where the job or the id does not allow it, and RetryLater where it must be asked for again.
     """
 
     jobs: JobTable
-    provider: ProviderApi
+    provider: ProviderClient
     state_machine: StateMachine
     queue: SubmissionQueue
     publisher: Publisher
@@ -37,7 +37,7 @@ class SettleUnknown:
         """
         job = self._unknown(job_id)
         if not is_usable_id(generation_id):
-            raise NotPossible(f"{generation_id!r:.100} is no generation id.")
+            raise ActionNotAllowed(f"{generation_id!r:.100} is no generation id.")
         self._require_free(generation_id, job)
         self._require_known(generation_id)
         adopted = self.jobs.save(job, adopt(job, generation_id, self.now()))
@@ -66,26 +66,26 @@ class SettleUnknown:
         """Return the job with all its events published, so that what comes next is published after them."""
         job = self.jobs.get(job_id)
         if job is None:
-            raise NotPossible(f"There is no job {job_id}.")
+            raise ActionNotAllowed(f"There is no job {job_id}.")
         if job.status is not JobStatus.UNKNOWN:
-            raise NotPossible(f"Job {job_id} is {job.status}, not unknown.")
+            raise ActionNotAllowed(f"Job {job_id} is {job.status}, not unknown.")
         published = self.publisher.publish(job)
         return _saved(published if published.is_at_same_step(job) else None, job)
 
     def _require_free(self, generation_id: str, job: Job) -> None:
         holder = self.jobs.holder_of(generation_id)
         if holder not in (None, job.job_id):
-            raise NotPossible(f"The generation {generation_id} belongs to job {holder}.")
+            raise ActionNotAllowed(f"The generation {generation_id} belongs to job {holder}.")
 
     def _require_known(self, generation_id: str) -> None:
         match self.provider.poll(generation_id):
             case PollFault(_, 404):
-                raise NotPossible(f"The provider does not know the generation {generation_id}.")
+                raise ActionNotAllowed(f"The provider does not know the generation {generation_id}.")
             case PollFault(message):
-                raise TryAgain(f"the provider cannot be asked about {generation_id} now: {message}")
+                raise RetryLater(f"the provider cannot be asked about {generation_id} now: {message}")
 
 
 def _saved(saved: Job | None, job: Job) -> Job:
     if saved is None:
-        raise TryAgain(f"job {job.job_id} was changed by somebody else")
+        raise RetryLater(f"job {job.job_id} was changed by somebody else")
     return saved

@@ -9,14 +9,12 @@ from typing import Any
 from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger, NotReserved
-from dropreel.adapters.provider_api import SUBMIT_SECONDS, PreparedSubmission, ProviderApi
+from dropreel.adapters.queues import SubmissionQueue
 from dropreel.adapters.state_machine import StateMachine
-from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.answers import Accepted, Ambiguous, Busy, KeyRefused, NoBalance, NotSent, Refused, SubmitAnswer
-from dropreel.errors import TryAgain
-from dropreel.fingerprints import picture_of
-from dropreel.images import CONTENT_TYPES
-from dropreel.jobs import (
+from dropreel.domain.backoff import KEY_REFUSED_SECONDS, backoff_seconds, busy_seconds, is_notice_due
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.fingerprints import picture_of
+from dropreel.domain.job import (
     Job,
     JobStatus,
     accept,
@@ -28,18 +26,20 @@ from dropreel.jobs import (
     reject,
     requeue,
 )
-from dropreel.messages import Drop, RetryMessage, is_overtaken
-from dropreel.options import Options
-from dropreel.prices import usd
-from dropreel.provider_words import NO_WORDS
-from dropreel.reasons import Reason, ReasonCode
-from dropreel.spending import day_of, next_day
+from dropreel.domain.messages import Drop, RetryMessage, is_overtaken
+from dropreel.domain.options import Options
+from dropreel.domain.prices import usd
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.domain.spending import day_of, next_day
+from dropreel.media.images.reader import CONTENT_TYPES
+from dropreel.provider.answers import Accepted, Busy, KeyRefused, NoBalance, NotSent, Refused, SubmitAnswer, Unknown
+from dropreel.provider.client import SUBMIT_SECONDS, PreparedSubmission, ProviderClient
+from dropreel.provider.words import NO_WORDS
 from dropreel.use_cases.find_job import FindJob
-from dropreel.use_cases.judge_image import MISSING_REASONS, ImageJudge
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.save_job import save_at_step
 from dropreel.use_cases.unknown_submission import UnknownSubmission
-from dropreel.waiting import KEY_REFUSED_SECONDS, backoff_seconds, busy_seconds, is_notice_due
+from dropreel.use_cases.validate_image import MISSING_REASONS, ImageValidator
 
 LEASE = timedelta(seconds=150)
 """How long a claim lasts: longer than the function can run (100 s), shorter than the queue hides its message (600 s)."""
@@ -68,9 +68,9 @@ class SubmitGeneration:
     jobs: JobTable
     find_job: FindJob
     ledger: Ledger
-    judge: ImageJudge
+    validator: ImageValidator
     images: ImageBucket
-    provider: ProviderApi
+    provider: ProviderClient
     queue: SubmissionQueue
     state_machine: StateMachine
     publisher: Publisher
@@ -82,7 +82,7 @@ class SubmitGeneration:
     def run(self, message: Drop | RetryMessage, seconds_left: float) -> str:
         """Process one message as far as its job goes now; return the job's status, `ignored`, `copied` or `overtaken`.
 
-        `seconds_left` is what the function has left of its time. Raises TryAgain where the same message must come again.
+        `seconds_left` is what the function has left of its time. Raises RetryLater where the same message must come again.
         """
         deadline = self.now() + timedelta(seconds=seconds_left)
         if isinstance(message, Drop) and not message.is_about_an_image:
@@ -92,7 +92,7 @@ class SubmitGeneration:
                 return self._process(message, deadline)
             except _Changed:
                 continue
-        raise TryAgain("the job was changed by others again and again")
+        raise RetryLater("the job was changed by others again and again")
 
     # --- which job, and how far it is -------------------------------------------------------------------------------
 
@@ -131,8 +131,8 @@ class SubmitGeneration:
         if job.options is not None:
             return self._submit(job, job, None, deadline)
         if isinstance(message, RetryMessage):
-            raise TryAgain(f"job {job.job_id} was not validated yet: its event does that")
-        found = self.judge.judge(message, job)
+            raise RetryLater(f"job {job.job_id} was not validated yet: its event does that")
+        found = self.validator.validate(message, job)
         if found.reason is not None:
             return self._reject(job, found.job, found.reason)
         return self._submit(job, found.job, found.image, deadline)
@@ -165,7 +165,7 @@ class SubmitGeneration:
         submission = self.provider.prepare(_body(job, stored))
         now = self.now()
         if deadline - now < NEEDED:
-            raise TryAgain("there is not enough time left for a submission")
+            raise RetryLater("there is not enough time left for a submission")
         if day_of(deadline) != day_of(now):  # the POST would count for a day on which nothing is reserved for it
             return self._requeue(read, requeue(job, now, next_day(now)))
         picture = picture_of(job, stored.last_modified) if job.lease_until is None else None
@@ -242,7 +242,7 @@ class SubmitGeneration:
             case NotSent(message):
                 reason = Reason(ReasonCode.PROVIDER_UNREACHABLE, f"The provider could not be reached: {message}.")
                 return self._defer(job, reason, backoff_seconds(job.requeues, self.random()))
-            case Ambiguous(message, words):
+            case Unknown(message, words):
                 text = f"The submission may have been charged and nobody can tell: {message}."
                 return self._unknown(job, _with_words(text, words), words)
 
@@ -292,7 +292,7 @@ class SubmitGeneration:
         if not now.is_at_same_step(job):
             return now
         if holder in (None, job.job_id):
-            raise TryAgain(f"job {job.job_id} was changed while its generation was written")
+            raise RetryLater(f"job {job.job_id} was changed while its generation was written")
         if now.status is JobStatus.UNKNOWN:
             return now  # the id came late and is another job's: nothing is known that was not before
         message = f"The provider answered with the generation {generation_id}, which belongs to job {holder}."
@@ -325,13 +325,13 @@ class SubmitGeneration:
     def _settled(self, job: Job, message: str, words: str | None = None) -> Job:
         settled = self.unknown.settle(job, message, self.now(), words)
         if settled is None:
-            raise TryAgain(f"job {job.job_id} was changed by another delivery")
+            raise RetryLater(f"job {job.job_id} was changed by another delivery")
         return settled
 
     def _read(self, job_id: str) -> Job:
         job = self.jobs.get(job_id)
         if job is None:
-            raise TryAgain(f"job {job_id} is not in the job table")
+            raise RetryLater(f"job {job_id} is not in the job table")
         return job
 
     def _go_on(self, job: Job) -> str:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from dropreel.adapters.dead_letter_queue import DeadLetterQueue
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
+from dropreel.adapters.queues import DeadLetterQueue, SubmissionQueue
 from dropreel.adapters.state_machine import StateMachine
-from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.jobs import (
+from dropreel.domain.backoff import is_notice_due, longest_wait
+from dropreel.domain.job import (
     OPERATOR,
     PUBLISHING,
     Job,
@@ -22,14 +22,13 @@ from dropreel.jobs import (
     reject,
     requeue,
 )
-from dropreel.messages import Generation, RetryMessage
-from dropreel.reasons import Reason, ReasonCode
-from dropreel.spending import SpendLimit, day_of
+from dropreel.domain.messages import Generation, RetryMessage
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.domain.spending import SpendLimit, day_of
 from dropreel.use_cases.note_dead_letter import NoteDeadLetter
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.report_failure import ReportFailure, watch_ended
 from dropreel.use_cases.unknown_submission import UnknownSubmission
-from dropreel.waiting import is_notice_due, longest_wait
 
 QUIET = timedelta(minutes=10)
 """A job that nothing has touched for so long is looked at: no sooner than the queue shows a message again that was taken."""

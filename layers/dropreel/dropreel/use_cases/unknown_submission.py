@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.submission_queue import SubmissionQueue
-from dropreel.jobs import Job, next_attempt, park
-from dropreel.messages import RetryMessage
-from dropreel.reasons import Reason, ReasonCode
+from dropreel.adapters.queues import SubmissionQueue
+from dropreel.domain.job import Job, next_attempt, park
+from dropreel.domain.messages import RetryMessage
+from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.save_job import save_at_step
 

@@ -1,0 +1,50 @@
+"""The events that Dropreel publishes on the bus: `source` is `dropreel`, `detail-type` one of `EventType`."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id
+from dropreel.domain.next_steps import next_step
+from dropreel.domain.prices import usd
+
+SOURCE = "dropreel"
+VERSION = "1"
+DEFAULT_STACK = "dropreel"
+"""The stack's name where nobody chose another."""
+
+
+def in_order(events: Iterable[EventType]) -> list[EventType]:
+    """Return event types in the order in which a job can come to them."""
+    return sorted(events, key=list(EventType).index)
+
+
+def detail_of(job: Job, event: EventType, stack: str = DEFAULT_STACK) -> dict[str, Any]:
+    """Return the event's `detail` for a job as it stands, published by `stack`. It never holds an address with a signature.
+
+    A `Submitted`, `Held` or `Deferred` event that is published late still tells of its own moment, not of what came after it.
+    """
+    if event is EventType.SUBMITTED:
+        job = replace(job, status=JobStatus.GENERATING, charge=Charge.CHARGED, reason=None, video=None)
+    if event in (EventType.HELD, EventType.DEFERRED):
+        status = JobStatus.HELD if event is EventType.HELD else JobStatus.DEFERRED
+        earlier = Charge.NONE if job.attempt == 1 else job.charge  # an earlier attempt may have been charged
+        charge = job.charge if job.status is status else earlier
+        reason = job.notices.get(event, job.reason)
+        job = replace(job, status=status, generation_id=None, charge=charge, reason=reason, video=None)
+    data: dict[str, Any] = {
+        "job_id": job.job_id,
+        "status": job.status.value,
+        "request_id": job.request_id,
+        "image": job.image.as_json(),
+        "options": {} if job.options is None else asdict(job.options),
+        "option_sources": dict(job.option_sources),
+        "generation_id": job.generation_id,
+        "attempt": job.attempt,
+        "cost_usd": float(usd(job.cost_cents)),
+        "charge": job.charge.value,
+        "warnings": list(job.warnings),
+        "reason": None if job.reason is None else {**job.reason.as_json(), "next_step": next_step(job)},
+        "video": None if job.video is None else asdict(job.video),
+    }
+    return {"metadata": {"version": VERSION, "id": event_id(job, event), "stack": stack}, "data": data}

@@ -1,0 +1,1 @@
+"""What images and videos are, read from their bytes. Pure."""

@@ -1,0 +1,1 @@
+"""Image files: format, size as displayed, whole or not."""

@@ -1,0 +1,1 @@
+"""The nohuman image-to-video API: what a second provider would replace."""

@@ -1,0 +1,200 @@
+"""Find everything that is wrong with a drop before a cent is spent."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
+from dropreel.domain.job import Job
+from dropreel.domain.messages import Drop, truncate_messages
+from dropreel.domain.option_files import MAX_FILE_BYTES, find_option_keys, place_of
+from dropreel.domain.options import (
+    OPTION_NAMES,
+    S3_METADATA,
+    STACK_PARAMETERS,
+    Fault,
+    Place,
+    Resolved,
+    ratio_for,
+    resolve,
+    warnings_for,
+)
+from dropreel.domain.prices import price_cents
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.media.images.reader import MAX_IMAGE_BYTES, ImageFacts, inspect_image, too_large
+
+MISSING_REASONS = {
+    Missing.GONE: Reason(ReasonCode.IMAGE_MISSING, "The image is not there (any more)."),
+    Missing.SUPERSEDED: Reason(
+        ReasonCode.IMAGE_SUPERSEDED, "A newer upload took the image's place before it could be submitted."
+    ),
+    Missing.ARCHIVED: Reason(
+        ReasonCode.IMAGE_ARCHIVED,
+        "The image is archived (S3 Glacier or an archive tier); nobody can read it before it is restored.",
+    ),
+    Missing.ENCRYPTED: Reason(
+        ReasonCode.IMAGE_ENCRYPTED,
+        "The image is encrypted with a key of your own (SSE-C); S3 gives it to nobody without that key.",
+    ),
+    Missing.KMS_KEY: Reason(
+        ReasonCode.IMAGE_KMS_KEY, "S3 cannot decrypt the image: its KMS key is disabled, being deleted, or gone."
+    ),
+}
+
+_UNREADABLE = {
+    Missing.ARCHIVED: "it is archived (S3 Glacier or an archive tier); restore it, or upload it again",
+    Missing.ENCRYPTED: "it is encrypted with a key of your own (SSE-C); upload it without that key",
+    Missing.KMS_KEY: "S3 cannot decrypt it: its KMS key is disabled, being deleted, or gone",
+}
+"""Why a file with options cannot be read. One that is gone is none, and none is superseded: it is read without a condition."""
+
+
+@dataclass(frozen=True)
+class ValidatedImage:
+    """A job with what is known of its image, the reason why it must be rejected, and the image as it was read, if it was."""
+
+    job: Job
+    reason: Reason | None = None
+    image: StoredImage | None = None
+
+
+@dataclass(frozen=True)
+class ImageValidator:
+    """Finds out whether a job may be claimed, or why it must be rejected: with every reason at once.
+
+    `key_prefixes`: of these buckets, only keys that begin so may be read, images and their option files alike.
+    """
+
+    images: ImageBucket
+    allowed_buckets: frozenset[str]
+    default_options: dict[str, str]
+    key_prefixes: Mapping[str, str] = field(default_factory=dict)
+
+    def validate(self, drop: Drop, job: Job) -> ValidatedImage:
+        """Return the received job with its image, options and price, or with the reason why it must be rejected."""
+        image = drop.image
+        if drop.faults:
+            return ValidatedImage(job, Reason(ReasonCode.REQUEST_INVALID, " ".join(drop.faults), drop.faults))
+        if image.bucket not in self.allowed_buckets:
+            allowed = ", ".join(sorted(self.allowed_buckets))
+            return ValidatedImage(
+                job,
+                Reason(
+                    ReasonCode.BUCKET_NOT_ALLOWED, f"Images are taken from {allowed}, not from {image.bucket[:63]}."
+                ),
+            )
+        if not self._may_read(image.bucket, image.key):
+            prefix = self.key_prefixes[image.bucket]
+            message = f"Images in {image.bucket} are taken from {prefix} only; {image.key!r:.200} is outside of it."
+            return ValidatedImage(job, Reason(ReasonCode.BUCKET_NOT_ALLOWED, message))
+        if not is_sendable(image.key):
+            return ValidatedImage(job, _unsendable(image.key))
+        stored = self.images.find(image, drop.size)
+        if isinstance(stored, Missing):
+            if stored is Missing.ARCHIVED and drop.size is not None and drop.size > MAX_IMAGE_BYTES:
+                return ValidatedImage(job, too_large(drop.size))  # to restore it would not help
+            return ValidatedImage(job, MISSING_REASONS[stored])
+        return self._validated(drop, job, stored)
+
+    def _validated(self, drop: Drop, job: Job, stored: StoredImage) -> ValidatedImage:
+        image = replace(
+            job.image, version_id=stored.version_id, etag=stored.etag, size=stored.size, sha256=stored.sha256
+        )
+        job = replace(job, image=image)
+        facts = too_large(stored.size) if stored.content is None else inspect_image(stored.content)
+        places, faults = self._places(drop, stored)
+        resolved = resolve(places)
+        if isinstance(resolved, list):
+            faults += resolved
+        if isinstance(facts, Reason):
+            return ValidatedImage(job, _all_faults(facts.code, [facts.message, *map(_sentence, faults)]), stored)
+        job = replace(job, image=replace(image, format=facts.format, width=facts.width, height=facts.height))
+        if faults or isinstance(resolved, list):
+            return ValidatedImage(job, _all_faults(ReasonCode.OPTIONS_INVALID, [*map(_sentence, faults)]), stored)
+        return ValidatedImage(_priced(job, resolved, facts), None, stored)
+
+    def _places(self, drop: Drop, stored: StoredImage) -> tuple[list[Place], list[Fault]]:
+        """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
+        said, faults = _metadata_options(stored.metadata)
+        places = [Place("request", drop.options), Place(S3_METADATA, said, is_text=True)]
+        for key in find_option_keys(stored.key, partial(self._listed, stored.bucket)):
+            content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
+            if content is Missing.GONE:  # deleted since it was listed
+                continue
+            found = Fault(key, "", _UNREADABLE[content]) if isinstance(content, Missing) else place_of(key, content)
+            if isinstance(found, Place):
+                places.append(found)
+            else:
+                faults.append(found)
+        places.append(Place(STACK_PARAMETERS, self.default_options, is_text=True))
+        return places, faults
+
+    def _listed(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
+        return self.images.list_keys(bucket, prefix, after, most) if self._may_read(bucket, prefix) else ([], False)
+
+    def _may_read(self, bucket: str, key: str) -> bool:
+        return key.startswith(self.key_prefixes.get(bucket, ""))
+
+
+def is_sendable(key: str) -> bool:
+    """Tell whether HTTP clients send a presigned address of this key as it was signed.
+
+    All of them resolve `.` and `..` segments first (RFC 3986, 5.2.4), and ask for another object without a signature.
+    """
+    return not {".", ".."} & set(key.split("/"))
+
+
+def _unsendable(key: str) -> Reason:
+    return Reason(
+        ReasonCode.IMAGE_KEY,
+        f"The key {key!r:.200} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
+        "could not fetch the image.",
+    )
+
+
+_FILE_MODE = re.compile("[0-7]{3,7}|[0-9]{5}")
+"""A file's Unix permissions: octal, or decimal as s3fs writes them."""
+
+
+def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
+    """Return the options in S3 user metadata, under names with a hyphen or an underscore; two names must not disagree.
+
+    Tools that keep a file's permissions in S3 (s3fs, rclone) call them `mode`, too; those are not ours.
+    """
+    said: dict[str, str] = {}
+    faults = []
+    for written, value in metadata.items():
+        name = written.lower().replace("-", "_")
+        if name == "mode" and _FILE_MODE.fullmatch(value):
+            continue
+        if name in OPTION_NAMES and said.setdefault(name, value) != value:
+            faults.append(
+                Fault(
+                    S3_METADATA,
+                    name,
+                    f"{name} is there twice, as {said[name]!r:.60} and as {value!r:.60}; give it once",
+                )
+            )
+    return said, faults
+
+
+def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
+    options = resolved.options
+    return replace(
+        job,
+        options=replace(options, aspect_ratio=ratio_for(options.aspect_ratio, facts)),
+        option_sources=resolved.sources,
+        warnings=warnings_for(options, facts),
+        cost_cents=price_cents(options.mode, options.duration),
+    )
+
+
+def _all_faults(code: ReasonCode, messages: list[str]) -> Reason:
+    few = truncate_messages(messages)
+    return Reason(code, " ".join(few), few)
+
+
+def _sentence(fault: Fault) -> str:
+    end = "" if fault.message.endswith("?") else "."
+    return f"{fault.place}: {fault.message}{end}"

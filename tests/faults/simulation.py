@@ -1,0 +1,482 @@
+"""A simulation in which a function can die at any outside call, and the services deliver as they are allowed to.
+
+The handlers, the wiring and the adapters are the real ones. The conditional expressions are moto's to read, and the state
+machine is its own definition. What redelivers, reorders, duplicates, refuses and kills is played: the queue, the bus, S3,
+Step Functions, Lambda, the provider, the owner and the clock.
+"""
+
+import json
+import random
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+import botocore.client
+import pytest
+from cfnlint.decode.cfn_yaml import load as load_template
+
+import dropreel.wiring
+from dropreel.adapters.event_bus import EventBus
+from dropreel.domain.errors import ActionNotAllowed
+from tests.faults.calls import Calls, Crash
+from tests.faults.checks import ENDS, Checks, is_duplicate
+from tests.faults.provider import Provider
+from tests.faults.script import NOTICES, Script, Words
+from tests.faults.services import Buckets, Message, spoilt
+from tests.faults.state_machine import POLL_SECONDS, Execution, StateMachine, StepFault
+from tests.integration.conftest import WIRED, call, time_out_of
+from tests.support.aws_errors import ACCOUNT, REGION, refusal
+from tests.support.photographs import small_jpeg
+from tests.support.sample_events import from_queue, object_created
+from tests.support.tables import Tables
+
+_RESOURCES: dict[str, Any] = load_template(str(Path(__file__).resolve().parents[2] / "template.yaml"))["Resources"]
+_QUEUE = _RESOURCES["SubmissionQueue"]["Properties"]
+VISIBILITY = timedelta(seconds=_QUEUE["VisibilityTimeout"])
+MAX_RECEIVES: int = _QUEUE["RedrivePolicy"]["maxReceiveCount"]
+ASYNC_TRIES = 3
+"""Lambda tries an event that nobody waits for so often, then drops it."""
+LATE = timedelta(minutes=25)
+"""A late event comes after the sweeper would have found the job."""
+MENDED_AFTER = timedelta(hours=3)
+OWNERS_TRIES = 5
+MOST_SECONDS: dict[str, int] = {
+    step: time_out_of(step)
+    for step in ("submit_generation", "check_status", "deliver_video", "report_failure", "sweep_jobs")
+}
+"""The functions' time-outs. Whoever else works is a person's own process, and has as long as the longest of them."""
+
+
+@dataclass
+class Notice:
+    """The rule's event about an ended execution, on its way to ReportFailure."""
+
+    event: dict[str, Any]
+    due: datetime
+    tries: int = 0
+
+
+class Simulation:
+    """One schedule: images, a script for the outside, a plan for single calls, and the services around."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        script: Script,
+        plan: dict[int, str],
+        seed: int | None,
+        not_found: int,
+        tables: Tables,
+    ) -> None:
+        self.now = datetime(2026, 11, 12, 23, 52, tzinfo=UTC)  # a new day is near: held jobs wait for it
+        self.mended_at = self.now + MENDED_AFTER
+        self.next_sweep = self.now + timedelta(minutes=5)
+        self.random = random.Random(seed)
+        self.chaos = seed is not None
+        self.at_work: list[tuple[str, dict[str, Any]]] = []
+        self.calls = Calls(plan, self.step, self.somebody_else)
+        self.provider = Provider(self.calls, script, self._attempt_of)
+        self.tables, self.buckets = tables, Buckets()
+        self.machine = StateMachine(self._invoke, lambda: self.now, self._execution_ended, self._skip_until, {})
+        self.checks = Checks(self.tables, self.buckets, self.provider, self.machine, script.limit, lambda: self.now)
+        self.faults = {operation: Words(words, "") for operation, words in script.faults.items()}
+        self.notice_words = Words(script.notices, "once")
+        self.owner = list(script.owner)
+        self.is_slow = False
+        self.queue: list[Message] = []
+        self.dead: list[Message] = []
+        self.notices: list[Notice] = []
+        self.images: list[str] = []
+        self._wire(monkeypatch, script, not_found)
+
+    def _wire(self, monkeypatch: pytest.MonkeyPatch, script: Script, not_found: int) -> None:
+        monkeypatch.setenv("DAILY_SPEND_LIMIT_USD", script.limit)
+        monkeypatch.setenv("GENERATION_TIMEOUT_MINUTES", str(script.timeout_minutes))
+        wiring = dropreel.wiring
+        monkeypatch.setattr(wiring, "_provider", lambda: self.provider)
+        monkeypatch.setattr(wiring, "_now", lambda: self.calls.around("clock", lambda _: self.now))
+        monkeypatch.setattr(EventBus.__init__, "__defaults__", (lambda _: None,))  # its pauses take no time
+        monkeypatch.setattr(wiring, "_sleep", self._sleep)
+        monkeypatch.setattr(wiring, "random", types.SimpleNamespace(random=lambda: 0.5))
+        monkeypatch.setattr("dropreel.adapters.video_source.VideoSource", lambda *_: self.provider)
+        lost_after = timedelta(seconds=POLL_SECONDS * (not_found - 1))
+        monkeypatch.setattr("dropreel.use_cases.check_status.NOT_FOUND_FOR", lost_after)
+        self.forget_processes()
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def forget_processes(self) -> None:
+        """Let every function start in a new process."""
+        for thing in vars(dropreel.wiring).values():
+            if hasattr(thing, "cache_clear"):
+                thing.cache_clear()
+
+    # --- the services' side of outside calls ---------------------------------------------------------------------------
+
+    def api_call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        """Take one AWS call of the code under test."""
+        played: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+            "SendMessage": self._send_message,
+            "ReceiveMessage": self._receive_dead_letters,
+            "StartExecution": self._start_execution,
+            "DescribeExecution": self._describe_execution,
+            "PutEvents": self._put_events,
+        }
+
+        def act() -> Any:
+            if operation in played:
+                return played[operation](client, arguments)
+            if operation not in Tables.OPERATIONS:
+                return self.buckets.call(client, operation, arguments)
+            answer = self.tables.call(client, operation, arguments)
+            if operation in ("UpdateItem", "DeleteItem", "TransactWriteItems"):
+                self.checks.written(self.step())
+            return answer
+
+        def fated(planned: str) -> Any:
+            return spoilt(
+                planned or (self.faults[operation].next() if operation in self.faults else ""), operation, act
+            )
+
+        of_image = operation == "GetObject" and arguments["Bucket"] == "uploads"
+        name = "GetObject of an image" if of_image else operation
+        return self.calls.around(name, fated)
+
+    def _send_message(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        visible_at = self.now + timedelta(seconds=arguments.get("DelaySeconds", 0))
+        self.queue.append(Message(arguments["MessageBody"], visible_at))
+        return {"MessageId": "1"}
+
+    def _receive_dead_letters(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer with dead letters that are not hidden, and hide them."""
+        assert arguments["QueueUrl"].endswith("dead-letters"), arguments
+        found = [message for message in self.dead if message.visible_at <= self.now][:10]
+        for message in found:
+            message.visible_at = self.now + timedelta(seconds=arguments["VisibilityTimeout"])
+        return {"Messages": [{"MessageId": "1", "Body": message.body} for message in found]}
+
+    def _start_execution(self, client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        if not self.machine.start(arguments["name"], arguments["input"]):
+            raise refusal("StartExecution", "ExecutionAlreadyExists", 400, client)
+        return {"executionArn": arguments["name"], "startDate": self.now}
+
+    def _describe_execution(self, client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        one = self.machine.executions.get(arguments["executionArn"].rpartition(":")[2])
+        if one is None:
+            raise refusal("DescribeExecution", "ExecutionDoesNotExist", 400, client)
+        return {"status": one.status}
+
+    def _put_events(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        for entry in arguments["Entries"]:
+            self.checks.published(entry)
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
+
+    def _attempt_of(self, image: str) -> int:
+        """Note a POST, and tell for which attempt of the image's job it is."""
+        self.checks.posted(self.step())
+        claimed = [job for job in self.tables.jobs() if job["image"]["key"] == image and job.get("lease_until")]
+        self.checks.demand(len(claimed) == 1, f"{image} was claimed by {len(claimed)} jobs")
+        days = (claimed[0].get("reserved_day"), self.now.date().isoformat())
+        late = self.is_slow  # a function that is stopped for as long as it may run is dead by now, and only played on
+        self.checks.demand(late or days[0] == days[1], f"reserved on {days[0]} and sent on {days[1]}")
+        return int(claimed[0]["attempt"])
+
+    # --- what the services do -----------------------------------------------------------------------------------------
+
+    def upload(self, key: str) -> None:
+        """Put an image into the bucket; its event goes to the queue."""
+        self.images.append(key)
+        self.queue.append(self.written(key, "PutObject"))
+
+    def copy(self, key: str, *, overtakes: bool = False) -> None:
+        """Copy an image onto itself, as a change of its metadata does; the copy's event may overtake those before it."""
+        self.queue.insert(0 if overtakes else len(self.queue), self.written(key, "CopyObject"))
+
+    def written(self, key: str, reason: str, content: bytes | None = None) -> Message:
+        """Write an image, and return its event as a message."""
+        stored = self.buckets.put("uploads", key, small_jpeg() if content is None else content, at=self.now)
+        sequencer = f"{self.buckets.writes:06}"
+        event = object_created("uploads", key, len(stored.content), stored.etag, stored.version_id, sequencer)
+        event["detail"]["reason"] = reason
+        return Message(json.dumps(event), self.now)
+
+    def run(self, hours: float = 400) -> None:
+        """Let the services work, the sweeper come every five minutes and the owner decide, until nothing is left to do."""
+        end = self.now + timedelta(hours=hours)
+        while self.now < end:
+            while self._something_due():
+                pass
+            if not self.is_quiet():
+                self._pass_time(self._midnight() if self._only_held() else self.next_sweep)
+            elif self.owner:
+                word = self.owner.pop(0)
+                if word == "resume":
+                    self._mend()  # he waits until it may help
+                self.owner_decides(word, OWNERS_TRIES)
+            elif self.notices:
+                self._pass_time(min(notice.due for notice in self.notices))
+            else:
+                return
+
+    def is_quiet(self) -> bool:
+        """Whether every image has an ended and told job and nothing is under way but late news of executions."""
+        jobs = self.tables.jobs()
+        ended = all(job["status"] in ENDS and not job.get("waiting") for job in jobs)
+        whole = len([job for job in jobs if not is_duplicate(job)]) == len(self.images)
+        return ended and whole and not (self.queue or self.dead or self.machine.running())
+
+    def _only_held(self) -> bool:
+        """Whether nothing but tomorrow's money is waited for, so that the sweeps until midnight need not be played."""
+        waiting = {job.get("waiting") for job in self.tables.jobs()} - {None}
+        return waiting == {"held"} and not (self.queue or self.dead or self.machine.running() or self.notices)
+
+    def _midnight(self) -> datetime:
+        return (self.now + timedelta(days=1)).replace(hour=0, minute=0, second=0)
+
+    def _pass_time(self, until: datetime) -> None:
+        """Go to the next thing that is due, at the latest to `until`; the sweeper comes when it is its time."""
+        dues = [one.due for one in self.machine.waiting()] + [message.visible_at for message in self.queue]
+        dues += [notice.due for notice in self.notices]
+        self.now = max(self.now, min([until, *(due for due in dues if due > self.now)]))
+        if self.now >= self.mended_at:
+            self._mend()
+        if self.now >= self.next_sweep and not self.is_quiet():
+            self._sweep()
+
+    def _mend(self) -> None:
+        """What was broken for ever works again."""
+        words = [self.provider.posts, self.provider.polls, self.provider.downloads, *self.faults.values()]
+        if any(one.is_for_ever for one in words):
+            self.now = max(self.now, self.mended_at)
+        for one in words:
+            one.mend()
+
+    def _skip_until(self, step: str) -> datetime | None:
+        """Return until when a step of the state machine is sure to fail, if it is."""
+        broken = "PutEvents" in self.faults and self.faults["PutEvents"].is_for_ever
+        if step == "deliver_video":
+            broken = broken or self.provider.downloads.is_for_ever or self.provider.polls.is_for_ever
+        return self.mended_at if broken else None
+
+    def _something_due(self) -> bool:
+        due: list[Callable[[], None]] = [
+            *(partial(self.deliver, one) for one in self.queue if one.visible_at <= self.now),
+            *(partial(self.advance, one) for one in self.machine.waiting() if one.due <= self.now),
+            *(partial(self.notify, one) for one in self.notices if one.due <= self.now),
+        ]
+        if not due:
+            return False
+        (self.random.choice(due) if self.chaos else due[0])()
+        return True
+
+    def duplicate(self, message: Message, seconds: int = 0) -> None:
+        """Let a message come a second time."""
+        self.queue.append(Message(message.body, self.now + timedelta(seconds=seconds)))
+
+    def wait(self, minutes: int) -> None:
+        """Let time go by; the sweeper comes at its end."""
+        self.now += timedelta(minutes=minutes)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Let the sweeper come, and an operator send the dead letters back."""
+        self.next_sweep = self.now + timedelta(minutes=5)
+        self._try("sweep_jobs", {})
+        for message in self.dead:
+            self.queue.append(Message(message.body, self.now))
+        self.dead.clear()
+
+    def deliver(self, message: Message) -> None:
+        """Let SubmitGeneration take a message; it comes again unless the function returns."""
+        message.receives += 1
+        message.visible_at = self.now + VISIBILITY
+        if self.chaos and self.random.random() < 0.15:
+            self.duplicate(message, self.random.choice([0, 1, round(VISIBILITY.total_seconds()) + 40]))
+        event = from_queue(json.loads(message.body))
+        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(message.receives)
+        if self._try("submit_generation", event):
+            self.queue.remove(message)
+        elif message.receives >= MAX_RECEIVES:
+            self.queue.remove(message)
+            message.visible_at = self.now
+            self.dead.append(message)
+
+    def advance(self, one: Execution) -> None:
+        """Let an execution do the task that it is at."""
+        self.machine.step(one)
+        self.check_always()
+
+    def _execution_ended(self, one: Execution) -> None:
+        word = self.random.choice(NOTICES) if self.chaos else self.notice_words.next()
+        if word == "dropped":
+            return
+        notice = Notice(_ended_event(one), self.now + (LATE if word == "late" else timedelta(seconds=1)))
+        self.notices.append(notice)
+        if word == "twice":
+            self.notices.append(Notice(notice.event, self.now + LATE))
+
+    def notify(self, notice: Notice) -> None:
+        """Let ReportFailure take the rule's event: nobody waits for its answer, and Lambda tries it three times."""
+        notice.tries += 1
+        notice.due = self.now + timedelta(minutes=notice.tries)  # longer than the function may take
+        if self._try("report_failure", notice.event) or notice.tries >= ASYNC_TRIES:
+            self.notices.remove(notice)
+
+    # --- who else works -----------------------------------------------------------------------------------------------
+
+    def somebody_else(self, who: str) -> None:
+        """Let somebody else work while a function is between two calls."""
+        match who:
+            case "duplicate":
+                step, event = self.at_work[-1]
+                if len(self.at_work) == 1 and step in WIRED:
+                    self._try(step, event)
+            case "sweep":
+                self._try("sweep_jobs", {})
+            case "abort":
+                self.machine.abort_all()
+            case "abort, told at once":
+                before = len(self.notices)
+                self.machine.abort_all()
+                for notice in self.notices[before:]:
+                    self.notify(notice)
+            case "redrive":
+                self.machine.redrive_all()
+            case "notice":
+                for one in list(self.machine.executions.values()):
+                    if one.bad_ends:
+                        self._try("report_failure", _ended_event(one))
+            case "resume":
+                self.owner_decides("resume")
+            case "slow" if not self.is_slow:
+                self.is_slow = True
+                self._go_on_for(MOST_SECONDS.get(self.step(), max(MOST_SECONDS.values())))
+                self.is_slow = False
+        self.calls.begins = False
+
+    def _go_on_for(self, seconds: int) -> None:
+        """Let the services work for a while."""
+        end = self.now + timedelta(seconds=seconds)
+        while True:
+            while self._something_due():
+                pass
+            if self.now >= end:
+                return
+            self._pass_time(end if self.is_quiet() else min(end, self.next_sweep))
+
+    def owner_decides(self, word: str, tries: int = 1) -> None:
+        """Let the owner decide about each job that it concerns. What broke off is tried again if the job is as it was."""
+        concerned = "failed" if word == "resume" else "unknown"
+        for number in range(len(self.tables.jobs())):
+            for _ in range(tries):
+                jobs = self.tables.jobs()
+                if number >= len(jobs) or jobs[number]["status"] != concerned:
+                    break
+                if self._decided(word, jobs[number]):
+                    break
+
+    def _decided(self, word: str, job: dict[str, Any]) -> bool:
+        """Let the owner ask for one thing; tell whether there was an answer."""
+        job_id = job["job_id"]
+        lost = self.provider.lost_id(job["image"]["key"], int(job["attempt"]))
+        settle = dropreel.wiring.settle_unknown
+        decisions: dict[str, Callable[[], object]] = {
+            "resume": lambda: dropreel.wiring.resume_job().run(job_id),
+            "adopt": lambda: lost and settle().adopt(job_id, lost),
+            "adopt nobody's": lambda: settle().adopt(job_id, "gen_nobody"),
+            "abandon": lambda: settle().abandon(job_id),
+            "resubmit": lambda: settle().resubmit(job_id),
+        }
+        return self._try("owner", job, decisions[word])
+
+    def _try(self, step: str, event: dict[str, Any], act: Callable[[], object] | None = None) -> bool:
+        """Call a function, or let the owner act, and check; tell whether it returned."""
+        try:
+            self._invoke(step, event, act)
+        except StepFault:
+            return False
+        finally:
+            self.check_always()
+        return True
+
+    def _invoke(self, step: str, event: dict[str, Any], act: Callable[[], object] | None = None) -> Any:
+        """Call a function as Lambda does. Raises StepFault if it raised or died."""
+        self.at_work.append((step, event))
+        self.calls.begins = True
+        try:
+            return act() if act is not None else call(step, event)
+        except ActionNotAllowed:
+            return None
+        except Crash as crash:
+            self.forget_processes()
+            raise StepFault(str(crash)) from crash
+        except Exception as error:
+            raise StepFault(json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})) from error
+        finally:
+            self.at_work.pop()
+
+    def step(self) -> str:
+        """Return who works now."""
+        return self.at_work[-1][0] if self.at_work else "nobody"
+
+    # --- what must be true --------------------------------------------------------------------------------------------
+
+    def check_always(self) -> None:
+        """Check what must be true at any time."""
+        self.checks.always(self.images)
+
+    def check_at_the_end(self) -> None:
+        """Check what must be true when nothing is left to do."""
+        self.checks.at_the_end(self.images)
+        assert self.is_quiet(), "something is still under way"
+
+    def statuses(self) -> set[str]:
+        """Return the statuses of all jobs."""
+        return {job["status"] for job in self.tables.jobs()}
+
+
+def _ended_event(one: Execution) -> dict[str, Any]:
+    """Return `Step Functions Execution Status Change` as EventBridge sends it."""
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "name": one.name,
+            "executionArn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:generate-video:{one.name}",
+            "status": one.bad_ends[-1],
+            "input": one.input,
+            "cause": "it was stopped" if one.bad_ends[-1] == "ABORTED" else "a step failed",
+        },
+    }
+
+
+def _client(service: str, **_timeouts: int) -> Any:
+    """Take the place of the wiring's clients: no call gets as far as a connection, so there is no time to limit."""
+    return _client_of_all_worlds(service)
+
+
+@cache
+def _client_of_all_worlds(service: str) -> Any:
+    """Return a client that is made once, so that a schedule takes milliseconds."""
+    session = boto3.session.Session("test", "test", region_name=REGION)
+    return cast("Any", session).client(service)
+
+
+def play_services(monkeypatch: pytest.MonkeyPatch, current: Callable[[], Simulation]) -> None:
+    """Send every AWS call of the code under test to the simulation that runs now."""
+    base: Any = botocore.client.BaseClient
+    real = base._make_api_call
+
+    def make_api_call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        if client is not _client(client.meta.service_model.service_name):
+            return real(client, operation, arguments)
+        return current().api_call(client, operation, arguments)
+
+    monkeypatch.setattr(base, "_make_api_call", make_api_call)
+    monkeypatch.setattr(dropreel.wiring, "_client", _client)

@@ -1,0 +1,19 @@
+"""What an execution of the state machine carries, and what EventBridge says when it has ended."""
+
+from typing import Any
+
+from dropreel.domain.job import Job, execution_name
+from dropreel.domain.messages import EndedExecution, Generation
+
+
+def generation_of(job: Job) -> Generation:
+    """What the job's own execution carries: a new one after each attempt, resume and adoption."""
+    return Generation(job.job_id, job.attempt, job.generation_id or "", execution_name(job))
+
+
+def ended_execution_of(job: Job, status: str = "ABORTED", **changes: Any) -> EndedExecution:
+    """The event that the job's execution has ended."""
+    name = execution_name(job)
+    arn = f"arn:aws:states:us-east-1:123456789012:execution:dropreel:{name}"
+    fields: dict[str, Any] = {"job_id": job.job_id, "name": name, "arn": arn, "status": status, "cause": ""}
+    return EndedExecution(**{**fields, **changes})

@@ -1,0 +1,161 @@
+"""Everything outside as fakes, and the steps wired to them."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dropreel.adapters.job_table import JobTable
+from dropreel.adapters.ledger import Ledger
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.job import ImageRef, Job, job_id_of
+from dropreel.domain.messages import Drop, Generation, RetryMessage
+from dropreel.domain.spending import SpendLimit
+from dropreel.provider.answers import Accepted
+from dropreel.use_cases.check_status import CheckStatus
+from dropreel.use_cases.deliver_video import DeliverVideo
+from dropreel.use_cases.find_job import FindJob
+from dropreel.use_cases.note_dead_letter import NoteDeadLetter
+from dropreel.use_cases.publish_events import Publisher
+from dropreel.use_cases.report_failure import ReportFailure
+from dropreel.use_cases.submit_generation import LEASE, SubmitGeneration
+from dropreel.use_cases.sweep_jobs import SweepJobs
+from dropreel.use_cases.unknown_submission import UnknownSubmission
+from dropreel.use_cases.validate_image import ImageValidator
+from tests.support.fakes import (
+    Clock,
+    Database,
+    FakeBus,
+    FakeDeadLetterQueue,
+    FakeImageBucket,
+    FakeProvider,
+    FakeQueue,
+    FakeStateMachine,
+    FakeStoredImage,
+    FakeVideoBucket,
+    FakeVideoSource,
+)
+from tests.support.pictures import jpeg
+from tests.support.sample_jobs import job_with
+from tests.support.tiny_video import tiny_video
+
+DROP = Drop(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
+JOB_ID = job_id_of(DROP.image)
+GENERATION = Generation(JOB_ID, 1, "gen_1", f"{JOB_ID}-1")
+ACCEPTED = Accepted("gen_1", "created")
+STACK = {
+    "prompt": "a slow push in",
+    "mode": "fast",
+    "negative_prompt": "",
+    "aspect_ratio": "auto",
+    "duration": "5",
+    "cfg_scale": "0.5",
+    "sound": "true",
+}
+TIMEOUT_SECONDS = 3600
+SECONDS_LEFT = 100
+"""What SubmitGeneration has of its time when it is called."""
+
+
+@dataclass
+class FakeStack:
+    """Everything outside, and the steps that work on it."""
+
+    journal: list[str] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.database = Database(self.journal)
+        self.jobs = JobTable(self.database.client, "jobs", self.clock.pass_seconds)
+        self.ledger = Ledger(self.database.client, "jobs", "spend", SpendLimit(5000), self.clock.pass_seconds)
+        self.queue = FakeQueue(self.journal)
+        self.image = FakeStoredImage(self.journal, content=jpeg())
+        self.images = FakeImageBucket(self.journal, stored=self.image)
+        self.provider = FakeProvider(self.journal, submit_answer=ACCEPTED)
+        self.state_machine = FakeStateMachine(self.journal)
+        self.bus = FakeBus(self.journal)
+        self.source = FakeVideoSource(self.journal, content=tiny_video())
+        self.videos = FakeVideoBucket(self.journal)
+        self.publisher = Publisher(self.jobs, self.bus)
+        self.unknown = UnknownSubmission(self.jobs, self.queue, self.publisher, resubmits=False, max_attempts=2)
+        self.find_job = FindJob(self.jobs, self.clock)
+        self.note_dead_letter = NoteDeadLetter(self.jobs, self.find_job, self.publisher, self.clock)
+        self.dead_letters = FakeDeadLetterQueue(self.journal)
+        self.submit = SubmitGeneration(
+            jobs=self.jobs,
+            find_job=self.find_job,
+            ledger=self.ledger,
+            validator=ImageValidator(self.images, frozenset({"uploads"}), STACK),
+            images=self.images,
+            provider=self.provider,
+            queue=self.queue,
+            state_machine=self.state_machine,
+            publisher=self.publisher,
+            unknown=self.unknown,
+            now=self.clock,
+            random=lambda: 0.6,
+            sleep=self.clock.pass_seconds,
+        )
+        self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.clock)
+        self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, self.publisher, self.clock)
+        self.report = ReportFailure(
+            self.jobs, self.queue, self.state_machine.status, self.publisher, 2, False, self.clock
+        )
+        self.sweep = SweepJobs(
+            jobs=self.jobs,
+            ledger=self.ledger,
+            queue=self.queue,
+            state_machine=self.state_machine,
+            publisher=self.publisher,
+            failure=self.report,
+            unknown=self.unknown,
+            dead_letters=self.dead_letters,
+            note_dead_letter=self.note_dead_letter,
+            now=self.clock,
+        )
+
+    @property
+    def job(self) -> Job:
+        """The upload's job as the table has it."""
+        job = self.database.job(JOB_ID)
+        assert job is not None
+        return job
+
+    @property
+    def reserved(self) -> int:
+        """What is reserved on all days, in cents."""
+        return sum(self.database.reserved.values())
+
+    def has(self, **changes: Any) -> Job:
+        """Let the table hold the upload's job with these fields."""
+        self.database.put(job_with(job_id=JOB_ID, **changes))
+        return self.job
+
+    def limit(self, cents: int | None) -> None:
+        """Let the day's limit be so many cents."""
+        self.ledger = replace(self.ledger, limit=SpendLimit(cents))
+        self.submit = replace(self.submit, ledger=self.ledger)
+        self.sweep = replace(self.sweep, ledger=self.ledger)
+
+    def run(self, message: Drop | RetryMessage = DROP, seconds_left: float = SECONDS_LEFT) -> str:
+        """Let SubmitGeneration take a message."""
+        return self.submit.run(message, seconds_left)
+
+    def comes_again(self) -> str:
+        """Let the oldest of our own messages arrive when it is due."""
+        message, delay = self.queue.sent.pop(0)
+        self.clock.pass_seconds(delay)
+        return self.run(message)
+
+    def allows_resubmitting(self, max_attempts: int = 2) -> None:
+        """Let the owner choose to submit again what may have been paid."""
+        self.unknown = replace(self.unknown, resubmits=True, max_attempts=max_attempts)
+        self.submit = replace(self.submit, unknown=self.unknown)
+        self.sweep = replace(self.sweep, unknown=self.unknown)
+
+    def delivered_again(self) -> None:
+        """Let the queue bring the same message again, as often and as late as it likes."""
+        for _ in range(3):
+            self.clock.pass_seconds(LEASE.total_seconds() + 1)
+            try:
+                self.run()
+            except RetryLater:
+                continue

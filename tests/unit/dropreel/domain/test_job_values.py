@@ -1,0 +1,155 @@
+"""What stands in the job table, the events and the executions' names under these words: the values, one by one."""
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pytest
+
+from dropreel.domain.job import (
+    OPERATOR,
+    PUBLISHING,
+    TERMINAL,
+    Charge,
+    EventType,
+    Image,
+    ImageRef,
+    Job,
+    JobStatus,
+    VideoObject,
+    event_id,
+    is_running,
+    job_id_of,
+)
+from tests.support.sample_jobs import job_with
+
+DEFAULTS: dict[type, dict[str, Any]] = {
+    ImageRef: {"version_id": None, "etag": None, "sequencer": None},
+    Image: {
+        "version_id": None,
+        "etag": None,
+        "size": None,
+        "sha256": None,
+        "format": None,
+        "width": None,
+        "height": None,
+    },
+    VideoObject: {"duration_seconds": None, "width": None, "height": None, "version_id": None},
+    Job: {
+        "version": 0,
+        "request_id": None,
+        "request_fingerprint": None,
+        "is_copy": False,
+        "options": None,
+        "option_sources": {},
+        "warnings": (),
+        "cost_cents": 0,
+        "charge": "none",
+        "reserved_day": None,
+        "lease_until": None,
+        "requeues": 0,
+        "retry_at": None,
+        "waiting_since": None,
+        "notices": {},
+        "submitted_at": None,
+        "generation_id": None,
+        "provider_status": None,
+        "watched_since": None,
+        "resumes": 0,
+        "polls": 0,
+        "poll_faults": 0,
+        "not_found_since": None,
+        "last_fault": None,
+        "reason": None,
+        "video": None,
+        "pending_events": frozenset(),
+    },
+}
+"""What each field is where nobody has said it. All others must be given."""
+
+
+def test_the_values_of_the_index_and_of_the_charge_are_these():
+    assert (PUBLISHING, OPERATOR) == ("publishing", "operator")
+    assert {charge.name: charge.value for charge in Charge} == {
+        "NONE": "none",
+        "CHARGED": "charged",
+        "UNKNOWN": "unknown",
+    }
+
+
+def test_the_statuses_are_these():
+    assert {status.name: status.value for status in JobStatus} == {
+        "DEFERRED": "deferred",
+        "HELD": "held",
+        "SUBMITTING": "submitting",
+        "GENERATING": "generating",
+        "COMPLETED": "completed",
+        "FAILED": "failed",
+        "REJECTED": "rejected",
+        "UNKNOWN": "unknown",
+    }
+    assert {"completed", "failed", "rejected", "unknown"} == TERMINAL
+
+
+def test_the_events_have_these_detail_types_in_this_order():
+    assert [(event.name, event.value) for event in EventType] == [
+        ("HELD", "Video Generation Held"),
+        ("DEFERRED", "Video Generation Deferred"),
+        ("SUBMITTED", "Video Generation Submitted"),
+        ("COMPLETED", "Video Generation Completed"),
+        ("FAILED", "Video Generation Failed"),
+        ("REJECTED", "Video Generation Rejected"),
+        ("UNKNOWN", "Video Generation Unknown"),
+    ]
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_what_nobody_has_said_is_this(kind):
+    found = {
+        each.name: each.default_factory() if each.default_factory is not MISSING else each.default
+        for each in fields(kind)
+        if not (each.default is MISSING and each.default_factory is MISSING)
+    }
+
+    assert found == DEFAULTS[kind]
+    assert {name: type(value) for name, value in found.items() if name != "charge"} == {
+        name: type(value) for name, value in DEFAULTS[kind].items() if name != "charge"
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "more", "job_id"),
+    [
+        (ImageRef("uploads", "a.jpg", "v1", "e1", "s1"), (), "d8ca5908934ab87a991bd5f3"),
+        (ImageRef("uploads", "a.jpg", None, "e1", "s1"), (), "abd018fbbe0888896027c245"),
+        (ImageRef("uploads", "a.jpg", None, "e1"), (), "a41e1083116652b78b792935"),
+        (ImageRef("uploads", "a.jpg"), (), "8f690f3e9afa7e9892282ad0"),
+        (ImageRef("uploads", "a.jpg", "v1"), ("r1",), "2f1201094d546c618940b60e"),
+        (ImageRef("uploads", "a.jpg", "v1"), ("r1", "f1"), "724decba7cc2f3a1de11e169"),
+    ],
+)
+def test_a_job_id_stays_the_same_from_version_to_version(image, more, job_id):
+    """A message that waits while the stack is updated must meet the job that it began."""
+    assert job_id_of(image, *more) == job_id
+
+
+@pytest.mark.parametrize(
+    ("resumes", "found"), [(0, "a853a1d3fe975d523ee4494c54e7f9fc"), (1, "41e03b58cde1580dfdd23cc28986d47d")]
+)
+def test_an_events_id_stays_the_same_from_version_to_version(resumes, found):
+    assert event_id(job_with(job_id="a" * 24, attempt=2, resumes=resumes), EventType.FAILED) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "goes_on"),
+    [
+        ("RUNNING", True),
+        ("PENDING_REDRIVE", True),
+        ("SUCCEEDED", False),
+        ("FAILED", False),
+        ("TIMED_OUT", False),
+        ("ABORTED", False),
+        (None, False),
+    ],
+)
+def test_an_execution_goes_on_while_step_functions_runs_it(status, goes_on):
+    assert is_running(status) is goes_on

@@ -1,0 +1,88 @@
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from dropreel.domain.spending import SpendLimit, day_of, next_day
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"),
+    [
+        ("50", 5000),
+        ("0", 0),
+        ("0.00", 0),
+        ("0.01", 1),
+        ("0.1", 10),
+        ("0.47", 47),
+        ("1.15", 115),
+        ("2.30", 230),
+        ("007", 700),
+        ("9999999.99", 999_999_999),
+        ("unlimited", None),
+    ],
+)
+def test_a_limit_is_read_to_the_cent(text, cents):
+    assert SpendLimit.parse(text) == SpendLimit(cents)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "50 ", " 50", "50\n", "-1", "+1", "$50", "1.", ".5", "1.005", "1,50", "1_000", "1e3", "10000000"),
+        *("nan", "inf", "none", "Unlimited", "UNLIMITED", "unlimited ", "٥", "0x10"),
+    ],
+)
+def test_what_is_no_amount_of_dollars_is_refused_and_shown(text):
+    with pytest.raises(ValueError, match="dollars with up to two decimals, or unlimited") as refused:
+        SpendLimit.parse(text)
+
+    assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "price", "never"),
+    [(46, 47, True), (47, 47, False), (48, 47, False), (1, 187, True), (0, 47, False), (None, 187, False)],
+)
+def test_only_what_is_dearer_than_a_whole_day_can_never_be_held(limit, price, never):
+    assert SpendLimit(limit).can_never_hold(price) is never
+
+
+@pytest.mark.parametrize(
+    ("limit", "reserved", "room"),
+    [(100, 0, 100), (100, 47, 53), (100, 100, 0), (100, 140, 0), (0, 0, 0), (None, 9, None)],
+)
+def test_the_room_is_what_is_left_of_the_day(limit, reserved, room):
+    assert SpendLimit(limit).room_after(reserved) == room
+
+
+def test_a_day_begins_at_midnight_utc():
+    midnight = datetime(2026, 11, 12, tzinfo=UTC)
+
+    assert day_of(midnight) == "2026-11-12"
+    assert day_of(midnight - timedelta(microseconds=1)) == "2026-11-11"
+
+
+@pytest.fixture(params=["UTC", "Asia/Tokyo"])
+def _machines_zone(request, monkeypatch):
+    """Let the machine's own time zone be this one."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_machines_zone")
+@pytest.mark.parametrize(
+    "now",
+    [
+        datetime(2026, 11, 30, tzinfo=UTC),
+        datetime(2026, 11, 30, 12, 34, 56, 789, tzinfo=UTC),
+        datetime(2026, 11, 30, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 12, 1, 8, 59, tzinfo=timezone(timedelta(hours=9))),
+        datetime(2026, 11, 29, 16, 0, tzinfo=timezone(timedelta(hours=-8))),
+    ],
+)
+def test_the_next_day_begins_at_the_coming_midnight_utc(now):
+    assert next_day(now) == datetime(2026, 12, 1, tzinfo=UTC)

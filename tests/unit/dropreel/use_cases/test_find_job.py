@@ -1,0 +1,50 @@
+"""Which job a message is about: its own, the same each time, or a new one."""
+
+from dataclasses import replace
+
+import pytest
+
+from dropreel.domain.errors import RetryLater
+from dropreel.domain.job import Image, JobStatus
+from dropreel.domain.messages import RetryMessage
+from tests.support.fake_stack import DROP, JOB_ID, FakeStack
+from tests.support.sample_jobs import NOON
+
+
+def test_an_uploads_job_is_as_its_event_says(stack: FakeStack):
+    job = stack.find_job.run(DROP)
+
+    assert job == stack.job
+    assert job.image == Image("uploads", "holiday/beach.jpg", "v1", "e1", DROP.size)
+    assert (job.job_id, job.status, job.created_at) == (JOB_ID, JobStatus.DEFERRED, NOON)
+    assert (job.request_id, job.request_fingerprint, job.is_copy) == (None, None, False)
+
+
+def test_a_job_that_began_with_a_copy_says_so(stack: FakeStack):
+    assert stack.find_job.run(replace(DROP, is_copy=True)).is_copy is True
+
+
+def test_a_message_that_comes_again_finds_the_same_job(stack: FakeStack):
+    first = stack.find_job.run(DROP)
+
+    assert stack.find_job.run(DROP) == stack.find_job.run(RetryMessage(JOB_ID, 1, 0)) == first
+
+
+def test_each_request_under_anothers_id_has_a_job_of_its_own(stack: FakeStack):
+    """The same options under two request ids that were both used before: two requests, so two jobs."""
+    requests = [
+        replace(DROP, request_id=request_id, options={"mode": mode})
+        for request_id in ("r1", "r2")
+        for mode in ("fast", "hq")
+    ]
+
+    jobs = [stack.find_job.run(request) for request in requests]
+
+    assert len({job.job_id for job in jobs}) == 4
+    assert [job.request_id for job in jobs] == ["r1", "r1", "r2", "r2"]
+    assert [stack.find_job.run(request) for request in requests] == jobs
+
+
+def test_our_own_message_without_a_job_is_tried_again(stack: FakeStack):
+    with pytest.raises(RetryLater, match=f"job {JOB_ID} is not in the job table"):
+        stack.find_job.run(RetryMessage(JOB_ID, 1, 0))

@@ -1,0 +1,179 @@
+"""A failed, paid job goes on with the generation that it has, without paying again."""
+
+import pytest
+
+from dropreel.domain.errors import ActionNotAllowed, PublishFault, RetryLater
+from dropreel.domain.job import Charge, EventType, Job, JobStatus
+from dropreel.domain.next_steps import RESUMABLE
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.provider.answers import Finished, InProgress
+from dropreel.use_cases.resume_job import ResumeJob
+from tests.support.executions import generation_of
+from tests.support.fake_stack import GENERATION, JOB_ID, TIMEOUT_SECONDS, FakeStack
+from tests.support.fakes import OutOfOrderError
+from tests.support.interleaving import just_before
+from tests.support.sample_jobs import NOON
+
+FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
+TIMED_OUT = Reason(ReasonCode.TIMED_OUT, "too late")
+
+
+@pytest.fixture
+def resume(stack: FakeStack) -> ResumeJob:
+    return ResumeJob(stack.jobs, stack.state_machine, stack.publisher, stack.clock)
+
+
+def failed(stack: FakeStack, code: ReasonCode = ReasonCode.TIMED_OUT, **changes: object) -> Job:
+    return stack.has(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=Reason(code, "x"), **changes)
+
+
+@pytest.mark.parametrize("code", sorted(RESUMABLE))
+def test_a_failed_job_that_was_paid_goes_on_with_its_generation_for_nothing(stack: FakeStack, resume: ResumeJob, code):
+    failed(stack, code, not_found_since=NOON)
+    stack.clock.pass_seconds(10 * TIMEOUT_SECONDS)
+
+    job = resume.run(JOB_ID)
+
+    assert (job.status, job.generation_id, job.attempt, job.reason) == ("generating", "gen_1", 1, None)
+    assert stack.state_machine.executions == {f"{JOB_ID}-1-1": "gen_1"}
+    generation = generation_of(job)
+    stack.provider.poll_answer = InProgress("processing")
+    assert stack.check.run(generation) == {"outcome": "waiting"}
+    stack.provider.poll_answer = FINISHED
+    stack.check.run(generation)
+    stack.deliver.run(generation)
+    assert (stack.job.status, stack.job.charge) == (JobStatus.COMPLETED, Charge.CHARGED)
+    assert (stack.provider.sent, stack.queue.sent, stack.reserved) == ([], [], 0)
+    assert stack.bus.types == [EventType.COMPLETED]
+
+
+def test_a_resumed_job_has_its_whole_time_again(stack: FakeStack, resume: ResumeJob):
+    failed(stack)
+    stack.clock.pass_seconds(TIMEOUT_SECONDS)
+    generation = generation_of(resume.run(JOB_ID))
+    stack.provider.poll_answer = InProgress("processing")
+
+    stack.clock.pass_seconds(TIMEOUT_SECONDS - 1)
+    assert stack.check.run(generation)["outcome"] == "waiting"
+    stack.clock.pass_seconds(1)
+    assert stack.check.run(generation)["outcome"] == "timed_out"
+
+
+def test_a_resumed_job_is_not_lost_for_the_404s_before(stack: FakeStack, resume: ResumeJob):
+    failed(stack, ReasonCode.GENERATION_NOT_FOUND, not_found_since=NOON)
+    stack.clock.pass_seconds(TIMEOUT_SECONDS)
+
+    assert resume.run(JOB_ID).not_found_since is None
+    assert stack.job.not_found_since is None
+
+
+def test_a_job_that_fails_again_has_another_event_and_can_be_resumed_again(stack: FakeStack, resume: ResumeJob):
+    stack.has(charge=Charge.CHARGED)
+    stack.report.run(GENERATION, TIMED_OUT)
+    job = resume.run(JOB_ID)
+    stack.report.run(generation_of(job), TIMED_OUT)
+    resume.run(JOB_ID)
+
+    assert stack.bus.types == [EventType.FAILED, EventType.FAILED]
+    ids = [detail["metadata"]["id"] for _, detail in stack.bus.published]
+    assert len(set(ids)) == 2
+    assert sorted(stack.state_machine.executions) == [f"{JOB_ID}-1-1", f"{JOB_ID}-1-2"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": JobStatus.COMPLETED},
+        {"status": JobStatus.REJECTED, "reason": Reason(ReasonCode.OPTIONS_INVALID, "x")},
+        {"status": JobStatus.UNKNOWN, "reason": Reason(ReasonCode.SUBMISSION_UNKNOWN, "x")},
+        {"status": JobStatus.HELD, "reason": Reason(ReasonCode.DAILY_LIMIT, "x")},
+        {"status": JobStatus.DEFERRED, "reason": Reason(ReasonCode.TIMED_OUT, "x")},
+        {"status": JobStatus.FAILED, "reason": Reason(ReasonCode.GENERATION_FAILED, "x")},
+        {"status": JobStatus.FAILED, "reason": Reason(ReasonCode.CONTENT_REFUSED, "x")},
+        {"status": JobStatus.FAILED, "reason": Reason(ReasonCode.WAITED_TOO_LONG, "x"), "generation_id": None},
+        {"status": JobStatus.FAILED, "reason": Reason(ReasonCode.PROVIDER_REFUSED, "x"), "generation_id": None},
+        {"status": JobStatus.FAILED, "reason": Reason(ReasonCode.ABANDONED, "x"), "generation_id": None},
+        {"status": JobStatus.FAILED, "reason": Reason(ReasonCode.TIMED_OUT, "x"), "generation_id": None},
+    ],
+)
+def test_what_has_no_video_to_come_cannot_be_resumed(stack: FakeStack, resume: ResumeJob, changes):
+    before = stack.has(**changes)
+
+    with pytest.raises(ActionNotAllowed, match=f"Job {JOB_ID} is {changes['status']}"):
+        resume.run(JOB_ID)
+
+    assert stack.job == before
+    assert stack.state_machine.executions == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"), [(Reason(ReasonCode.CONTENT_REFUSED, "x"), "failed (content_refused)"), (None, "failed")]
+)
+def test_what_cannot_be_resumed_says_why_and_what_can_be(stack: FakeStack, resume: ResumeJob, reason, why):
+    stack.has(status=JobStatus.FAILED, reason=reason)
+    with pytest.raises(ActionNotAllowed) as refused:
+        resume.run(JOB_ID)
+
+    assert str(refused.value) == (
+        f"Job {JOB_ID} is {why}; only a failed one with a paid generation can be resumed (check_failed, "
+        "delivery_failed, generation_not_found, timed_out, video_without_media, watch_ended)."
+    )
+
+
+def test_a_job_that_is_not_there_cannot_be_resumed(resume: ResumeJob):
+    with pytest.raises(ActionNotAllowed, match="no job"):
+        resume.run("f" * 24)
+
+
+def test_a_jobs_failure_is_published_before_it_goes_on(stack: FakeStack, resume: ResumeJob):
+    failed(stack, pending_events=frozenset({EventType.FAILED}))
+
+    resume.run(JOB_ID)
+
+    assert stack.bus.types == [EventType.FAILED]
+    assert stack.journal.index("publish") < stack.journal.index("save generating")
+
+
+def test_a_job_whose_failure_cannot_be_published_is_not_resumed(stack: FakeStack, resume: ResumeJob):
+    failed(stack, pending_events=frozenset({EventType.FAILED}))
+    stack.bus.takes_nothing = True
+
+    with pytest.raises(PublishFault):
+        resume.run(JOB_ID)
+
+    assert stack.job.status is JobStatus.FAILED
+
+
+def test_a_job_that_somebody_else_resumes_meanwhile_is_resumed_once(stack: FakeStack, resume: ResumeJob):
+    failed(stack)
+    just_before(stack.database, "save generating", lambda: resume.run(JOB_ID))
+
+    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed by somebody else"):
+        resume.run(JOB_ID)
+    assert stack.job.resumes == 1
+    assert stack.state_machine.executions == {f"{JOB_ID}-1-1": "gen_1"}
+
+
+def test_a_resume_that_broke_off_is_repaired_by_the_next(stack: FakeStack, resume: ResumeJob):
+    failed(stack)
+    stack.state_machine.broken_before = {"start"}
+    with pytest.raises(OutOfOrderError):
+        resume.run(JOB_ID)
+    stack.state_machine.broken_before = set()
+
+    resume.run(JOB_ID)
+
+    assert stack.state_machine.executions == {f"{JOB_ID}-1-1": "gen_1"}
+    assert stack.job.resumes == 1
+
+
+def test_a_resume_that_broke_off_is_repaired_by_the_sweeper(stack: FakeStack, resume: ResumeJob):
+    failed(stack)
+    stack.state_machine.broken_before = {"start"}
+    with pytest.raises(OutOfOrderError):
+        resume.run(JOB_ID)
+    stack.state_machine.broken_before = set()
+    stack.clock.pass_seconds(3600)
+
+    assert stack.sweep.run() == {"started": 1}
+    assert stack.state_machine.executions == {f"{JOB_ID}-1-1": "gen_1"}

@@ -1,0 +1,291 @@
+"""What the operator decides about an `unknown` job: adopt its generation, abandon it, or submit it again."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dropreel.domain.errors import ActionNotAllowed, PublishFault, RetryLater
+from dropreel.domain.events import event_id
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, job_id_of
+from dropreel.domain.messages import Generation, RetryMessage
+from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
+from dropreel.use_cases.settle_unknown import SettleUnknown
+from tests.support.fake_stack import DROP, JOB_ID, FakeStack
+from tests.support.fakes import OutOfOrderError
+from tests.support.interleaving import just_after, just_before
+from tests.support.sample_jobs import NOON
+
+FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
+NOT_FOUND = PollFault("the provider answered 404", 404)
+ADOPTED = Generation(JOB_ID, 1, "gen_1", f"{JOB_ID}-1-1")
+CHOICES = {
+    "adopt": lambda settle: settle.adopt(JOB_ID, "gen_1"),
+    "abandon": lambda settle: settle.abandon(JOB_ID),
+    "resubmit": lambda settle: settle.resubmit(JOB_ID),
+}
+
+
+@pytest.fixture
+def settle(stack: FakeStack) -> SettleUnknown:
+    stack.provider.poll_answer = InProgress("processing")
+    return SettleUnknown(stack.jobs, stack.provider, stack.state_machine, stack.queue, stack.publisher, stack.clock)
+
+
+def unknown(stack: FakeStack, **changes: Any) -> Job:
+    """Let the upload's job be unknown, with its reservation."""
+    stack.database.reserve("2026-05-04", 47)
+    return stack.has(
+        status=JobStatus.UNKNOWN,
+        charge=Charge.UNKNOWN,
+        reason=Reason(ReasonCode.SUBMISSION_UNKNOWN, "x"),
+        generation_id=None,
+        submitted_at=None,
+        lease_until=NOON,
+        reserved_day="2026-05-04",
+        **changes,
+    )
+
+
+# --- adopt ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_adopted_generation_is_polled_and_charged_once(stack: FakeStack, settle: SettleUnknown):
+    unknown(stack)
+
+    job = settle.adopt(JOB_ID, "gen_1")
+
+    assert job == stack.job
+    assert (job.status, job.generation_id, job.charge, job.reason) == ("generating", "gen_1", "charged", None)
+    assert stack.state_machine.executions == {ADOPTED.execution: "gen_1"}
+    assert stack.bus.types == [EventType.SUBMITTED]
+    assert (stack.provider.sent, stack.queue.sent, stack.reserved) == ([], [], 47)
+
+
+def test_an_adopted_generation_is_delivered(stack: FakeStack, settle: SettleUnknown):
+    unknown(stack)
+    settle.adopt(JOB_ID, "gen_1")
+    stack.provider.poll_answer = FINISHED
+
+    stack.check.run(ADOPTED)
+    stack.deliver.run(ADOPTED)
+
+    assert (stack.job.status, stack.job.charge) == (JobStatus.COMPLETED, Charge.CHARGED)
+    assert (stack.provider.sent, stack.queue.sent) == ([], [])
+
+
+def test_an_adopted_generation_that_fails_is_not_paid_again(stack: FakeStack, settle: SettleUnknown):
+    unknown(stack)
+    settle.adopt(JOB_ID, "gen_1")
+
+    outcome = stack.report.run(ADOPTED, Reason(ReasonCode.GENERATION_FAILED, "no faces"))
+
+    assert outcome == {"outcome": "failed"}
+    assert stack.queue.sent == []
+
+
+@pytest.mark.parametrize("answer", [FINISHED, GenerationFailed("no faces"), InProgress("created")])
+def test_a_generation_that_the_provider_knows_can_be_adopted(stack: FakeStack, settle: SettleUnknown, answer):
+    unknown(stack)
+    stack.provider.poll_answer = answer
+
+    assert settle.adopt(JOB_ID, "gen_1").status is JobStatus.GENERATING
+    assert stack.provider.polled == ["gen_1"]
+
+
+def test_a_generation_that_the_provider_does_not_know_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
+    before = unknown(stack)
+    stack.provider.poll_answer = NOT_FOUND
+
+    with pytest.raises(ActionNotAllowed, match="does not know the generation gen_9"):
+        settle.adopt(JOB_ID, "gen_9")
+
+    assert stack.job == before
+
+
+def test_a_provider_that_cannot_be_asked_now_is_asked_again(stack: FakeStack, settle: SettleUnknown):
+    before = unknown(stack)
+    stack.provider.poll_answer = PollFault("the provider answered 503", 503)
+
+    with pytest.raises(RetryLater, match="cannot be asked about gen_1 now: the provider answered 503"):
+        settle.adopt(JOB_ID, "gen_1")
+
+    assert stack.job == before
+
+
+@pytest.mark.parametrize("generation_id", ["", ".", "..", "gen\n1", "g" * 201])
+def test_what_is_no_generation_id_is_not_even_asked_for(stack: FakeStack, settle: SettleUnknown, generation_id):
+    unknown(stack)
+
+    with pytest.raises(ActionNotAllowed, match="no generation id"):
+        settle.adopt(JOB_ID, generation_id)
+
+    assert stack.provider.polled == []
+
+
+def test_a_generation_that_another_job_holds_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
+    second = replace(DROP, image=replace(DROP.image, version_id="v2"))
+    stack.run(second)
+    before = unknown(stack)
+
+    with pytest.raises(ActionNotAllowed, match=f"belongs to job {job_id_of(second.image)}"):
+        settle.adopt(JOB_ID, "gen_1")
+
+    assert (stack.job, stack.provider.polled) == (before, [])
+
+
+def test_a_generation_that_another_job_comes_to_hold_meanwhile_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
+    before = unknown(stack)
+    second = replace(DROP, image=replace(DROP.image, version_id="v2"))
+    just_before(stack.provider, "poll", lambda: stack.run(second))
+
+    with pytest.raises(ActionNotAllowed, match=f"belongs to job {job_id_of(second.image)}"):
+        settle.adopt(JOB_ID, "gen_1")
+
+    assert stack.job == before
+    assert list(stack.state_machine.executions.values()) == ["gen_1"]
+
+
+def test_an_adoption_that_broke_off_is_started_by_the_sweeper(stack: FakeStack, settle: SettleUnknown):
+    unknown(stack)
+    stack.state_machine.broken_before.add("start")
+    with pytest.raises(OutOfOrderError):
+        settle.adopt(JOB_ID, "gen_1")
+    stack.state_machine.broken_before.clear()
+    stack.clock.pass_seconds(3600)
+
+    stack.sweep.run()
+
+    assert stack.state_machine.executions == {ADOPTED.execution: "gen_1"}
+    assert stack.bus.types == [EventType.SUBMITTED]
+
+
+# --- abandon ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_abandoned_job_ends_and_keeps_its_reservation(stack: FakeStack, settle: SettleUnknown):
+    unknown(stack)
+
+    job = settle.abandon(JOB_ID)
+
+    assert job == stack.job
+    assert (job.status, job.charge, stack.reserved) == ("failed", "unknown", 47)
+    assert stack.bus.types == [EventType.FAILED]
+    assert job.reason == Reason(ReasonCode.ABANDONED, "Its owner gave it up; the submission may have been charged.")
+    assert stack.bus.published[0][1]["data"]["reason"]["code"] == "abandoned"
+    assert (stack.queue.sent, stack.state_machine.executions) == ([], {})
+
+
+# --- resubmit ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 7])
+def test_a_job_is_resubmitted_as_its_next_attempt(stack: FakeStack, settle: SettleUnknown, attempt):
+    unknown(stack, attempt=attempt)
+
+    job = settle.resubmit(JOB_ID)
+
+    assert (job.status, job.attempt, job.charge) == ("deferred", attempt + 1, "unknown")
+    assert job.reason == Reason(
+        ReasonCode.SUBMISSION_UNKNOWN, "Its owner chose to submit it again; it may have been charged before."
+    )
+    assert stack.queue.sent == [(RetryMessage(JOB_ID, attempt + 1, 0), 0)]
+    assert stack.provider.sent == []
+    assert stack.comes_again() == "generating"
+    assert (len(stack.provider.sent), stack.reserved) == (1, 94)
+
+
+def test_a_resubmission_whose_message_was_lost_gets_one_from_the_sweeper(stack: FakeStack, settle: SettleUnknown):
+    unknown(stack)
+    stack.queue.broken_before.add("send")
+    with pytest.raises(OutOfOrderError):
+        settle.resubmit(JOB_ID)
+    stack.queue.broken_before.clear()
+    stack.clock.pass_seconds(3600)
+
+    assert stack.sweep.run() == {"requeued": 1}
+    assert stack.comes_again() == "generating"
+
+
+# --- whatever was chosen ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.UNKNOWN])
+def test_only_an_unknown_job_can_be_settled(stack: FakeStack, settle: SettleUnknown, choice, status):
+    before = stack.has(status=status)
+
+    with pytest.raises(ActionNotAllowed, match=f"is {status}, not unknown"):
+        CHOICES[choice](settle)
+
+    assert stack.job == before
+    assert (stack.queue.sent, stack.state_machine.executions) == ([], {})
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_job_that_is_not_there_cannot_be_settled(settle: SettleUnknown, choice):
+    with pytest.raises(ActionNotAllowed, match="no job"):
+        CHOICES[choice](settle)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_that_a_job_is_unknown_is_published_before_what_comes_of_it(stack: FakeStack, settle: SettleUnknown, choice):
+    before = unknown(stack, pending_events=frozenset({EventType.UNKNOWN}))
+
+    CHOICES[choice](settle)
+
+    assert stack.bus.types[0] == EventType.UNKNOWN
+    assert stack.bus.published[0][1]["metadata"]["id"] == event_id(before, EventType.UNKNOWN)
+    assert stack.bus.types[1:] == {"adopt": [EventType.SUBMITTED], "abandon": [EventType.FAILED]}.get(choice, [])
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_nothing_is_settled_while_the_bus_takes_nothing(stack: FakeStack, settle: SettleUnknown, choice):
+    before = unknown(stack, pending_events=frozenset({EventType.UNKNOWN}))
+    stack.bus.takes_nothing = True
+
+    with pytest.raises(PublishFault):
+        CHOICES[choice](settle)
+
+    assert (stack.job, stack.queue.sent, stack.state_machine.executions) == (before, [], {})
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_an_unknown_job_is_settled_once(stack: FakeStack, settle: SettleUnknown, choice):
+    unknown(stack)
+    CHOICES[choice](settle)
+
+    for other in CHOICES.values():
+        with pytest.raises(ActionNotAllowed):
+            other(settle)
+
+
+@pytest.mark.parametrize("other", CHOICES)
+@pytest.mark.parametrize(
+    ("choice", "action"), [("adopt", "save generating"), ("abandon", "save failed"), ("resubmit", "save deferred")]
+)
+def test_of_two_operators_one_settles_the_job(stack: FakeStack, settle: SettleUnknown, choice, action, other):
+    unknown(stack)
+    just_before(stack.database, action, lambda: CHOICES[other](settle))
+
+    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed by somebody else"):
+        CHOICES[choice](settle)
+
+    assert stack.job.status == {"adopt": "generating", "abandon": "failed", "resubmit": "deferred"}[other]
+    assert len(stack.queue.sent) == (other == "resubmit")
+    assert len(stack.state_machine.executions) == (other == "adopt")
+
+
+@pytest.mark.parametrize("other", CHOICES)
+@pytest.mark.parametrize("choice", CHOICES)
+def test_of_two_operators_one_settles_a_job_that_owed_its_event(stack: FakeStack, settle: SettleUnknown, choice, other):
+    unknown(stack, pending_events=frozenset({EventType.UNKNOWN}))
+    just_after(stack.bus, "publish", lambda: CHOICES[other](settle))
+
+    with pytest.raises(RetryLater):
+        CHOICES[choice](settle)
+
+    assert stack.job.status == {"adopt": "generating", "abandon": "failed", "resubmit": "deferred"}[other]
+    assert len(stack.queue.sent) == (other == "resubmit")
+    assert len(stack.state_machine.executions) == (other == "adopt")
