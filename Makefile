@@ -1,9 +1,11 @@
 # `make help` lists what there is. The same commands run on a laptop and in CI.
 
 PYTHON ?= python3
-DEV := .venvs/dev
-SAM := .venvs/sam
+# The environments that several targets need; each is installed from requirements/<name>.txt, and <name>.in says what it is for.
+RUN := .venvs/run
 ENGINE := .venvs/ministack
+AWS := .venvs/aws
+DEV := .venvs/dev
 SCAN := .venvs/checkov
 OLDEST := .venvs/oldest
 AUDIT := .venvs/audit
@@ -26,7 +28,8 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
 MAKEFLAGS += --jobs=3
 unexport PYTHONPATH
 
-INSTALLED := $(DEV)/installed $(SAM)/installed $(ENGINE)/installed
+LOCAL_CLOUD := $(RUN)/installed $(ENGINE)/installed
+INSTALLED := $(LOCAL_CLOUD) $(AWS)/installed $(DEV)/installed
 SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc') template.yaml samconfig.toml
 BUILT := .aws-sam/build/template.yaml
 
@@ -36,29 +39,29 @@ BUILT := .aws-sam/build/template.yaml
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) ## install everything into .venvs/ (once)
+setup: $(INSTALLED) ## install what running, testing and linting need into .venvs/ (once)
 
 build: $(BUILT) ## build the functions and layers with the SAM CLI
 
-run: $(INSTALLED) $(BUILT) ## drop a photograph into a local cloud, get its video in output/ (IMAGE=my.jpg PROMPT="..." DURATION=10 ...)
-	@$(DEV)/bin/python -m local.run
+run: $(LOCAL_CLOUD) $(BUILT) ## drop a photograph into a local cloud, get its video in output/ (IMAGE=my.jpg PROMPT="..." DURATION=10 ...)
+	@$(RUN)/bin/python -m local.run
 
-up: $(INSTALLED) $(BUILT) ## keep the local cloud running until Ctrl-C, and print what to paste
-	@$(DEV)/bin/python -m local.up
+up: $(LOCAL_CLOUD) $(AWS)/installed $(BUILT) ## keep the local cloud running until Ctrl-C, and print what to paste
+	@$(RUN)/bin/python -m local.up
 
-drop: $(DEV)/installed ## drop IMAGE=my.jpg into your own AWS stack and wait for its video (PROMPT="..." ...)
-	@$(DEV)/bin/python -m cli drop
+drop: $(RUN)/installed ## drop IMAGE=my.jpg into your own AWS stack and wait for its video (PROMPT="..." ...)
+	@$(RUN)/bin/python -m cli drop
 
-deploy: $(DEV)/installed $(SAM)/installed $(BUILT) ## deploy into your own AWS account (asks the first time; GUIDED=1 asks again, STACK=name)
-	@$(DEV)/bin/python -m cli deploy
+deploy: $(RUN)/installed $(BUILT) ## deploy into your own AWS account (asks the first time; GUIDED=1 asks again, STACK=name)
+	@$(RUN)/bin/python -m cli deploy
 
-remove: $(DEV)/installed $(SAM)/installed ## remove the stack from your AWS account, and say what is kept and why
-	@$(DEV)/bin/python -m cli remove
+remove: $(RUN)/installed ## remove the stack from your AWS account, and say what is kept and why
+	@$(RUN)/bin/python -m cli remove
 
 test: $(INSTALLED) $(OLDEST)/installed $(BUILT) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
 	$(DEV)/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder
 
-test-unit: $(DEV)/installed $(OLDEST)/installed $(SAM)/installed ## the unit tests: seconds
+test-unit: $(DEV)/installed $(RUN)/installed $(OLDEST)/installed ## the unit tests: seconds
 	$(DEV)/bin/python -m pytest tests/unit
 
 test-integration: $(DEV)/installed ## the tests against moto: seconds
@@ -79,12 +82,12 @@ mutants: $(DEV)/installed .venvs/mutation/installed ## change the code in small 
 bench: $(INSTALLED) .venvs/bench/installed $(BUILT) ## measure beside rivals and floors, write tables and plots: minutes (ONLY="delivery startup")
 	@$(DEV)/bin/python -m benchmarks $(ONLY); status=$$?; .venvs/bench/bin/python -m benchmarks.plots && exit $$status
 
-lint: $(DEV)/installed $(SAM)/installed ## ruff, mypy --strict, cfn-lint (as written and as SAM translates it), statelint
+lint: $(DEV)/installed $(RUN)/installed ## ruff, mypy --strict, cfn-lint (as written and as SAM translates it), statelint
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
 	$(DEV)/bin/cfn-lint template.yaml
-	mkdir -p .local && $(SAM)/bin/python -m tests.lint.translated_template >.local/translated.json
+	mkdir -p .local && $(RUN)/bin/python -m tests.lint.translated_template >.local/translated.json
 	$(DEV)/bin/cfn-lint .local/translated.json
 	$(DEV)/bin/python -m tests.lint.rendered_state_machine | xargs -0 $(DEV)/bin/statelint
 
@@ -95,25 +98,30 @@ scan: $(SCAN)/installed $(AUDIT)/installed ## checkov over the template, zizmor 
 audit: $(AUDIT)/installed ## pip-audit over every lock file: needs a network, and says so where there is none
 	@$(PYTHON) -B -m tests.lint.audit $(AUDIT)/bin/pip-audit
 
+.PHONY: docs
+docs: $(DEV)/installed ## renew what docs/ and README.md have from the code: reference, job diagram, state machine, figures
+	for page in docs.draw_state_machine docs.draw_job docs.write_reference benchmarks.report; do $(DEV)/bin/python -m $$page || exit 1; done
+
 format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff check --fix
 	$(DEV)/bin/ruff format
 
+LOCK := $(DEV)/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url
 lock: $(DEV)/installed ## renew the lock files from the *.in files
-	for name in dev sam ministack checkov bench oldest mutation audit; do \
-		$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-			--no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	for name in $(basename $(notdir $(wildcard requirements/*.in))); do \
+		$(LOCK) --python-version 3.11 $$(test ! -f requirements/$$name.excluded || echo --excludes=requirements/$$name.excluded) \
+			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
-	$(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
-		--no-emit-index-url layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
+	$(LOCK) --python-version 3.13 layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
 
 clean: ## remove everything that was installed or built
 	rm -rf .venvs .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache output dist
 
-package: $(SAM)/installed $(BUILT) ## dist/: the built template with its code, which sam deploys without a build
+package: $(RUN)/installed $(DEV)/installed $(BUILT) ## dist/: the built template with its code, which sam deploys without a build
 	@$(PYTHON) -B -m cli.release package
-	@AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint \
-		--template-file "dist/dropreel-$$($(PYTHON) -B -m cli.release version)/template.yaml"
+	@template="dist/dropreel-$$($(PYTHON) -B -m cli.release version)/template.yaml" \
+		&& AWS_DEFAULT_REGION=us-east-1 $(RUN)/bin/sam validate --template-file "$$template" \
+		&& $(DEV)/bin/cfn-lint "$$template"
 
 sbom: $(AUDIT)/installed ## dist/: what runs in Lambda beside our own code, as CycloneDX
 	@$(PYTHON) -B -m cli.release sbom
@@ -124,25 +132,19 @@ sbom: $(AUDIT)/installed ## dist/: what runs in Lambda beside our own code, as C
 	@rm -rf .venvs/$*
 	@$(PYTHON) -m venv .venvs/$*
 	@.venvs/$*/bin/python -m pip install --quiet --quiet --no-compile --no-deps --require-hashes --requirement $<
+	@# What installs is no longer needed, unless it is locked too.
+	@for tool in setuptools pip; do \
+		grep -q "^$$tool==" $< || .venvs/$*/bin/python -m pip uninstall --quiet --quiet --yes $$tool || exit 1; \
+	done
 	@.venvs/$*/bin/python -c 'import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path("purelib"), "dropreel-checkout.pth").write_text( \
-		"\n".join([str(pathlib.Path.cwd()), str(pathlib.Path("layers/dropreel").resolve())]) if "$*" == "dev" else "")'
+		"\n".join([str(pathlib.Path.cwd()), str(pathlib.Path("layers/dropreel").resolve())]) if "$*" in ("run", "dev") else "")'
 	@touch $@
 	@echo 'installed $*' >&2
 
-$(BUILT): $(SAM)/installed $(SOURCES)
+$(BUILT): $(RUN)/installed $(SOURCES)
 	@echo 'building with sam build ...' >&2
 	@mkdir -p .local/logs
-	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build --config-env local >.local/logs/sam-build.log 2>&1 \
+	@PATH="$(CURDIR)/$(RUN)/bin:$$PATH" sam build --config-env local >.local/logs/sam-build.log 2>&1 \
 		|| { cat .local/logs/sam-build.log >&2; echo "sam build failed; its log is .local/logs/sam-build.log" >&2; exit 1; }
-	@# Lambda cannot keep what it compiles: with the runtime's own Python at hand, the layers bring it along.
-	@for python in '$(PYTHON)' python3.13; do \
-		"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || continue; \
-		echo 'compiling the layers with Python 3.13 ...' >&2; \
-		for layer in .aws-sam/build/*Layer; do \
-			env -u PYTHONPYCACHEPREFIX "$$python" -m compileall -q -j 0 --invalidation-mode checked-hash \
-				-s "$$layer" -p /opt "$$layer/python" || exit 1; \
-		done; \
-		break; \
-	done
 	@touch $@

@@ -1,9 +1,10 @@
 """Writes the tables of README.md and docs/ from results.json, between their markers: `python -m benchmarks.report`.
 
-A benchmark's tables go between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`, and one short table of all benchmarks
-between `bench:summary` markers, on whatever page has them. What is between them is replaced.
+results.json keeps what was measured, each figure as median and spread. What a benchmark shows of it stands between
+`<!-- bench:NAME -->` and `<!-- /bench:NAME -->`, and a short table of all benchmarks between `bench:summary` markers.
 """
 
+import importlib
 import json
 import re
 import sys
@@ -12,150 +13,94 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import ROOT
+from benchmarks.tables import Report, Table, target_table
 
+NAMES = ("delivery", "memory", "startup", "bursts", "bill", "scale")
+"""The benchmarks, in the order in which they run. Each is a module here with `run(progress)` and `report(figures)`."""
 RESULTS = ROOT / "benchmarks" / "results.json"
-SUMMARY = "summary"
-_ABOUT = frozenset({"measured", "runs", "what", "method", "targets", "tables", "plots", "summary"})
-"""What a result says of itself, and what is drawn from its figures: everything else is figures."""
-_MARKER = re.compile(r"<!-- bench:([a-z_]+) -->")
+_MARKER = re.compile(r"<!-- bench:([a-z-]+) -->")
+_INNERMOST = re.compile(r"([\[{])\s+([^\[\]{}]*?)\s+([\]}])")
+_LINE = 110
 
-Result = dict[str, Any]
-
-
-def main() -> int:
-    """Write every table that has its markers; return 1 where there are no results yet."""
-    if not RESULTS.is_file():
-        sys.stdout.write("There are no results yet; `make bench` makes them.\n")
-        return 1
-    for line in written(json.loads(RESULTS.read_text(encoding="utf-8")), pages()):
-        sys.stdout.write(f"{line}\n")
-    return 0
+Results = dict[str, dict[str, Any]]
 
 
-def pages() -> list[Path]:
-    """Return the pages that may have markers."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+def main() -> None:
+    """Write every table that has its markers."""
+    for path, text in pages(load(RESULTS)):
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
 
-def written(results: dict[str, Result], pages: Sequence[Path]) -> Iterator[str]:
-    """Put the results into the pages; yield a line about each page that has markers."""
-    blocks = {SUMMARY: summary(results), **{name: block(result) for name, result in results.items()}}
-    for page in pages:
-        before = page.read_text(encoding="utf-8")
-        wanted = _MARKER.findall(before)
-        after = before
-        for name in wanted:
-            after = replaced(after, name, blocks.get(name, "Not measured yet."))
-        if after != before:
-            page.write_text(after, encoding="utf-8")
-        if wanted:
-            yield f"{page.name}: {', '.join(wanted)}"
+def load(path: Path) -> Results:
+    """Return the results of a file; none where it is not there."""
+    results: Results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return results
 
 
-def replaced(text: str, name: str, content: str) -> str:
-    """Return the text with this content between the markers of that name. Raises ValueError where the end marker is missing."""
-    start, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
-    if start not in text:
-        return text
+def save(path: Path, results: Results) -> None:
+    """Write the results as JSON, in the order of NAMES."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = {name: results[name] for name in NAMES if name in results}
+    path.write_text(compact_json(ordered) + "\n", encoding="utf-8")
+
+
+def compact_json(value: Any) -> str:
+    """Return indented JSON in which a short list or object of plain values takes one line."""
+
+    def one_line(match: re.Match[str]) -> str:
+        line = match[1] + re.sub(r"\n\s*", " ", match[2]) + match[3]
+        return line if len(line) <= _LINE else match[0]
+
+    return _INNERMOST.sub(one_line, json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def report_of(name: str, figures: dict[str, Any]) -> Report:
+    """Return what a benchmark shows of its figures."""
+    report: Report = importlib.import_module(f"benchmarks.{name}").report(figures)
+    return report
+
+
+def pages(results: Results) -> Iterator[tuple[Path, str]]:
+    """Yield each page that has markers, with the tables of the results between them."""
+    contents = marked_contents(results)
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        if markers := _MARKER.findall(text):
+            for marker in markers:
+                text = replaced(text, marker, contents.get(marker, "Not measured yet."))
+            yield path, text
+
+
+def marked_contents(results: Results) -> dict[str, str]:
+    """Return what stands between the markers of each name: a table; for a benchmark's own name also targets and date."""
+    contents: dict[str, str] = {}
+    summary: list[Sequence[str]] = []
+    for name, result in results.items():
+        report = report_of(name, result["figures"])
+        contents |= {marker: table.markdown() for marker, table in report.tables.items()}
+        if name in contents:
+            parts = (contents[name], target_table(report.targets).markdown(), _measured(result["measured"]))
+            contents[name] = "\n\n".join(parts)
+        summary += report.summary
+    return {**contents, "summary": Table(("what", "figure", "compared with"), summary).markdown()}
+
+
+def replaced(text: str, marker: str, content: str) -> str:
+    """Return the text with this content between the markers. Raises ValueError where one of them is missing."""
+    start, end = f"<!-- bench:{marker} -->", f"<!-- /bench:{marker} -->"
     before, _, rest = text.partition(start)
     if end not in rest:
-        raise ValueError(f"there is no {end} behind {start}")
-    return f"{before}{start}\n{content.strip()}\n{end}{rest.partition(end)[2]}"
+        raise ValueError(f"there is no {end} after {start}")
+    return f"{before}{start}\n{content}\n{end}{rest.partition(end)[2]}"
 
 
-def block(result: Result) -> str:
-    """Return what stands between a benchmark's markers: its tables, its targets, and when and where it was measured."""
-    tables = result.get("tables") or list(_tables_of_figures(result))
-    parts = []
-    for one in tables:
-        if len(tables) > 1 and "title" in one:
-            parts.append(f"**{one['title']}**")
-        parts.append(table(one["columns"], one["rows"]))
-    if result.get("targets"):
-        parts.append(table(("target", "limit", "found", ""), [_target_row(one) for one in result["targets"]]))
-    parts.append(_measured(result))
-    return "\n\n".join(part for part in parts if part)
-
-
-def summary(results: dict[str, Result]) -> str:
-    """Return the short table of what each benchmark says of itself in short."""
-    rows = [row for result in results.values() for row in result.get("summary", ())]
-    return table(("what", "figure", "beside"), rows) if rows else ""
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a Markdown table. Bars inside of cells are escaped; GitHub wants that even in code."""
-    lines = [columns, ["---"] * len(columns), *([_number(cell) for cell in row] for row in rows)]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def limit_of(target: Result) -> str:
-    """Return a target's limit in words."""
-    if "target" in target:
-        return str(target["target"])
-    found = [f"{name.replace('_', ' ')} {target[name]:g}" for name in ("at_least", "at_most") if name in target]
-    return " and ".join(found)
-
-
-def _target_row(target: Result) -> list[str]:
-    return [str(target["what"]), limit_of(target), _number(target["value"]), "met" if target["met"] else "not met"]
-
-
-def _measured(result: Result) -> str:
-    measured = result.get("measured", {})
-    said = [f"Measured on {measured['date']}" if "date" in measured else ""]
-    said += [f"{runs} run{'s' if runs > 1 else ''}" if (runs := measured.get("runs")) else ""]
-    said += [f"{cores} cores" if (cores := measured.get("cores")) else ""]
-    said += [f"Python {python}" if (python := measured.get("python")) else ""]
-    line = ", ".join(part for part in said if part)
-    return f"{line}." if line else ""
-
-
-def _tables_of_figures(result: Result) -> Iterator[dict[str, Any]]:
-    """Return tables for a result that brings none: one of its single figures, and one for each list of records."""
-    figures = {name: value for name, value in result.items() if name not in _ABOUT}
-    rows = list(_rows("", figures))
-    if rows:
-        yield {"columns": ["what", "figure"], "rows": rows}
-    for value in figures.values():
-        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            columns = list(value[0])
-            yield {
-                "columns": [_words(column) for column in columns],
-                "rows": [[_number(one.get(column, "")) for column in columns] for one in value],
-            }
-
-
-def _rows(name: str, value: Any) -> Iterator[list[str]]:
-    if isinstance(value, dict) and {"median", "min", "max"} <= value.keys():
-        yield [name, f"{_number(value['median'])} ({_number(value['min'])} to {_number(value['max'])})"]
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _rows(f"{name}: {_words(key)}" if name else _words(key), inner)
-    elif not isinstance(value, list):
-        yield [name, _number(value)]
-    elif value and not any(isinstance(one, dict | list) for one in value):
-        yield [name, ", ".join(_number(one) for one in value)]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _number(value: Any) -> str:
-    """Return a figure for people; anything else as its text."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _measured(measured: dict[str, Any]) -> str:
+    return (
+        f"Measured on {measured['date']}, {measured['runs']} runs, {measured['cores']} cores, "
+        f"Python {measured['python']}."
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,1 +1,1 @@
-"""The `dropreel` command, for people: works the same against AWS and the local cloud."""
+"""The `dropreel` command. It works the same against AWS and the local cloud."""

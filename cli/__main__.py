@@ -1,6 +1,6 @@
 """`python -m cli drop|deploy|remove`: what `make drop`, `make deploy` and `make remove` call.
 
-Exit status: 0 done (or nothing to do), 1 not done (declined, failed, no such stack), 2 cannot be done as it was said,
+Exit status: 0 done (or nothing to do), 1 not done (declined, failed, no such stack), 2 wrong or missing input,
 130 stopped with Ctrl-C.
 """
 
@@ -13,17 +13,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from cli.aws_errors import explain
-from cli.deploy import Mistake, deploy
+from cli.deploy import deploy
 from cli.drop import drop, fetch, follow
 from cli.options import image_fault, option_faults, options_from
+from cli.output import print_error, print_text
 from cli.progress import JobProgress, describe_video, explain_end
-from cli.questions import STACK_NAME, Terminal
+from cli.questions import STACK_NAME, Terminal, UsageError
 from cli.remove import remove
-from cli.stack import Stack, StackMissing, StackUnfinished
+from cli.stack import Stack, StackIncomplete, StackMissing
 from cli.target import DEFAULT_STACK, session_of, target_from
 from dropreel.domain.job import JobStatus
 
 OUTPUT = Path("output")
+WAIT_SECONDS = 3600
+_AFTER_CTRL_C = {
+    "drop": "An image that was uploaded still becomes a video, and is charged.",
+    "deploy": "A change that CloudFormation has started continues. Run `make deploy` again to see how it ended.",
+    "remove": "A deletion that CloudFormation has started continues. Run `make remove` again to see how it ended.",
+}
 
 
 def main() -> int:
@@ -34,7 +41,7 @@ def main() -> int:
     console = Console(soft_wrap=True)
     terminal = Terminal(
         lambda question, hidden: console.input(question, markup=False, password=hidden),
-        lambda text: console.print(text, markup=False, highlight=False),
+        lambda text: print_text(console, text),
     )
     try:
         _check_stack_name(os.environ.get("STACK") or DEFAULT_STACK)
@@ -43,53 +50,57 @@ def main() -> int:
         if command == "remove":
             return remove(os.environ, console, terminal)
         return _drop(console)
-    except Mistake as mistake:
-        _complain(console, str(mistake))
+    except UsageError as error:
+        print_error(console, str(error))
         return 2
-    except StackMissing as missing:
-        _complain(console, f"{missing}{'.' if command == 'remove' else '; `make deploy` puts it there.'}")
-    except StackUnfinished as unfinished:
-        _complain(console, f"{unfinished}; `make deploy` says what to do.")
+    except StackMissing as error:
+        print_error(console, f"{error}.{'' if command == 'remove' else ' Run `make deploy` to create it.'}")
+    except StackIncomplete as error:
+        print_error(console, f"{error}. Run `make deploy` to see what to do.")
     except (BotoCoreError, ClientError) as error:
-        _complain(console, explain(error))
+        print_error(console, explain(error))
     except (EOFError, OSError) as error:
-        _complain(console, f"{command} failed: {error or 'the input ended'}")
+        print_error(console, f"{command} failed: {error or 'the input ended'}")
     except KeyboardInterrupt:
-        _complain(console, "Stopped. What AWS has begun already goes on.")
+        print_error(console, f"Stopped. {_AFTER_CTRL_C[command]}")
         return 130
     return 1
 
 
 def _check_stack_name(name: str) -> None:
     if not STACK_NAME.fullmatch(name):
-        raise Mistake(f"STACK is {name!r}; a stack's name has letters, digits and hyphens, and starts with a letter.")
+        raise UsageError(
+            f"STACK is {name!r}; a stack name has only letters, digits and hyphens, and starts with a letter."
+        )
 
 
 def _drop(console: Console) -> int:
     image, options = Path(os.environ.get("IMAGE") or ""), options_from(os.environ)
     if not os.environ.get("IMAGE"):
-        raise Mistake('Which image? make drop IMAGE=my.jpg PROMPT="slow zoom in"')
+        raise UsageError('IMAGE is required: make drop IMAGE=my.jpg PROMPT="slow zoom in"')
     if fault := image_fault(image):
-        raise Mistake(fault)
+        raise UsageError(fault)
     if faults := option_faults(options):
-        raise Mistake("\n".join(faults) + "\nNothing was uploaded.")
+        raise UsageError("\n".join([*faults, "Nothing was uploaded."]))
     target = target_from(os.environ)
     stack = Stack.find(target.stack, session_of(target))
     stack.require_outputs()
     with JobProgress(console) as progress:
         dropped = drop(stack, image, options)
-        for job in follow(stack, dropped, 3600, progress.waiting):
-            progress.saw(job)
+        try:
+            for job in follow(stack, dropped, WAIT_SECONDS, progress.refresh):
+                progress.show(job)
+        except TimeoutError as error:
+            raise TimeoutError(
+                f"{error}. It continues in AWS, and its video will be in s3://{stack.outputs['VideosBucketName']}/. "
+                "Do not drop the image again: that would be charged again."
+            ) from error
     if job.status is not JobStatus.COMPLETED:
-        _complain(console, explain_end(job))
+        print_error(console, explain_end(job))
         return 1
     path = fetch(stack, job, OUTPUT)
-    console.print(f"{path}: {describe_video(path)}", highlight=False)
+    print_text(console, f"{path}: {describe_video(path)}")
     return 0
-
-
-def _complain(console: Console, text: str) -> None:
-    console.print(text, style="red", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What AWS's errors mean for the person at the terminal."""
+"""Explains AWS's errors: what happened, and what to do."""
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -13,7 +13,7 @@ from botocore.exceptions import (
 )
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_UNKNOWN_KEY = {
+_INVALID_CREDENTIALS = {
     "InvalidClientTokenId",
     "UnrecognizedClientException",
     "InvalidAccessKeyId",
@@ -30,25 +30,25 @@ def explain(error: BotoCoreError | ClientError) -> str:
         code = str(error.response["Error"].get("Code", ""))
         if code in _EXPIRED:
             return "Your AWS credentials have expired. Renew them (`aws sso login`, or new keys), and try again."
-        if code in _UNKNOWN_KEY:
-            return "AWS does not know your credentials. Look at AWS_ACCESS_KEY_ID or AWS_PROFILE, and try again."
+        if code in _INVALID_CREDENTIALS:
+            return "AWS refused your credentials as invalid. Check AWS_ACCESS_KEY_ID or AWS_PROFILE, and try again."
         if code in _DENIED:
             return f"Your AWS credentials are not allowed to do this: {error.response['Error'].get('Message', code)}"
         if code == "MetadataTooLarge":
             return "The options are longer than the 2 KB that S3 metadata holds. Put them into a file: docs/options.md."
         return str(error)
     if isinstance(error, NoRegionError):
-        return "No AWS region is named. Name one (`export AWS_DEFAULT_REGION=eu-central-1`), and try again."
+        return "No AWS region is set. Set one (`export AWS_DEFAULT_REGION=eu-central-1`), and try again."
     if isinstance(error, NoCredentialsError):
         return (
-            "There are no AWS credentials. Run `aws configure` or `aws sso login`, or set AWS_PROFILE, and try again."
+            "No AWS credentials were found. Run `aws configure` or `aws sso login`, or set AWS_PROFILE, and try again."
         )
     if isinstance(error, PartialCredentialsError):
-        return f"Your AWS credentials are not complete: {error}."
+        return f"Your AWS credentials are incomplete: {error}."
     if isinstance(error, SSOError | TokenRetrievalError):
         return "Your AWS sign-in has expired. Renew it (`aws sso login`), and try again."
     if isinstance(error, ProfileNotFound):
-        return f"{error}. Look at AWS_PROFILE and ~/.aws/config."
+        return f"{error}. Check AWS_PROFILE and ~/.aws/config."
     if isinstance(error, EndpointConnectionError):
-        return f"{error} Is the region right, and are you online?"
+        return f"{error} Check the region and your network connection."
     return str(error)

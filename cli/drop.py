@@ -2,50 +2,43 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from email.header import Header
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.stack import Stack
 from dropreel.adapters.job_table import JobTable
-from dropreel.domain.job import ImageRef, Job, job_id_of
+from dropreel.domain.images import ImageRef
+from dropreel.domain.job import Job, job_id_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LOOK_SECONDS = 0.25
-"""Seconds between two looks at the job table."""
+POLL_SECONDS = 0.25
+"""Seconds between two reads of the job table."""
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """An uploaded image."""
-
-    bucket: str
-    key: str
-    version_id: str
-
-
-def drop(stack: Stack, image: Path, options: dict[str, str], key: str | None = None) -> Dropped:
-    """Upload the image with its options as S3 user metadata, which is ASCII: other text goes as RFC 2047 words."""
+def drop(stack: Stack, image: Path, options: dict[str, str], key: str | None = None) -> ImageRef:
+    """Upload the image, with its options as S3 user metadata."""
     client: S3Client = stack.session.client("s3", endpoint_url=stack.endpoint_url)
     metadata = {name.replace("_", "-"): ascii_text(value) for name, value in options.items()}
     bucket, key = stack.outputs["UploadsBucketName"], key or image.name
     answer = client.put_object(Bucket=bucket, Key=key, Body=image.read_bytes(), Metadata=metadata)
-    return Dropped(bucket, key, answer["VersionId"])
+    return ImageRef(bucket, key, answer["VersionId"])
 
 
 def ascii_text(text: str) -> str:
-    """Return text as S3 metadata can carry it."""
+    """Return text as ASCII, which S3 metadata is limited to; other text is encoded by RFC 2047."""
     return text if text.isascii() else Header(text, "utf-8", maxlinelen=10_000).encode()
 
 
-def follow(stack: Stack, dropped: Dropped, seconds: float, waiting: Callable[[], None] = lambda: None) -> Iterator[Job]:
-    """Yield the job each time that it has changed, until it has ended. Raises TimeoutError after `seconds`."""
+def follow(
+    stack: Stack, dropped: ImageRef, seconds: float, on_poll: Callable[[], None] = lambda: None
+) -> Iterator[Job]:
+    """Yield the job after each change, until it has ended and published its events. Raises TimeoutError after `seconds`."""
     client = stack.session.client("dynamodb", endpoint_url=stack.endpoint_url)
     table = JobTable(client, stack.outputs["JobsTableName"])
-    job_id, seen = job_id_of(ImageRef(dropped.bucket, dropped.key, dropped.version_id)), None
+    job_id, seen = job_id_of(dropped), None
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         job = table.get(job_id)
@@ -54,9 +47,9 @@ def follow(stack: Stack, dropped: Dropped, seconds: float, waiting: Callable[[],
             yield job
             if job.is_terminal and not job.pending_events:
                 return
-        waiting()
-        time.sleep(LOOK_SECONDS)
-    raise TimeoutError(f"the job of {dropped.key} has not ended within {seconds:.0f} seconds")
+        on_poll()
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"{dropped.key}: its job has not ended within {seconds:.0f} seconds")
 
 
 def fetch(stack: Stack, job: Job, folder: Path) -> Path:

@@ -1,13 +1,11 @@
-"""The options that people pass to make as variables: `make run PROMPT="..." DURATION=10`."""
+"""The options of an image as variables of make: `make run PROMPT="..." DURATION=10`."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cli.parameters import read_parameters
 from dropreel.domain.options import OPTION_NAMES, Place, resolve
-
-_DEFAULTS = {"prompt": "-", "mode": "fast", "negative_prompt": "", "aspect_ratio": "auto", "duration": 5,
-             "cfg_scale": 0.5, "sound": True}  # fmt: skip
 
 
 def options_from(environment: Mapping[str, str]) -> dict[str, str]:
@@ -16,16 +14,18 @@ def options_from(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def option_faults(options: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each value that the stack would reject, found before anything is started or uploaded."""
-    # The second place only completes the set: what is left out comes from the stack.
-    found = resolve([Place("make", options, is_text=True), Place("defaults", _DEFAULTS)])
+    """Return a sentence for each value that the stack would reject."""
+    # The template's defaults only complete the set: the stack fills in what is left out.
+    defaults = {parameter.variable: parameter.default for parameter in read_parameters().values()}
+    template = {name: defaults[f"DEFAULT_{name.upper()}"] for name in OPTION_NAMES}
+    found = resolve([Place("make", options, is_text=True), Place("template", template, is_text=True)])
     return [fault.message for fault in found] if isinstance(found, list) else []
 
 
 def image_fault(image: Path) -> str | None:
-    """Return why a file cannot be dropped, or None. What is in it, the stack judges."""
+    """Return why a file cannot be dropped, or None. The stack validates its content."""
     if image.is_dir():
-        return f"{image} is a folder. All that is in it: aws s3 cp --recursive {image} s3://<UploadsBucketName>/"
+        return f"{image} is a folder. To upload all of it: aws s3 cp --recursive {image} s3://<UploadsBucketName>/"
     if not image.is_file():
         return f"There is no image {image}."
-    return None if os.access(image, os.R_OK) else f"{image} cannot be read: its permissions do not allow it."
+    return None if os.access(image, os.R_OK) else f"{image} cannot be read. Check its permissions."

@@ -1,4 +1,4 @@
-"""The template's parameters: what they take, and how they go to sam."""
+"""The template's parameters: which values they allow, and how these are passed to sam."""
 
 import json
 import re
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
+import yaml
 
 from cli.variables import TEMPLATE, variable_name
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter as the template declares it. `default` is None where it must be given."""
+    """A parameter as the template declares it. `default` is None where a value is required."""
 
     name: str
     declared: Mapping[str, Any]
@@ -31,12 +31,12 @@ class Parameter:
 
     @property
     def is_secret(self) -> bool:
-        """Whether nobody may see it."""
+        """Whether its value must not be shown (NoEcho)."""
         return self.declared.get("NoEcho") in (True, "true")
 
     @property
     def description(self) -> str:
-        """What it is for, with what it takes."""
+        """Its description in the template, and its allowed values."""
         allowed = [_text(each) for each in self.declared.get("AllowedValues", [])]
         taken = f" One of: {', '.join(allowed)}." if allowed else ""
         return f"{str(self.declared.get('Description', '')).strip()}{taken}"
@@ -54,7 +54,7 @@ class Parameter:
             or (f"must be a number of {low} or more" if low is not None else None)
             or ("must not be empty" if not value else "has a form or length that is not allowed")
         )
-        return f"{self.name} is {'not right' if self.is_secret else repr(value)}; {why}."
+        return f"{self.name} is {'not valid' if self.is_secret else repr(value)}; {why}."
 
     def _takes(self, value: str) -> bool:
         rule = self.declared
@@ -66,15 +66,14 @@ class Parameter:
             return False
         if rule["Type"] != "Number":
             return True
-        try:
-            number = float(value)
-        except ValueError:
+        # CloudFormation also takes 5.0 and 5e0; every Number of this template goes to a property that takes neither.
+        if not re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
             return False
-        return float(rule.get("MinValue", "-inf")) <= number <= float(rule.get("MaxValue", "inf"))
+        return float(rule.get("MinValue", "-inf")) <= int(value) <= float(rule.get("MaxValue", "inf"))
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the base has no types
-    """Reads a template; what CloudFormation's own tags stand for is of no interest here."""
+    """Reads a template. CloudFormation's own tags are read as None."""
 
 
 _Loader.add_multi_constructor("!", lambda *_: None)
@@ -89,18 +88,18 @@ def read_parameters(template: Path = TEMPLATE) -> dict[str, Parameter]:
 def overrides_file(values: Mapping[str, str]) -> str:
     """Return the text of a YAML file from which `sam deploy --parameter-overrides file://...` reads exactly these values.
 
-    In a file no other process can read the key, as it could from a command line.
+    A file keeps the key out of the list of processes.
     """
     return "{" + ", ".join(f"{_quoted(name)}: {_quoted(_for_sam(value))}" for name, value in values.items()) + "}\n"
 
 
 def _quoted(text: str) -> str:
-    """Return a YAML string in ASCII: JSON's, but for characters that YAML would fold or that JSON writes as two."""
+    """Return a YAML string in ASCII: a JSON string, with 8-digit escapes where YAML and JSON differ."""
     return re.sub(r"[^\x20-\x7e]", lambda found: f"\\U{ord(found[0]):08x}", json.dumps(text, ensure_ascii=False))
 
 
 def _for_sam(value: str) -> str:
-    """Return what sam turns into the value: it takes off quotes and backslashes twice, for a file."""
+    """Quote a value twice: sam removes quotes and backslashes twice when it reads a file."""
     if not re.search(r"[\"'\\]", value):
         return value
     for _ in range(2):

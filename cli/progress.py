@@ -1,4 +1,4 @@
-"""What people see while a job is on its way, and at its end."""
+"""What `make run` and `make drop` print while a job runs, and at its end."""
 
 import time
 from pathlib import Path
@@ -13,14 +13,14 @@ from dropreel.domain.next_steps import next_step
 from dropreel.domain.prices import usd
 
 _MEANING = {
-    JobStatus.SUBMITTING: "checked, being submitted",
+    JobStatus.SUBMITTING: "the image is valid and is being submitted",
     JobStatus.GENERATING: "accepted by the provider",
     JobStatus.DEFERRED: "waiting to be submitted",
-    JobStatus.HELD: "held by the spend cap",
+    JobStatus.HELD: "waiting for the daily spend limit",
     JobStatus.COMPLETED: "the video is in the videos bucket",
-    JobStatus.FAILED: "failed",
-    JobStatus.REJECTED: "rejected, nothing was spent",
-    JobStatus.UNKNOWN: "it may have been charged, and nobody can tell",
+    JobStatus.FAILED: "there is no video",
+    JobStatus.REJECTED: "nothing was spent",
+    JobStatus.UNKNOWN: "it may have been charged",
 }
 
 
@@ -31,7 +31,7 @@ class JobProgress:
         self.console = console
         self._started = time.monotonic()
         self._status = console.status("waiting for the upload's event")
-        self._said: tuple[str, str | None] | None = None
+        self._shown: tuple[str, str | None] | None = None
         self._polls = 0
 
     def __enter__(self) -> "JobProgress":
@@ -45,29 +45,33 @@ class JobProgress:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the drop."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
-    def waiting(self) -> None:
-        """Keep the live line alive."""
+    def refresh(self) -> None:
+        """Update the live line."""
         self._status.update(f"{self.seconds:.0f} s, {self._polls} polls")
 
-    def saw(self, job: Job) -> None:
-        """Show a change of the job."""
+    def show(self, job: Job) -> None:
+        """Print a line if the status has changed."""
         self._polls = job.polls
         state = (job.status.value, job.provider_status)
-        if state != self._said:
-            self._said = state
-            provider = f" (provider: {job.provider_status})" if job.status is JobStatus.GENERATING else ""
+        if state != self._shown:
+            self._shown = state
+            detail = ""
+            if job.status is JobStatus.GENERATING:
+                detail = f" (provider: {job.provider_status})"
+            elif not job.is_terminal and job.reason:
+                detail = f": {job.reason.message}"
             self.console.print(
                 f"  {self.seconds:5.1f} s  {job.polls:3d} polls  [bold]{job.status.value}[/]  "
-                f"{_MEANING[job.status]}{escape(provider)}",
+                f"{_MEANING[job.status]}{escape(detail)}",
                 highlight=False,
             )
 
 
 def describe_video(path: Path) -> str:
-    """Return a video file's duration, shape, sound and size in words."""
+    """Return a video file's duration, resolution, sound and size as text."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         seconds = float((container.duration or 0) / 1_000_000)
@@ -76,7 +80,7 @@ def describe_video(path: Path) -> str:
 
 
 def explain_end(job: Job) -> str:
-    """Say what happened, to which image, what it cost and what to do next, of a job that brought no video."""
+    """Return what happened to which image, what it cost and what to do next, for a job without a video."""
     reason = job.reason.message if job.reason else "No reason was given."
     step = next_step(job) or ""
     cost = "" if "nothing was spent" in step else _cost(job)
@@ -85,7 +89,7 @@ def explain_end(job: Job) -> str:
 
 
 def _cost(job: Job) -> str:
-    """Say what the job cost; each attempt has the same price, and an earlier one may have cost nothing."""
+    """Return what the job cost. All attempts have one price; an earlier one may have cost nothing."""
     if job.charge is Charge.NONE:
         return "Nothing was spent."
     may = "It cost" if job.charge is Charge.CHARGED else "It may have cost"

@@ -1,4 +1,4 @@
-"""`make remove`: deletes the stack, and says what is kept, why, and how to delete that too."""
+"""`make remove`: deletes the stack, and prints what is kept, why, and how to delete that too."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
+from cli.output import print_text
 from cli.questions import Terminal
 from cli.stack import Stack, StackMissing
 from cli.stack_status import NOT_CREATED, what_to_do
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _WHY = {
-    "UploadsBucket": "your pictures",
+    "UploadsBucket": "your images",
     "VideosBucket": "the videos that you paid for",
     "JobsTable": "the record of what was paid",
-    "SpendTable": "the record of what was spent a day",
+    "SpendTable": "the record of what was spent each day",
 }
 _SAM_STACK = "aws-sam-cli-managed-default"
 _CHECK_SECONDS = 5
@@ -41,37 +42,37 @@ class Resource:
 
 
 def remove(environment: Mapping[str, str], console: Console, terminal: Terminal) -> int:
-    """Delete the stack after a question. Return 0 where it is gone, 1 where there is none, or it was declined or failed."""
+    """Delete the stack after a confirmation. Return 0 if it was deleted, 1 if that was declined or failed."""
     target = target_from(environment)
-    stack = Stack.find(target.stack, session_of(target))  # the caller reports StackMissing
+    stack = Stack.find(target.stack, session_of(target))
     if stack.status.endswith("_IN_PROGRESS") and stack.status not in (NOT_CREATED, "DELETE_IN_PROGRESS"):
-        _say(console, f"{target} cannot be removed now: it is {stack.status}. {what_to_do(stack)}")
+        print_text(console, f"The stack {target} cannot be removed now: it is {stack.status}. {what_to_do(stack)}")
         return 1
-    if not is_yes(environment, "YES") and not _is_wanted(target, stack, terminal):
-        _say(console, "Nothing was removed.")
+    if not is_yes(environment, "YES") and not _is_confirmed(target, stack, terminal):
+        print_text(console, "Nothing was removed.")
         return 1
     resources = _resources(stack)
     fault = _delete(stack, console)
     if fault:
-        _say(console, f"{target} was not removed. {fault}")
+        print_text(console, f"The stack {target} was not removed. {fault}")
         return 1
-    _say(console, f"{target} is gone.")
-    there = [(resource, how) for resource in resources if (how := _how_to_delete(stack, resource))]
-    kept = [f"{one.name}: {_WHY[one.logical_id]}. To delete it: {how}" for one, how in there if one.logical_id in _WHY]
-    others = [f"{one.name}. To delete it: {how}" for one, how in there if one.logical_id not in _WHY]
+    print_text(console, f"The stack {target} was removed.")
+    left = [(resource, how) for resource in resources if (how := _how_to_delete(stack, resource))]
+    kept = [f"{one.name}: {_WHY[one.logical_id]}. To delete it: {how}" for one, how in left if one.logical_id in _WHY]
+    others = [f"{one.name}. To delete it: {how}" for one, how in left if one.logical_id not in _WHY]
     for title, lines in [
-        ("These are kept, because nothing can bring them back:", kept),
-        ("These are left, too, and nothing needs them any more:", others + _artifacts(stack)),
+        ("Kept, because they cannot be restored:", kept),
+        ("Left over, and no longer needed:", others + _artifacts(stack)),
     ]:
         if lines:
-            _say(console, "\n  ".join([f"\n{title}", *lines]))
+            print_text(console, "\n  ".join([f"\n{title}", *lines]))
     return 0
 
 
-def _is_wanted(target: Target, stack: Stack, terminal: Terminal) -> bool:
+def _is_confirmed(target: Target, stack: Stack, terminal: Terminal) -> bool:
     try:
         answer = terminal.ask(
-            f"Delete the stack {target} ({stack.status})? Pictures, videos and records are kept. [y/N]: ", False
+            f"Delete the stack {target} ({stack.status})? Its images, videos and records are kept. [y/N]: ", False
         )
     except EOFError:
         return False
@@ -89,7 +90,7 @@ def _resources(stack: Stack) -> list[Resource]:
 
 
 def _delete(stack: Stack, console: Console) -> str | None:
-    """Delete the stack and wait for it. Return why it is still there, or None."""
+    """Delete the stack and wait for it. Return why it still exists, or None."""
     client: CloudFormationClient = stack.session.client("cloudformation", endpoint_url=stack.endpoint_url)
     try:
         client.delete_stack(StackName=stack.arn)
@@ -108,16 +109,16 @@ def _delete(stack: Stack, console: Console) -> str | None:
             f" --no-enable-termination-protection --stack-name {stack.name} --region {stack.session.region_name}"
         )
     try:
-        now = Stack.find(stack.arn, stack.session, stack.endpoint_url)
+        after = Stack.find(stack.arn, stack.session, stack.endpoint_url)
     except StackMissing:
         return None
-    if now.status == "DELETE_COMPLETE":
+    if after.status == "DELETE_COMPLETE":
         return None
-    return f"It is {now.status}. {what_to_do(now)}"
+    return f"It is {after.status}. {what_to_do(after)}"
 
 
 def _how_to_delete(stack: Stack, resource: Resource) -> str | None:
-    """Return the commands that delete a resource that is still there; None for one that is not."""
+    """Return the commands that delete a resource; None where none is needed."""
     region = stack.session.region_name
     if resource.kind == "AWS::S3::Bucket" and _has_bucket(stack, resource.name):
         return f"empty it in the S3 console (all versions), then aws s3 rb s3://{resource.name} --region {region}"
@@ -138,7 +139,10 @@ def _has_bucket(stack: Stack, name: str) -> bool:
     try:
         client.head_bucket(Bucket=name)
     except ClientError as error:
-        return error.response["Error"]["Code"] not in ("404", "NoSuchBucket")  # what may not be seen may be there
+        return error.response["Error"]["Code"] not in (
+            "404",
+            "NoSuchBucket",
+        )  # without the permission to look, assume that it exists
     return True
 
 
@@ -161,15 +165,11 @@ def _has_layer(stack: Stack, arn: str) -> bool:
 
 
 def _artifacts(stack: Stack) -> list[str]:
-    """Return a line about the code that sam uploaded, where its bucket is there."""
+    """Return a line about the code that sam uploaded, if its bucket exists."""
     with suppress(ClientError, StackMissing, KeyError):
         bucket = Stack.find(_SAM_STACK, stack.session, stack.endpoint_url).outputs["SourceBucket"]
         folder = f"s3://{bucket}/{stack.name}/"
-        what = "the code that sam uploaded for this stack (the bucket serves your other sam stacks, too)"
+        what = "the code that sam uploaded for this stack (your other sam stacks use the same bucket)"
         how = f"aws s3 rm --recursive {folder} --region {stack.session.region_name}"
         return [f"{folder}: {what}. To delete it: {how}"]
     return []
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False)

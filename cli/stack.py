@@ -1,4 +1,4 @@
-"""A deployed stack and the AWS clients to talk to it."""
+"""A deployed stack: its outputs, parameters and status, and the session for its clients."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,13 +16,13 @@ class StackMissing(Exception):
     """There is no such stack in this account and region."""
 
 
-class StackUnfinished(Exception):
-    """The stack has no outputs: its creation has not ended well, or not yet."""
+class StackIncomplete(Exception):
+    """The stack has no outputs: its creation failed or has not completed."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The names that the template's outputs give, and the stack's status in CloudFormation."""
+    """A stack as CloudFormation describes it."""
 
     name: str
     outputs: dict[str, str]
@@ -32,7 +32,7 @@ class Stack:
     status: str = ""
     updated: "datetime | None" = None
     parameters: dict[str, str] = field(default_factory=dict)
-    """What the stack has now; a NoEcho parameter reads `****`."""
+    """The current values; a NoEcho parameter reads `****`."""
 
     @classmethod
     def find(cls, name: str, session: "Session | None" = None, endpoint_url: str | None = None) -> "Stack":
@@ -41,9 +41,9 @@ class Stack:
         try:
             answer = session.client("cloudformation", endpoint_url=endpoint_url).describe_stacks(StackName=name)
         except ClientError as error:
-            # A name that AWS does not take is a ValidationError, too.
+            # An invalid name is a ValidationError, too.
             if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
-                raise StackMissing(f"there is no stack {name} in {session.region_name}") from error
+                raise StackMissing(f"There is no stack {name} in {session.region_name}") from error
             raise
         described = answer["Stacks"][0]
         return cls(
@@ -58,6 +58,6 @@ class Stack:
         )
 
     def require_outputs(self) -> None:
-        """Raise StackUnfinished where the stack's creation has not ended well."""
+        """Raise StackIncomplete if the stack has no outputs."""
         if not self.outputs:
-            raise StackUnfinished(f"the stack {self.name} is {self.status}: it was not created to its end")
+            raise StackIncomplete(f"The stack {self.name} is {self.status}: its creation did not complete")

@@ -1,4 +1,4 @@
-"""What a stack's status means for who wants to change it."""
+"""What a stack's status allows, and what to do where it does not allow a change."""
 
 from typing import TYPE_CHECKING
 
@@ -17,28 +17,26 @@ CHANGEABLE = {
     "IMPORT_ROLLBACK_COMPLETE",
 }
 NOT_CREATED = "REVIEW_IN_PROGRESS"
-"""A change set for a first creation was made and not executed: there is a name, and nothing else."""
+"""The first change set was created and not executed: the stack has a name and no resources."""
 _STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", NOT_CREATED}
-_CAN_NEVER_BE_CHANGED = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
+_ONLY_DELETABLE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 
 
 def what_to_do(stack: Stack) -> str:
-    """Return why the stack is as it is, where that is known, and what to do before it can be changed."""
+    """Return why the stack has its status, where that is known, and what to do before it can be changed."""
     where = f"--stack-name {stack.name} --region {stack.session.region_name}"
     if stack.status.endswith("_IN_PROGRESS"):
-        return "Wait until that has ended, and try again."
-    if stack.status in _CAN_NEVER_BE_CHANGED:
+        return "Wait until that has completed, and try again."
+    if stack.status in _ONLY_DELETABLE:
         cause = cause_of_failure(stack) or "Its first creation failed."
-        return (
-            f"{cause} What is half made can only be removed: run `make remove`, correct the cause, then `make deploy`."
-        )
+        return f"{cause} Such a stack can only be deleted: run `make remove`, fix the cause, and run `make deploy`."
     if stack.status == "DELETE_FAILED":
-        return f"{cause_of_failure(stack)} Correct the cause and run `make remove` again.".strip()
+        return f"{cause_of_failure(stack)} Fix the cause and run `make remove` again.".strip()
     if stack.status == "UPDATE_ROLLBACK_FAILED":
-        return f"{cause_of_failure(stack)} Finish it first: aws cloudformation continue-update-rollback {where}".strip()
+        return f"{cause_of_failure(stack)} Finish the rollback first: aws cloudformation continue-update-rollback {where}".strip()
     if stack.status == "UPDATE_FAILED":
-        return f"{cause_of_failure(stack)} Take it back first: aws cloudformation rollback-stack {where}".strip()
-    return "Look at it in the CloudFormation console."
+        return f"{cause_of_failure(stack)} Roll it back first: aws cloudformation rollback-stack {where}".strip()
+    return "See its events in the CloudFormation console."
 
 
 def cause_of_failure(stack: Stack) -> str:

@@ -1,4 +1,4 @@
-"""Which stack in which region is meant, and what was answered to that at an earlier `make deploy`."""
+"""The stack and region that a command works on, and the answers of earlier `make deploy` runs."""
 
 import json
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ import boto3
 
 DEFAULT_STACK = "dropreel"
 ANSWERS = Path(".dropreel.json")
-"""Not tracked, and kept by `make clean`: the stack in AWS outlives what a checkout has built."""
+"""Not tracked, and kept by `make clean`: the stack in AWS outlives the build."""
 _REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A stack's name and region; the region is None where nothing names one."""
+    """A stack's name and region; the region is None where none is set."""
 
     stack: str
     region: str | None
@@ -26,23 +26,23 @@ class Target:
 
 
 def target_from(environment: Mapping[str, str], answers: Path = ANSWERS) -> Target:
-    """Return the stack and the region that are meant.
+    """Return the stack and the region to work on.
 
-    The stack: STACK, else the name last answered, else `dropreel`. The region: what was answered for this stack, unless
-    make's command line names one or the environment has come to name another since; else what the environment names.
+    The stack: STACK, else the last answer, else `dropreel`. The region: the answer for this stack, unless make's command
+    line sets one or the environment's has changed since that answer; else the environment's.
     """
     saved = _load(answers)
     stack = environment.get("STACK") or saved.get("stack") or DEFAULT_STACK
-    named = region_in(environment)
+    current = region_in(environment)
     answered = saved.get("regions", {}).get(stack)
     is_explicit = not given_names(environment).isdisjoint(_REGION_VARIABLES)
-    if answered and not is_explicit and named in (None, answered["instead_of"]):
+    if answered and not is_explicit and current in (None, answered["instead_of"]):
         return Target(stack, answered["region"])
-    return Target(stack, named)
+    return Target(stack, current)
 
 
 def region_in(environment: Mapping[str, str]) -> str | None:
-    """Return the region that the environment or its AWS profile names."""
+    """Return the region of the environment or of its AWS profile."""
     return environment.get("AWS_REGION") or boto3.Session().region_name
 
 
@@ -52,7 +52,7 @@ def session_of(target: Target) -> boto3.Session:
 
 
 def is_yes(environment: Mapping[str, str], name: str) -> bool:
-    """Return whether a variable such as GUIDED=1 says yes."""
+    """Return whether a variable such as GUIDED=1 is switched on."""
     return environment.get(name, "").strip().lower() not in ("", "0", "no", "false")
 
 
@@ -61,19 +61,19 @@ def given_names(environment: Mapping[str, str]) -> set[str]:
     return set(environment.get("MAKE_VARIABLES", "").split())
 
 
-def remember(target: Target, environment: Mapping[str, str], answers: Path = ANSWERS) -> None:
-    """Keep the answers for what is called later. A name that STACK gave was not answered, and stays for that call."""
+def save_answers(target: Target, environment: Mapping[str, str], answers: Path = ANSWERS) -> None:
+    """Save the answers for later commands. A name from STACK holds for one command and is not saved."""
     saved = _load(answers)
     saved.setdefault("regions", {})[target.stack] = {"region": target.region, "instead_of": region_in(environment)}
     if not environment.get("STACK"):
         saved["stack"] = target.stack
-    unfinished = answers.with_suffix(".new")
-    unfinished.write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(answers)
+    temporary = answers.with_suffix(".new")
+    temporary.write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(answers)
 
 
 def _load(answers: Path) -> dict[str, Any]:
-    """Return the file's content; nothing where there is none or somebody broke it."""
+    """Return the file's content; empty where it is missing or not valid."""
     try:
         saved = json.loads(answers.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
 """The variables that each make target takes: `python -m cli.variables "<targets>" "<variables given>"`.
 
-make runs this before it installs, builds or starts anything. So it needs the standard library only.
+make runs this before it installs, builds or starts anything, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
-OPTIONS = ("PROMPT", "MODE", "NEGATIVE_PROMPT", "ASPECT_RATIO", "DURATION", "CFG_SCALE", "SOUND")
 _AWS = (
     "AWS_PROFILE",
     "AWS_REGION",
@@ -26,9 +25,9 @@ _AWS = (
     "AWS_SESSION_TOKEN",
 )
 _TARGETS = {
-    "run": ("IMAGE", *OPTIONS),
+    "run": ("IMAGE",),
     "up": (),
-    "drop": ("IMAGE", *OPTIONS, "STACK"),
+    "drop": ("IMAGE", "STACK"),
     "deploy": ("STACK", "GUIDED", "YES"),
     "remove": ("STACK", "YES"),
     "test": ("DROPREEL_SCHEDULES",),
@@ -36,28 +35,30 @@ _TARGETS = {
     "mutants": ("ONLY",),
     "bench": ("ONLY",),
 }
+_WITH_OPTIONS = ("run", "drop")
+"""Targets that also take an image's options: DefaultCfgScale's is CFG_SCALE."""
 _WITH_PARAMETERS = ("up", "deploy")
 """Targets that also take the template's parameters: DailySpendLimitUsd as DAILY_SPEND_LIMIT_USD."""
 SET_BY_THE_LOCAL_CLOUD = ("NOHUMAN_API_KEY", "NOHUMAN_API_BASE_URL")
 _WITH_AWS = ("drop", "deploy", "remove")
 _EVERYWHERE = re.compile(r"PYTHON|SHELL|(PIP|UV|SAM_CLI)_\w+|(https?|no|all)_proxy", re.IGNORECASE)
-"""What make itself and the installation read."""
+"""The variables of make itself and of the installation."""
 
 
 def main() -> int:
     """Return 0, or 2 after a line on stderr for each variable that none of the targets takes."""
     targets, given = (argument.split() for argument in sys.argv[1:3])
-    faults = refused(targets, given)
+    faults = variable_faults(targets, given)
     for fault in faults:
         print(fault, file=sys.stderr)
     return 2 if faults else 0
 
 
-def refused(targets: Iterable[str], given: Iterable[str]) -> list[str]:
+def variable_faults(targets: Iterable[str], given: Iterable[str]) -> list[str]:
     """Return a sentence for each given variable that would be ignored."""
     targets = list(targets)
-    mine = [name for target in targets for name in _taken_by(target)]
-    return [_sentence(name, targets, mine) for name in given if name not in mine and not _EVERYWHERE.fullmatch(name)]
+    known = [name for target in targets for name in _taken_by(target)]
+    return [_fault(name, targets, known) for name in given if name not in known and not _EVERYWHERE.fullmatch(name)]
 
 
 def variable_name(parameter: str) -> str:
@@ -66,32 +67,40 @@ def variable_name(parameter: str) -> str:
 
 
 def parameter_names(template: Path = TEMPLATE) -> list[str]:
-    """Return the names of the template's parameters in their order, without reading YAML as a whole."""
-    _, _, behind = template.read_text(encoding="utf-8").partition("\nParameters:\n")
-    section = re.split(r"^\S", behind, maxsplit=1, flags=re.MULTILINE)[0]
+    """Return the names of the template's parameters in their order, without a YAML parser."""
+    _, _, rest = template.read_text(encoding="utf-8").partition("\nParameters:\n")
+    section = re.split(r"^\S", rest, maxsplit=1, flags=re.MULTILINE)[0]
     return re.findall(r"^  (\w+):", section, re.MULTILINE)
+
+
+def option_variables() -> list[str]:
+    """Return the make variables of an image's options: each has a parameter with its default."""
+    names = [variable_name(name) for name in parameter_names()]
+    return [name.removeprefix("DEFAULT_") for name in names if name.startswith("DEFAULT_")]
 
 
 def _taken_by(target: str) -> list[str]:
     names = list(_TARGETS.get(target, ()))
+    if target in _WITH_OPTIONS:
+        names += option_variables()
     if target in _WITH_PARAMETERS:
-        mine = map(variable_name, parameter_names())
-        names += [name for name in mine if target != "up" or name not in SET_BY_THE_LOCAL_CLOUD]
+        variables = map(variable_name, parameter_names())
+        names += [name for name in variables if target != "up" or name not in SET_BY_THE_LOCAL_CLOUD]
     if target in _WITH_AWS:
         names += _AWS
     return names
 
 
-def _sentence(name: str, targets: list[str], mine: list[str]) -> str:
+def _fault(name: str, targets: list[str], known: list[str]) -> str:
     others = [target for target in _TARGETS if name in _taken_by(target)]
-    what = f"make {' '.join(targets)}".strip()
+    command = f"make {' '.join(targets)}".strip()
     if others:
-        return f"{what} takes no {name}: that is for make {', make '.join(others)}."
-    near = difflib.get_close_matches(name.upper(), mine, n=1)
+        return f"{command} takes no {name}: it belongs to make {', make '.join(others)}."
+    near = difflib.get_close_matches(name.upper(), known, n=1)
     if near:
-        return f"There is no {name}; did you mean {near[0]}?"
-    takes = [variable for variable in mine if variable not in _AWS]
-    return f"There is no {name}; {what} takes {', '.join(dict.fromkeys(takes)) or 'no variables'}."
+        return f"There is no variable {name}; did you mean {near[0]}?"
+    takes = [variable for variable in known if variable not in _AWS]
+    return f"There is no variable {name}; {command} takes {', '.join(dict.fromkeys(takes)) or 'no variables'}."
 
 
 if __name__ == "__main__":

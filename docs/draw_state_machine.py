@@ -1,4 +1,4 @@
-"""Draws docs/pictures/state_machine.svg from statemachine/generate_video.asl.json: `python docs/draw_state_machine.py`.
+"""Draws docs/pictures/state_machine.svg from statemachine/generate_video.asl.json: `python -m docs.draw_state_machine`.
 
 States, transitions and labels come from the definition. Only the places are written down here, so a new state or a
 new transition ends the script with a message that says what to add.
@@ -100,7 +100,7 @@ _HEAD = f"""\
 
 
 class LayoutMissing(Exception):
-    """The definition has a state, a transition or a type of state that this script was not told how to draw."""
+    """The definition has a state, a transition or a type of state that this script cannot place."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import requests
 
 from cli.parameters import overrides_file
 from cli.stack import Stack
-from local.logs import new_log_folder, shown
+from local.logs import display_path, new_log_folder
 from local.parameters import local_parameters
 from local.provider_simulator.process import RunningSimulator, running_simulator
 
@@ -30,16 +30,17 @@ STACK_NAME = "dropreel-local"
 REGION = "us-east-1"
 API_KEY = "local-key"
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+SIMULATED = "this run was simulated and cost nothing."
 _START_SECONDS = 40
 
 
 class LocalCloudFault(Exception):
-    """The local cloud could not be started or deployed to; the message says where to look."""
+    """The local cloud could not be started or deployed to; the message names the log."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A running ministack. `logs` is the folder that this run writes its logs to."""
+    """A running ministack. `logs` is the folder for this run's logs."""
 
     endpoint_url: str
     process: subprocess.Popen[bytes]
@@ -47,7 +48,7 @@ class Engine:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the stock clients need to talk to it."""
+        """The variables with which any AWS client reaches it."""
         return {**ACCOUNT, "AWS_ENDPOINT_URL": self.endpoint_url}
 
     def session(self) -> "Session":
@@ -61,7 +62,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """Everything that a local run has."""
+    """A local run: the engine, the simulator, and the stack deployed into it."""
 
     engine: Engine
     simulator: RunningSimulator
@@ -70,24 +71,24 @@ class LocalCloud:
 
 @contextmanager
 def running_cloud(
-    say: Callable[[str], None],
+    on_step: Callable[[str], None],
     parameters: Mapping[str, str] | None = None,
     created_seconds: float = 1.0,
     processing_seconds: float = 6.0,
     environment: Mapping[str, str] | None = None,
     logs: Path | None = None,
 ) -> Iterator[LocalCloud]:
-    """Start the engine and the simulator, deploy, and stop both at the end whatever happens. Raises LocalCloudFault.
+    """Start the engine and the simulator, deploy, and always stop both at the end. Raises LocalCloudFault.
 
-    `environment` has more variables for the engine: its settings. `logs` is a folder from `new_log_folder`; without one, the
-    run gets its own.
+    `on_step` gets a line at each step. `environment` has settings of the engine. `logs` is a folder from `new_log_folder`;
+    without it a new one is made.
     """
-    say("starting the local cloud")
+    on_step("starting the local cloud")
     with (
         running_engine(environment, logs=logs) as engine,
         running_simulator(API_KEY, created_seconds=created_seconds, processing_seconds=processing_seconds) as simulator,
     ):
-        say("deploying template.yaml with sam deploy")
+        on_step("deploying template.yaml with sam deploy")
         deploy(engine, {**local_parameters(simulator.base_url, API_KEY), **(parameters or {})})
         stack = Stack.find(STACK_NAME, engine.session(), engine.endpoint_url)
         yield LocalCloud(engine, simulator, stack)
@@ -95,26 +96,25 @@ def running_cloud(
 
 @contextmanager
 def running_engine(environment: Mapping[str, str] | None = None, *, logs: Path | None = None) -> Iterator[Engine]:
-    """Run ministack on a free port of 127.0.0.1 with a folder of its own for all that it writes. Raises LocalCloudFault.
+    """Run ministack on a free port of 127.0.0.1 with a data folder of its own. Raises LocalCloudFault.
 
-    `environment` has more variables for it. It is corrected (engine_corrections.py), unless `ENGINE_AS_SHIPPED` is one of them.
+    `environment` has settings of the engine; with `ENGINE_AS_SHIPPED` it runs without engine_corrections.py.
     """
     logs = logs or new_log_folder()
     port = _free_port()
-    place = Path(tempfile.mkdtemp(prefix="dropreel-engine-"))
+    folder = Path(tempfile.mkdtemp(prefix="dropreel-engine-"))
     log = logs / "engine.log"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     settings = {
-        **inherited,
+        **_inherited_environment(),
         **ACCOUNT,
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",  # else a broker listens on every address of the machine, on one fixed port
-        "STATE_DIR": str(place / "state"),
-        "S3_DATA_DIR": str(place / "s3"),
-        "TMPDIR": str(place),
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
+        "TMPDIR": str(folder),
         **(environment or {}),
     }
     python = ROOT / ".venvs" / "ministack" / "bin" / "python"
@@ -133,19 +133,21 @@ def running_engine(environment: Mapping[str, str] | None = None, *, logs: Path |
         yield engine
     finally:
         _stop(process)
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STACK_NAME) -> None:
-    """Run `sam deploy --config-env local` on what `sam build` made. Raises LocalCloudFault with the place of its log."""
+    """Run `sam deploy --config-env local` on the build. Raises LocalCloudFault, which names its log."""
     log = engine.logs / f"sam-deploy-{stack_name}.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    if compiled := os.environ.get("PYTHONPYCACHEPREFIX"):  # `sam build` has compiled nearly all of it already
+        inherited["PYTHONPYCACHEPREFIX"] = compiled
     with log.open("wb") as out, tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as overrides:
         overrides.write(overrides_file(parameters))
         overrides.flush()
         done = subprocess.run(
             [
-                str(ROOT / ".venvs" / "sam" / "bin" / "sam"),
+                str(ROOT / ".venvs" / "run" / "bin" / "sam"),
                 "deploy",
                 "--config-env",
                 "local",
@@ -155,14 +157,19 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
                 f"file://{overrides.name}",
             ],
             cwd=ROOT,
-            env={**inherited, **engine.environment, "SAM_CLI_TELEMETRY": "0"},
+            env={**_inherited_environment(), **engine.environment, "SAM_CLI_TELEMETRY": "0"},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             check=False,
         )
     if done.returncode:
-        raise LocalCloudFault(f"sam deploy failed:\n{_end_of(log)}\nIts whole log is {shown(log)}")
+        raise LocalCloudFault(f"sam deploy failed:\n{_last_lines(log)}\nThe whole log: {display_path(log)}")
+
+
+def _inherited_environment() -> dict[str, str]:
+    """Return this process's environment without its AWS account and its Python."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
 
 
 def _free_port() -> int:
@@ -182,11 +189,11 @@ def _wait_until_healthy(engine: Engine, log: Path) -> None:
                 return
         except requests.ConnectionError:
             time.sleep(0.1)
-    raise LocalCloudFault(f"the local cloud did not start:\n{_end_of(log)}\nIts whole log is {shown(log)}")
+    raise LocalCloudFault(f"the local cloud did not start:\n{_last_lines(log)}\nThe whole log: {display_path(log)}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the engine and the functions' processes that it started: they are one process group of ours."""
+    """End the engine and the functions that it started: all are in its process group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -198,5 +205,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def _end_of(log: Path, lines: int = 15) -> str:
+def _last_lines(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

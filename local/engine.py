@@ -1,4 +1,4 @@
-"""Starts ministack inside its own environment, corrected, and ends it when whoever started it is gone.
+"""Starts ministack inside its own environment, corrected, and stops it when the process that started it ends.
 
 Run by ministack's interpreter, not by ours: `python engine.py`. Standard input is the life line.
 """

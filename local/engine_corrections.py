@@ -1,7 +1,7 @@
 """Where the local engine differs from AWS, corrected where it is started: one function for each difference.
 
-This runs inside ministack's interpreter, which has nothing of ours. `tests/e2e/test_engine.py` shows each difference on an
-engine without corrections; a test there goes red once the engine no longer needs one, which then is to be deleted.
+This runs in ministack's interpreter, which has none of our packages. `tests/e2e/test_engine.py` shows each difference on an
+engine without corrections; a test there fails once the engine no longer needs a correction, which is then deleted.
 """
 
 import contextvars
@@ -26,7 +26,7 @@ def correct_all() -> None:
         correct()
 
 
-def honour_range_and_overrides_on_versions() -> None:
+def apply_range_and_overrides_to_versions() -> None:
     """GetObject with `versionId`.
 
     AWS: a `Range` answers 206 with that part, and the `response-*` parameters of a signed request replace headers.
@@ -60,7 +60,7 @@ def honour_range_and_overrides_on_versions() -> None:
     s3._get_object = get_version
 
 
-def put_version_ids_into_s3_events() -> None:
+def add_version_ids_to_s3_events() -> None:
     """S3's events on EventBridge.
 
     AWS: `detail.object` of a versioned bucket's event carries `version-id`.
@@ -102,7 +102,7 @@ NUMBERS = {
 """The integer properties of a resource type, at any depth, that the engine keeps as the text of a parameter."""
 
 
-def take_numbers_that_arrive_as_text() -> None:
+def convert_numbers_from_text() -> None:
     """Whole numbers in a template.
 
     AWS: a parameter is text, even one of type Number, and CloudFormation makes it a number where the property is one.
@@ -175,7 +175,7 @@ def unpack_each_layer_once() -> None:
     runtime.zipfile = zip_module
 
 
-def know_what_put_events_puts() -> None:
+def add_condition_keys_of_put_events() -> None:
     """`events:source` and `events:detail-type`.
 
     AWS: a PutEvents request has both as condition keys, checked for every entry.
@@ -201,11 +201,11 @@ def _events(body: bytes) -> dict[str, Any]:
     return found
 
 
-def keep_an_alarm_to_its_dimensions() -> None:
+def match_alarms_by_dimensions() -> None:
     """CloudWatch's alarms.
 
-    AWS: an alarm looks at the metric with exactly its dimensions.
-    The engine: looks at every metric of that name, so that one queue's messages raise another one's alarm.
+    AWS: an alarm watches the metric with exactly its dimensions.
+    The engine: watches every metric of that name, so that one queue's messages raise another one's alarm.
     """
     cloudwatch: Any = import_module("ministack.services.cloudwatch")
     wanted: contextvars.ContextVar[str | None] = contextvars.ContextVar("wanted", default=None)
@@ -230,11 +230,11 @@ def keep_an_alarm_to_its_dimensions() -> None:
 
 
 CORRECTIONS: tuple[Callable[[], None], ...] = (
-    honour_range_and_overrides_on_versions,
-    put_version_ids_into_s3_events,
-    take_numbers_that_arrive_as_text,
+    apply_range_and_overrides_to_versions,
+    add_version_ids_to_s3_events,
+    convert_numbers_from_text,
     treat_loopback_as_tls,
     unpack_each_layer_once,
-    know_what_put_events_puts,
-    keep_an_alarm_to_its_dimensions,
+    add_condition_keys_of_put_events,
+    match_alarms_by_dimensions,
 )

@@ -1,4 +1,4 @@
-"""Listens to what Dropreel publishes on the bus, with a rule and a queue of its own."""
+"""Collects the events that Dropreel publishes, with a rule and a queue of its own."""
 
 import json
 import time
@@ -15,29 +15,29 @@ _NAME = "dropreel-event-tail"
 
 @dataclass
 class EventTail:
-    """The events so far, oldest first, as EventBridge delivered them."""
+    """The events so far, in the order in which EventBridge delivered them."""
 
     stack: Stack
     queue_url: str
-    seen: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
 
     def events(self) -> list[dict[str, Any]]:
         """Return every event that has arrived by now."""
         self.new_events()
-        return self.seen
+        return self.received
 
     def new_events(self) -> list[dict[str, Any]]:
-        """Return the events that have arrived since the last look."""
+        """Return the events that have arrived since the last call."""
         client = self.stack.session.client("sqs", endpoint_url=self.stack.endpoint_url)
-        known = len(self.seen)
+        known = len(self.received)
         while messages := client.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self.seen.append(json.loads(message["Body"]))
+                self.received.append(json.loads(message["Body"]))
                 client.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
-        return self.seen[known:]
+        return self.received[known:]
 
     def wait_for(self, key: str, detail_type: str, seconds: float = 30) -> dict[str, Any]:
-        """Return the event of this type about the image with this key. Raises TimeoutError if it does not come."""
+        """Return the event of this type about the image with this key. Raises TimeoutError after `seconds`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for event in self.events():

@@ -1,4 +1,4 @@
-"""`make run IMAGE=folder/`: every picture in a folder with its files, as `aws s3 cp --recursive` would bring them."""
+"""`make run IMAGE=folder/`: all images of a folder with their option files, as `aws s3 cp --recursive` uploads them."""
 
 import time
 from collections import Counter
@@ -11,27 +11,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.drop import Dropped, drop, fetch
+from cli.drop import drop, fetch
 from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, JobTable, key_of
-from dropreel.domain.job import TERMINAL, Charge, ImageRef, Job, JobStatus, is_image_key, job_id_of
+from dropreel.domain.images import ImageRef, is_image_key
+from dropreel.domain.job import TERMINAL, Charge, Job, JobStatus, job_id_of
 from dropreel.domain.prices import usd
-from local.logs import shown
+from local.cloud import SIMULATED
+from local.logs import display_path
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 QUIET_SECONDS = 180
-"""So long nothing may change on any job before the run gives up."""
-_LOOK_SECONDS = 0.5
+"""The run fails once no job has changed for so long."""
+_POLL_SECONDS = 0.5
 _BATCH = 100
-"""DynamoDB gives so many items in one BatchGetItem."""
+"""The most items that one BatchGetItem of DynamoDB returns."""
 _MAX_REASON_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What is in a folder, as keys: paths below it, with `/` between their parts."""
+    """A folder's content as S3 keys: paths below it, with `/` between their parts."""
 
     root: Path
     images: tuple[str, ...]
@@ -45,7 +47,7 @@ class Folder:
 
 
 def read_folder(root: Path) -> Folder:
-    """Sort a folder's files, its subfolders' too, into what the stack takes for images, for options, and for neither."""
+    """Sort all files of a folder and its subfolders into images, option files, and what the stack ignores."""
     images, option_files, skipped = [], [], []
     for path in sorted(root.rglob("*")):
         if path.is_file():
@@ -59,8 +61,8 @@ def read_folder(root: Path) -> Folder:
     return Folder(root, tuple(images), tuple(option_files), tuple(skipped))
 
 
-def drop_folder(stack: Stack, folder: Folder, options: dict[str, str]) -> list[Dropped]:
-    """Upload the files with options first, so that they are there before the images that they are for."""
+def drop_folder(stack: Stack, folder: Folder, options: dict[str, str]) -> list[ImageRef]:
+    """Upload the option files first, so that they are there before their images."""
     client = stack.session.client("s3", endpoint_url=stack.endpoint_url)
     for key in folder.option_files:
         content = (folder.root / key).read_bytes()
@@ -70,17 +72,17 @@ def drop_folder(stack: Stack, folder: Folder, options: dict[str, str]) -> list[D
 
 def follow_all(
     stack: Stack,
-    dropped: Iterable[Dropped],
-    waiting: Callable[[Counter[str]], None] = lambda _: None,
+    dropped: Iterable[ImageRef],
+    on_poll: Callable[[Counter[str]], None] = lambda _: None,
     quiet_seconds: float = QUIET_SECONDS,
 ) -> Iterator[Job]:
-    """Yield each image's job once it has ended. Raises TimeoutError where none changes for so long.
+    """Yield each image's job once it has ended. Raises TimeoutError if no job changes for `quiet_seconds`.
 
-    `waiting` is called after each look with the number of jobs in each status.
+    `on_poll` gets the number of jobs in each status after each read of the table.
     """
     client = stack.session.client("dynamodb", endpoint_url=stack.endpoint_url)
     table = JobTable(client, stack.outputs["JobsTableName"])
-    open_ids = {job_id_of(ImageRef(one.bucket, one.key, one.version_id)) for one in dropped}
+    open_ids = {job_id_of(image) for image in dropped}
     seen: dict[str, dict[str, Any]] = {}
     changed_at = time.monotonic()
     while open_ids:
@@ -91,15 +93,15 @@ def follow_all(
             if state["status"]["S"] in TERMINAL and "pending_events" not in state and (job := table.get(job_id)):
                 open_ids.remove(job_id)
                 yield job
-        waiting(Counter(state["status"]["S"] for state in seen.values()))
+        on_poll(Counter(state["status"]["S"] for state in seen.values()))
         if time.monotonic() - changed_at > quiet_seconds:
             raise TimeoutError(f"{len(open_ids)} jobs have not changed for {quiet_seconds:.0f} seconds")
         if open_ids:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
 
 def _states(client: "DynamoDBClient", table: str, job_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Yield the little of each job that tells whether it has changed: one call for a hundred of them."""
+    """Yield the attributes of each job that show a change, 100 jobs a call."""
     keys = [key_of(job_id, JOB_ROW) for job_id in sorted(job_ids)]
     for start in range(0, len(keys), _BATCH):
         wanted: Any = {
@@ -112,22 +114,22 @@ def _states(client: "DynamoDBClient", table: str, job_ids: Iterable[str]) -> Ite
 
 
 def run_folder(stack: Stack, folder: Folder, options: dict[str, str], output: Path, console: Console) -> bool:
-    """Drop a folder, show what becomes of it, fetch the videos. Return whether every image became one."""
+    """Drop a folder, print each job's end, and download the videos. Return whether every image has one."""
     for key in folder.skipped:
-        console.print(f"  skipped  {escape(key)}: the stack does not take it for an image", highlight=False)
+        console.print(f"  skipped  {escape(key)}: not an image", highlight=False)
     console.print(
-        f"Dropping {_count(len(folder.images), 'image')} and {_count(len(folder.option_files), 'file')} with options "
+        f"Dropping {_count(len(folder.images), 'image')} and {_count(len(folder.option_files), 'option file')} "
         f"from {escape(str(folder.root))} into s3://{stack.outputs['UploadsBucketName']}/",
         highlight=False,
     )
     started, rows = time.monotonic(), []
     with console.status("waiting for the uploads' events") as status:
 
-        def say_how_far(counts: Counter[str]) -> None:
+        def show_counts(counts: Counter[str]) -> None:
             status.update(", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "waiting")
 
-        for job in follow_all(stack, drop_folder(stack, folder, options), say_how_far):
-            video = _fetched(stack, job, output)
+        for job in follow_all(stack, drop_folder(stack, folder, options), show_counts):
+            video = _fetch_video(stack, job, output)
             rows.append((job, video))
             console.print(
                 f"  {time.monotonic() - started:5.1f} s  {len(rows)}/{len(folder.images)}  "
@@ -138,8 +140,8 @@ def run_folder(stack: Stack, folder: Folder, options: dict[str, str], output: Pa
     return all(job.status is JobStatus.COMPLETED for job, _ in rows)
 
 
-def _fetched(stack: Stack, job: Job, output: Path) -> Path | None:
-    """Bring a job's video into the same folder below `output` that its image has."""
+def _fetch_video(stack: Stack, job: Job, output: Path) -> Path | None:
+    """Download a job's video into `output`, under the folders of its key; None where it has no video."""
     return None if job.video is None else fetch(stack, job, output / PurePosixPath(job.video.key).parent)
 
 
@@ -150,10 +152,10 @@ def _table(rows: list[tuple[Job, Path | None]]) -> Table:
     for job, video in sorted(rows, key=lambda row: row[0].image.key):
         cost = "" if job.charge is Charge.NONE else f"${usd(job.cost_cents)}"
         reason = (job.reason.message if job.reason else "")[:_MAX_REASON_CHARACTERS]
-        what = shown(video) if video else reason
-        table.add_row(escape(job.image.key), job.status.value, cost, escape(what))
+        result = display_path(video) if video else reason
+        table.add_row(escape(job.image.key), job.status.value, cost, escape(result))
     total = sum(job.cost_cents for job, _ in rows if job.charge is not Charge.NONE)
-    table.caption = f"${usd(total)} at the provider; this run was simulated and cost nothing."
+    table.caption = f"${usd(total)} at the provider; {SIMULATED}"
     table.caption_justify = "left"
     return table
 

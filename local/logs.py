@@ -1,4 +1,4 @@
-"""A folder of logs for each run, so that two runs side by side do not write into each other's."""
+"""A log folder for each run, so that concurrent runs do not share log files."""
 
 import os
 import re
@@ -9,13 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".local" / "logs"
 KEPT = 10
-"""So many folders are kept, the newest; those of runs that still go on are kept beside them."""
+"""How many folders are kept, the newest ones; those of runs in progress are kept in addition."""
 
 _NAME = re.compile(r"\d{8}-\d{6}-(?P<pid>\d+)(-\d+)?")
 
 
 def new_log_folder(logs: Path = LOGS) -> Path:
-    """Make this run's folder, let `latest` point to it, and remove the oldest folders of runs that are over."""
+    """Make this run's folder, link `latest` to it, and remove the oldest folders of finished runs."""
     logs.mkdir(parents=True, exist_ok=True)
     folder = _make(logs, f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     link = logs / f"latest-{os.getpid()}"
@@ -26,8 +26,8 @@ def new_log_folder(logs: Path = LOGS) -> Path:
     return folder
 
 
-def shown(path: Path) -> str:
-    """Return a path as people read it: from the repository's root where it is inside."""
+def display_path(path: Path) -> str:
+    """Return a path for a message: relative to the repository's root where it is inside."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
@@ -56,6 +56,6 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's process
         return True
     return True

@@ -1,4 +1,4 @@
-"""`make up`: the local cloud, kept running until Ctrl-C."""
+"""`make up`: runs the local cloud until Ctrl-C."""
 
 import json
 import os
@@ -13,32 +13,33 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
+from cli.output import print_error
 from local.cloud import ACCOUNT, ROOT, LocalCloud, LocalCloudFault, running_cloud
 from local.event_tail import EventTail, event_tail
-from local.logs import new_log_folder, shown
+from local.logs import display_path, new_log_folder
 from local.parameters import parameter_faults, parameters_from
 
 EVENTS_FILE = "events.jsonl"
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Command:
-    """One line to paste into a shell that has the exports, and what it is for."""
+    """One line to paste into a shell that has the exports, and its purpose."""
 
     purpose: str
     line: str
 
 
 def main() -> int:
-    """Return 0 after Ctrl-C, 1 where the local cloud could not be started or has ended by itself, 2 for a wrong parameter."""
+    """Return 0 after Ctrl-C, 1 if the local cloud failed, 2 for a wrong parameter."""
     console = Console(soft_wrap=True)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     parameters = parameters_from(os.environ)
     if faults := parameter_faults(parameters):
-        console.print(escape("\n".join(faults)), style="red")
+        print_error(console, "\n".join([*faults, "Nothing was started."]))
         return 2
     logs = new_log_folder()
     for name, value in parameters.items():
@@ -48,35 +49,35 @@ def main() -> int:
             with event_tail(cloud.stack) as tail:
                 events = logs / EVENTS_FILE
                 events.touch()
-                print(paste(cloud, events), flush=True)
-                while not stop.wait(_LOOK_SECONDS):
+                print(instructions(cloud, events), flush=True)
+                while not stop.wait(_POLL_SECONDS):
                     _show_new_events(tail, events, console)
             console.print("Stopping.")
-    except LocalCloudFault as fault:
-        console.print(escape(str(fault)), style="red")
+    except LocalCloudFault as error:
+        print_error(console, f"make up failed: {error}")
         return 1
-    except (BotoCoreError, ClientError) as fault:
-        console.print(f"The local cloud failed: {escape(str(fault))}\nLook into {shown(logs)}/.", style="red")
+    except (BotoCoreError, ClientError) as error:
+        print_error(console, f"The local cloud failed: {error}\nIts logs: {display_path(logs)}/")
         return 1
     return 0
 
 
-def paste(cloud: LocalCloud, events: Path) -> str:
-    """Return what is printed: what is to be pasted is indented, everything else is not."""
+def instructions(cloud: LocalCloud, events: Path) -> str:
+    """Return the text to print. The lines to paste are indented, all others are not."""
     commands = (f"{command.purpose}\n  {command.line}\n" for command in commands_of(cloud.stack.outputs, events))
     exports = "\n".join(f"  {line}" for line in exports_of(cloud.engine.endpoint_url))
     return (
         f"\nThe local cloud is up. Paste into another terminal:\n\n{exports}\n\n"
         + "\n".join(commands)
         + f"\nThe provider simulator: {cloud.simulator.base_url}/docs\n"
-        f"Logs: {shown(cloud.engine.logs)}/\n"
-        "Another start may have other parameters: make up DAILY_SPEND_LIMIT_USD=1 shows what is held.\n\n"
-        "Ctrl-C stops it; everything in it is then gone. Events, as they come:"
+        f"Logs: {display_path(cloud.engine.logs)}/\n"
+        "Parameters of the stack are variables: with make up DAILY_SPEND_LIMIT_USD=1, the third image is held.\n\n"
+        "Ctrl-C stops it and deletes everything in it. Events, as they arrive:"
     )
 
 
 def exports_of(endpoint_url: str) -> list[str]:
-    """Return the lines after which the stock clients talk to the local cloud, whatever the shell had before."""
+    """Return the lines that point a shell's AWS clients at the local cloud."""
     region, key, secret = (ACCOUNT[f"AWS_{name}"] for name in ("DEFAULT_REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
     return [
         "unset AWS_PROFILE AWS_SESSION_TOKEN",
@@ -87,13 +88,13 @@ def exports_of(endpoint_url: str) -> list[str]:
 
 
 def commands_of(outputs: dict[str, str], events: Path) -> list[Command]:
-    """Return the commands of a first hour: drop, and see all that comes of it."""
+    """Return commands to drop an image and to see all its results."""
     uploads, videos = outputs["UploadsBucketName"], outputs["VideosBucketName"]
     sample = shlex.quote(str(ROOT / "local" / "sample.jpg"))
     newest = "\"sort_by(Contents[?ends_with(Key, '.json')], &LastModified)[-1].Key\""
     numbers = "--attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible --query Attributes"
     return [
-        Command("Drop a picture", f'aws s3 cp {sample} s3://{uploads}/ --metadata prompt="slow zoom out"'),
+        Command("Drop an image", f'aws s3 cp {sample} s3://{uploads}/ --metadata prompt="slow zoom out"'),
         Command("The videos", f"aws s3 ls --recursive s3://{videos}/"),
         Command(
             "The newest receipt",
@@ -106,16 +107,16 @@ def commands_of(outputs: dict[str, str], events: Path) -> list[Command]:
             " --query \"Items[?row.S=='job'].[job_id.S, status.S, image.M.key.S, reason.M.message.S]\" --output text",
         ),
         Command(
-            "What was reserved a day, in US cents",
+            "Reserved each day, in US cents",
             f"aws dynamodb scan --table-name {outputs['SpendTableName']}"
             " --query 'Items[].[day.S, reserved_cents.N]' --output text",
         ),
         Command(
-            "Images that wait to be submitted",
+            "Images waiting to be submitted",
             f"aws sqs get-queue-attributes --queue-url {outputs['QueueUrl']} {numbers}",
         ),
         Command(
-            "Messages that could not be worked on",
+            "Messages in the dead-letter queue",
             f"aws sqs get-queue-attributes --queue-url {outputs['DeadLetterQueueUrl']} {numbers}",
         ),
         Command(
@@ -123,7 +124,7 @@ def commands_of(outputs: dict[str, str], events: Path) -> list[Command]:
             f"aws stepfunctions list-executions --state-machine-arn {outputs['StateMachineArn']}"
             " --query 'executions[].[name, status]' --output text",
         ),
-        Command("The events, one a line", f"cat {shlex.quote(str(events))}"),
+        Command("The events, one per line", f"cat {shlex.quote(str(events))}"),
     ]
 
 

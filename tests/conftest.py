@@ -1,18 +1,18 @@
-"""What all tests share: how they are spread over processes, and the closing line about the schedules that were played."""
+"""For all suites: how tests are spread over processes, and the summary line of the fault schedules."""
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-BRING_THEIR_OWN = ("tests/e2e/test_stock_clients.py", "tests/e2e/test_local_runs.py")
+OWN_CLOUDS = ("tests/e2e/test_stock_clients.py", "tests/e2e/test_local_runs.py")
 """Tests that start local clouds of their own."""
 
 
 class OneCloud(LoadScopeScheduling):
-    """One process takes all tests that share the local cloud and mostly wait; the others take the rest, file by file."""
+    """One process runs all tests that share the local cloud and mostly wait; the others run the rest, file by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "tests/e2e" if file.startswith("tests/e2e/") and file not in BRING_THEIR_OWN else file
+        return "tests/e2e" if file.startswith("tests/e2e/") and file not in OWN_CLOUDS else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCloud:
@@ -21,8 +21,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCloud:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many schedules of deaths, duplicates and orders were played."""
+    """Print how many schedules of kills, duplicates and orders were run."""
     reports = terminalreporter.stats.get("passed", [])
     schedules = sum(value for report in reports for name, value in report.user_properties if name == "schedules")
     if schedules:
-        terminalreporter.write_line(f"{schedules} schedules of deaths, duplicates and orders were played")
+        terminalreporter.write_line(f"{schedules} schedules of kills, duplicates and orders were run")

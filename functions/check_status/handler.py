@@ -5,17 +5,17 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.domain.messages import generation_of
+from dropreel.domain.messages import decode_generation
 from dropreel.wiring import check_status
 
 logger = Logger(service="dropreel")
-check_status()  # while the function starts, not while its first event waits
+check_status()  # in the init phase, not at the first event
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the state machine's state; return the outcome that it branches on."""
-    generation = generation_of(event)
+    generation = decode_generation(event)
     logger.append_keys(job_id=generation.job_id, generation_id=generation.generation_id)
     outcome = check_status().run(generation)
     logger.info("done", **outcome)

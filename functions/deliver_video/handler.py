@@ -1,21 +1,21 @@
-"""DeliverVideo: the finished video, into the videos bucket."""
+"""DeliverVideo: one finished video, copied into the videos bucket."""
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.domain.messages import generation_of
+from dropreel.domain.messages import decode_generation
 from dropreel.wiring import deliver_video
 
 logger = Logger(service="dropreel")
-deliver_video()  # while the function starts, not while its first event waits
+deliver_video()  # in the init phase, not at the first event
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the state machine's state; return the outcome that it branches on."""
-    generation = generation_of(event)
+    generation = decode_generation(event)
     logger.append_keys(job_id=generation.job_id, generation_id=generation.generation_id)
     outcome = deliver_video().run(generation)
     logger.info("done", **outcome)

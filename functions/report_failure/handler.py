@@ -1,27 +1,27 @@
-"""ReportFailure: why a paid job brings no video."""
+"""ReportFailure: a generation that brought no video."""
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.domain.messages import EXECUTION_ENDED, ended_execution_of, generation_of, reason_of
+from dropreel.domain.messages import EXECUTION_ENDED, decode_ended_execution, decode_generation, failure_reason
 from dropreel.wiring import report_failure
 
 logger = Logger(service="dropreel")
-report_failure()  # while the function starts, not while its first event waits
+report_failure()  # in the init phase, not at the first event
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the state machine's state, or the event that an execution has ended; return the outcome."""
     if event.get("detail-type") == EXECUTION_ENDED:
-        ended = ended_execution_of(event)
+        ended = decode_ended_execution(event)
         outcome = {"outcome": "ignored"} if ended is None else report_failure().execution_ended(ended)
         logger.info("done", execution=event["detail"]["name"], **outcome)
         return outcome
-    generation = generation_of(event)
+    generation = decode_generation(event)
     logger.append_keys(job_id=generation.job_id, generation_id=generation.generation_id)
-    outcome = report_failure().run(generation, reason_of(event))
+    outcome = report_failure().run(generation, failure_reason(event))
     logger.info("done", **outcome)
     return outcome

@@ -6,20 +6,20 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.domain.messages import message_of
+from dropreel.domain.messages import decode_message
 from dropreel.wiring import note_dead_letter, submit_generation
 
-MAX_RECEIVES = 5  # the queue's maxReceiveCount: after it, a message goes to the dead-letter queue
+MAX_RECEIVES = 5  # the queue's maxReceiveCount: the next receive would find the message in the dead-letter queue
 
 logger = Logger(service="dropreel")
-submit_generation()  # while the function starts, not while its first event waits
+submit_generation()  # in the init phase, not at the first event
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Take the queue's event (batch size 1); return `{"outcome"}`. An exception brings the message back."""
     (record,) = event["Records"]
-    message = message_of(json.loads(record["body"]))
+    message = decode_message(json.loads(record["body"]))
     try:
         outcome = submit_generation().run(message, context.get_remaining_time_in_millis() / 1000)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""SweepJobs: what nothing works on any more, and what was held."""
+"""SweepJobs: held jobs, and jobs that nothing works on any more."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from dropreel.wiring import sweep_jobs
 
 logger = Logger(service="dropreel")
-sweep_jobs()  # while the function starts, not while its first event waits
+sweep_jobs()  # in the init phase, not at the first event
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -16,11 +16,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port (default %(default)s)")
     parser.add_argument("--api-key", required=True, metavar="KEY", help="the key that callers must send")
-    parser.add_argument("--created-seconds", type=_seconds, default=1.0, help="time in `created` (default %(default)s)")
     parser.add_argument(
-        "--processing-seconds", type=_seconds, default=6.0, help="least time in `processing` (default %(default)s)"
+        "--created-seconds", type=_seconds, default=1.0, help="seconds in `created` (default %(default)s)"
     )
-    parser.add_argument("--seed", type=int, help="makes the draws of fault rules repeat")
+    parser.add_argument(
+        "--processing-seconds", type=_seconds, default=6.0, help="least seconds in `processing` (default %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, help="seed of the fault rules' probabilities")
     parser.add_argument(
         "--stop-with-parent", action="store_true", help="stop when the parent process or standard input ends"
     )
@@ -35,7 +37,7 @@ def _seconds(text: str) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs until stopped; exits with 0 then, with 2 for a wrong option or an address that cannot be had."""
+    """Runs until stopped. Exits with 0, or with 2 for a wrong option or an address that it cannot listen on."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:

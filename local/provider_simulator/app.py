@@ -1,4 +1,4 @@
-"""Puts the simulator's endpoints together into one web application."""
+"""The web application: all endpoints of the simulator."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,10 +14,10 @@ from .simulator import Simulator
 
 
 def create_app(simulator: Simulator) -> FastAPI:
-    """The web application over a simulator, which it closes when it goes down."""
+    """Returns the web application of a simulator, which it closes at shutdown."""
 
     @asynccontextmanager
-    async def close_at_the_end(_: FastAPI) -> AsyncIterator[None]:
+    async def close_at_shutdown(_: FastAPI) -> AsyncIterator[None]:
         yield
         simulator.close()
 
@@ -25,7 +25,7 @@ def create_app(simulator: Simulator) -> FastAPI:
         title="nohuman image-to-video (simulator)",
         description="The provider's documented contract, with real videos, for runs on your own machine.",
         version="1",
-        lifespan=close_at_the_end,
+        lifespan=close_at_shutdown,
     )
     app.state.simulator = simulator
 
@@ -35,9 +35,9 @@ def create_app(simulator: Simulator) -> FastAPI:
 
     @app.exception_handler(RequestValidationError)
     async def refuse_control(_: Request, invalid: RequestValidationError) -> Response:
-        # Only the control endpoints come here: the provider's answer 400 by themselves.
-        complaints = (f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in invalid.errors())
-        return error_answer(422, "invalid_control_request", "; ".join(complaints))
+        # Only the control endpoints raise this: the provider's endpoints answer 400 themselves.
+        errors = (f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in invalid.errors())
+        return error_answer(422, "invalid_control_request", "; ".join(errors))
 
     app.include_router(provider_routes.router)
     app.include_router(control_routes.router)

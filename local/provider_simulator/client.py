@@ -9,7 +9,7 @@ _SECONDS = 10.0
 
 
 class SimulatorClient:
-    """Asks and steers a running simulator. Every call raises requests.HTTPError if the simulator refuses it."""
+    """Reads and controls a running simulator. Every call raises requests.HTTPError for an error answer."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
@@ -25,28 +25,28 @@ class SimulatorClient:
         return summary
 
     def set_faults(self, rules: Sequence[dict[str, Any]]) -> None:
-        """Puts these rules in force in place of all before; see `FaultRule`."""
+        """Replaces all fault rules with these; see `FaultRule`."""
         self._call("PUT", "faults", list(rules))
 
     def clear_faults(self) -> None:
-        """Takes all rules out of force."""
+        """Removes all fault rules."""
         self._call("DELETE", "faults")
 
     def set_pace(self, **seconds: float) -> None:
-        """Changes `created_seconds`, `processing_seconds` or `result_url_seconds` of what is accepted from now on."""
+        """Changes `created_seconds`, `processing_seconds` or `result_url_seconds` for later submissions."""
         self._call("PUT", "pace", seconds)
 
     def share_videos(self, one_for_all: bool = True) -> None:
-        """Lets all images share one video for each shape, length and prompt from now on, or each have its own again."""
+        """Sets whether all images share one video for each shape, length and prompt, from now on."""
         self._call("PUT", "rendering", {"one_for_all": one_for_all})
 
     def reset(self) -> None:
-        """Forgets submissions, generations and faults."""
+        """Deletes submissions, generations and fault rules."""
         self._call("POST", "reset")
 
     def _call(self, method: str, name: str, document: Any = None) -> Any:
         with requests.Session() as session:
-            # The simulator is on loopback: no proxy is to stand between.
+            # The simulator is on loopback: a proxy cannot reach it.
             session.trust_env = False
             answer = session.request(method, f"{self.base_url}/simulator/{name}", json=document, timeout=_SECONDS)
         if not answer.ok:

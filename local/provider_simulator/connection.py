@@ -1,6 +1,6 @@
 """Answers below HTTP: connections that are cut, reset, or closed before the body is whole.
 
-ASGI has no words for these, so the server hands each request its transport (see server.py).
+ASGI cannot express these, so the server passes the transport with each request (see server.py).
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 TRANSPORT_KEY = "transport"
-"""Where the server puts a connection's transport, in the ASGI scope's state."""
+"""Key of a connection's transport in the ASGI scope's state."""
 
 _DRAIN_POLL_SECONDS = 0.01
 _CLOSING_SECONDS = 5.0
@@ -22,15 +22,15 @@ _CLOSING_SECONDS = 5.0
 _BEFORE_RESET_SECONDS = 0.1
 
 
-async def wait_unless_gone(receive: Receive, seconds: float) -> None:
-    """Waits so long, or until the client hangs up. The request's body must have been read before."""
+async def wait_or_disconnect(receive: Receive, seconds: float) -> None:
+    """Waits until the time is over or the client disconnects. The request's body must have been read before."""
 
-    async def hung_up() -> None:
+    async def disconnected() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(hung_up(), seconds)
+        await asyncio.wait_for(disconnected(), seconds)
 
 
 class CutConnection(Response):
@@ -39,13 +39,13 @@ class CutConnection(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI passes it)
         """Closes the connection of this request."""
         _transport(scope).abort()
-        await wait_unless_gone(receive, _CLOSING_SECONDS)
+        await wait_or_disconnect(receive, _CLOSING_SECONDS)
 
 
 class RawAnswer(Response):
     """A 200 written straight to the connection, so that its headers and its body may disagree.
 
-    Each step is bytes to send or seconds to wait. In the end the connection is closed, or reset (TCP RST).
+    Each step is bytes to send or seconds to wait. Then the connection is closed, or reset (TCP RST).
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class RawAnswer(Response):
                 transport.write(step)
                 await _drain(transport)
             else:
-                await wait_unless_gone(receive, step)
+                await wait_or_disconnect(receive, step)
         if self._ending == "reset":
             await _drain(transport)
             await asyncio.sleep(_BEFORE_RESET_SECONDS)
-            _linger_no_longer(transport)
+            _reset_on_close(transport)
             transport.abort()
         else:
             transport.close()
-        await wait_unless_gone(receive, _CLOSING_SECONDS)
+        await wait_or_disconnect(receive, _CLOSING_SECONDS)
 
 
 def _transport(scope: Scope) -> asyncio.Transport:
@@ -91,8 +91,8 @@ async def _drain(transport: asyncio.Transport) -> None:
         await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
 
-def _linger_no_longer(transport: asyncio.Transport) -> None:
-    """Makes the next close a reset: that is what a linger time of nought means to TCP."""
+def _reset_on_close(transport: asyncio.Transport) -> None:
+    """Makes the next close send a reset (TCP RST): SO_LINGER with a time of zero does that."""
     connection: socket.socket | None = transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

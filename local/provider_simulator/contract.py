@@ -1,4 +1,4 @@
-"""What the provider's document says a submission may hold, checked to the letter, and what it costs."""
+"""The submission of the provider's document: its fields, their checks, and its price."""
 
 import json
 import math
@@ -35,7 +35,7 @@ _ALLOWED = {
 
 
 class Refusal(Exception):
-    """An answer other than 200 that the provider gives on purpose: HTTP status, a short code, a message for people."""
+    """An error answer of the documented contract: HTTP status, a short code, a readable message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -95,10 +95,10 @@ class GenerationRequest(BaseModel):
 
 
 def read_json(body: bytes) -> Any:
-    """Reads a request body as JSON. Raises Refusal (400) for anything that RFC 8259 does not allow, NaN among it."""
+    """Reads a request body as JSON. Raises Refusal (400) for anything that RFC 8259 does not allow, such as NaN."""
     try:
         document = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
-        # A lone surrogate passes json.loads and could never be written out again.
+        # A lone surrogate passes json.loads and cannot be encoded as UTF-8.
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Refusal(400, "invalid_json", "The body must be JSON with finite numbers only.") from None
@@ -129,11 +129,11 @@ def check_request(document: Any) -> GenerationRequest:
     try:
         return GenerationRequest.model_validate(document)
     except ValidationError as invalid:
-        complaints = "; ".join(_complaint(str(error["loc"][0]), document) for error in invalid.errors())
-        raise Refusal(400, "invalid_request", complaints) from None
+        errors = "; ".join(_field_error(str(error["loc"][0]), document) for error in invalid.errors())
+        raise Refusal(400, "invalid_request", errors) from None
 
 
-def _complaint(field: str, document: dict[str, Any]) -> str:
+def _field_error(field: str, document: dict[str, Any]) -> str:
     if field not in _ALLOWED:
         return f"{_quoted(field)} is not a field of this call; allowed are {', '.join(_ALLOWED)}"
     if field not in document:
@@ -147,7 +147,7 @@ def _quoted(value: Any) -> str:
 
 
 def without_query(document: Any) -> Any:
-    """The same document with the query string of `image_url` cut off: a presigned query is a secret."""
+    """The document without the query string of `image_url`: a presigned query is a secret."""
     if isinstance(document, dict) and isinstance(document.get("image_url"), str):
         return {**document, "image_url": document["image_url"].partition("?")[0]}
     return document

@@ -1,4 +1,4 @@
-"""The simulator's own endpoints, which the provider does not have: what happened, and what shall go wrong."""
+"""The simulator's control endpoints, which the provider does not have: submissions, counts, faults and pace."""
 
 from typing import Any
 
@@ -10,17 +10,19 @@ from .simulator import CurrentSimulator
 
 
 class PaceChange(BaseModel):
-    """Seconds of each stage for the generations accepted from now on; what is left out stays as it was."""
+    """Seconds of each stage for later submissions; a stage that is left out keeps its value."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     created_seconds: float = Field(1.0, ge=0, allow_inf_nan=False)
     processing_seconds: float = Field(6.0, ge=0, allow_inf_nan=False)
-    result_url_seconds: float = Field(3600.0, ge=0, allow_inf_nan=False, description="Life of a result address.")
+    result_url_seconds: float = Field(
+        3600.0, ge=0, allow_inf_nan=False, description="How long a result address is valid."
+    )
 
 
 class RenderingChange(BaseModel):
-    """How videos are made for the generations accepted from now on."""
+    """How videos are rendered for later submissions."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -39,40 +41,40 @@ async def submissions(simulator: CurrentSimulator) -> list[dict[str, Any]]:
 
 @router.get("/summary")
 async def summary(simulator: CurrentSimulator) -> dict[str, Any]:
-    """What was paid, how often each generation was polled and downloaded, and the most submissions at once."""
+    """Submissions, what was paid, polls and downloads by generation, and the most submissions at once."""
     return simulator.ledger.summary()
 
 
 @router.put("/faults")
 async def replace_faults(rules: list[FaultRule], simulator: CurrentSimulator) -> dict[str, int]:
-    """Puts these rules in force in place of all before; the first that matches a call and has times left acts."""
+    """Replaces all fault rules. The first rule that matches a call and has times left acts."""
     simulator.faults.replace(rules)
     return {"rules": len(rules)}
 
 
 @router.delete("/faults")
 async def clear_faults(simulator: CurrentSimulator) -> dict[str, int]:
-    """Takes all rules out of force."""
+    """Removes all fault rules."""
     simulator.faults.replace([])
     return {"rules": 0}
 
 
 @router.put("/pace")
 async def change_pace(pace: PaceChange, simulator: CurrentSimulator) -> dict[str, float]:
-    """Changes how fast generations go."""
-    named = {name: float(getattr(pace, name)) for name in pace.model_fields_set}
-    return vars(simulator.ledger.change_pace(**named))
+    """Changes the seconds of each stage."""
+    given = {name: float(getattr(pace, name)) for name in pace.model_fields_set}
+    return vars(simulator.ledger.change_pace(**given))
 
 
 @router.put("/rendering")
 async def change_rendering(rendering: RenderingChange, simulator: CurrentSimulator) -> dict[str, bool]:
-    """Renders each image, or one for all that ask for the same: rendering is what a run of many images takes longest for."""
+    """Renders a video for each image, or one for all: rendering takes most of the time in runs of many images."""
     simulator.videos.one_for_all = rendering.one_for_all
     return {"one_for_all": rendering.one_for_all}
 
 
 @router.post("/reset")
 async def reset(simulator: CurrentSimulator) -> dict[str, int]:
-    """Forgets submissions, generations and faults."""
+    """Deletes submissions, generations and fault rules."""
     simulator.reset()
     return {"submissions": 0, "rules": 0}

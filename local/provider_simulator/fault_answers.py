@@ -1,4 +1,4 @@
-"""Turns a scripted fault into what goes over the wire."""
+"""The HTTP answer of each scripted fault."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from .connection import CutConnection, RawAnswer, wait_unless_gone
+from .connection import CutConnection, RawAnswer, wait_or_disconnect
 from .faults import (
     AnswerFault,
     BodyFault,
@@ -29,34 +29,34 @@ from .faults import (
     StatusFault,
     TruncateFault,
 )
-from .odd_videos import made_odd
+from .odd_videos import make_odd
 
 VIDEO_TYPE = "video/mp4"
 
-_DRIPS_PER_SECOND = 10
+_PIECES_PER_SECOND = 10
 
 
 def error_answer(status: int, code: str, message: str) -> JSONResponse:
-    """An error in the one shape that all errors of the simulator have."""
+    """An error answer in the shape that all errors of the simulator have."""
     return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 
-def repeating(body: Any, sent: Mapping[str, str]) -> Any:
-    """A scripted body with what was sent (`image_url`, `api_key`) in place of its name in braces, wherever it stands."""
+def fill_in(body: Any, sent: Mapping[str, str]) -> Any:
+    """A scripted body with `{image_url}` and `{api_key}` replaced by the values that were sent."""
     match body:
         case str():
             for name, value in sent.items():
                 body = body.replace(f"{{{name}}}", value)
             return body
         case dict():
-            return {name: repeating(value, sent) for name, value in body.items()}
+            return {name: fill_in(value, sent) for name, value in body.items()}
         case list():
-            return [repeating(value, sent) for value in body]
+            return [fill_in(value, sent) for value in body]
     return body
 
 
 async def scripted_answer(fault: Fault, request: Request, sent: Mapping[str, str] | None = None) -> Response | None:
-    """What a fault that any call can meet answers with; None if the call goes on as usual. `sent`: what its body may repeat."""
+    """The answer of a fault that works on any call; None if the call continues. `sent` has the values for its body."""
     sent = sent or {}
     match fault:
         case StatusFault(body=None):
@@ -64,15 +64,15 @@ async def scripted_answer(fault: Fault, request: Request, sent: Mapping[str, str
             answer.headers.update(fault.headers)
             return answer
         case StatusFault():
-            answer = _text_or_json(repeating(fault.body, sent), fault.status, fault.content_type)
+            answer = _text_or_json(fill_in(fault.body, sent), fault.status, fault.content_type)
             answer.headers.update(fault.headers)
             return answer
         case AnswerFault():
-            return _text_or_json(repeating(fault.body, sent), 200, fault.content_type)
+            return _text_or_json(fill_in(fault.body, sent), 200, fault.content_type)
         case CutFault():
             return CutConnection()
         case SilenceFault():
-            await wait_unless_gone(request.receive, fault.seconds)
+            await wait_or_disconnect(request.receive, fault.seconds)
             return CutConnection()
     return None
 
@@ -88,7 +88,7 @@ def _text_or_json(body: Any, status: int, content_type: str | None) -> Response:
 
 
 def scripted_download(fault: Fault, video: Path) -> Response | None:
-    """What a fault of a download sends in place of the video; None if the video is sent as usual."""
+    """The answer of a download's fault; None if the video is sent unchanged."""
     match fault:
         case BodyFault():
             return Response(fault.body, media_type=fault.content_type)
@@ -97,29 +97,29 @@ def scripted_download(fault: Fault, video: Path) -> Response | None:
         case RedirectFault():
             return RedirectResponse(fault.location, fault.status)
         case OddVideoFault():
-            return Response(made_odd(video.read_bytes(), fault.oddity), media_type=VIDEO_TYPE)
+            return Response(make_odd(video.read_bytes(), fault.oddity), media_type=VIDEO_TYPE)
         case GzipFault():
             content = video.read_bytes()
             sent = gzip.compress(content, compresslevel=1) if fault.compressed else content
             return Response(sent, media_type=VIDEO_TYPE, headers={"Content-Encoding": "gzip"})
     content = video.read_bytes()
     whole = {"Content-Type": VIDEO_TYPE, "Content-Length": str(len(content))}
-    unmeasured = {"Content-Type": VIDEO_TYPE}
+    without_length = {"Content-Type": VIDEO_TYPE}
     match fault:
         case TruncateFault(content_length="chunked"):
             part = content[: fault.bytes]
-            # A chunk of no bytes would end the body properly, so nothing at all stands for it.
+            # An empty chunk would end the body properly, so none is sent.
             chunk = b"%x\r\n%b\r\n" % (len(part), part) if part else b""
-            return RawAnswer({**unmeasured, "Transfer-Encoding": "chunked"}, [chunk])
+            return RawAnswer({**without_length, "Transfer-Encoding": "chunked"}, [chunk])
         case TruncateFault():
-            return RawAnswer(whole if fault.content_length else unmeasured, [content[: fault.bytes]])
+            return RawAnswer(whole if fault.content_length else without_length, [content[: fault.bytes]])
         case ExtendFault():
             fill = fault.fill.encode()
             junk = (fill * (fault.bytes // len(fill) + 1))[: fault.bytes]
             longer = {"Content-Type": VIDEO_TYPE, "Content-Length": str(len(content) + len(junk))}
-            return RawAnswer(longer if fault.content_length else unmeasured, [content, junk])
+            return RawAnswer(longer if fault.content_length else without_length, [content, junk])
         case DripFault():
-            return RawAnswer(whole, _drips(content, fault.bytes_per_second))
+            return RawAnswer(whole, _pieces(content, fault.bytes_per_second))
         case StallFault():
             return RawAnswer(whole, [content[: fault.after_bytes], fault.seconds, content[fault.after_bytes :]])
         case PadFault():
@@ -131,18 +131,18 @@ def scripted_download(fault: Fault, video: Path) -> Response | None:
 
 
 def _padded(content: bytes, fault: PadFault) -> Iterator[bytes | float]:
-    left = len(content) + fault.bytes if fault.reset_after is None else fault.reset_after
+    remaining = len(content) + fault.bytes if fault.reset_after is None else fault.reset_after
     head = content + fault.bytes.to_bytes(4, "big") + b"free"
-    yield head[:left]
-    left -= len(head)
+    yield head[:remaining]
+    remaining -= len(head)
     piece = bytes(1024 * 1024)
-    while left > 0:
-        yield piece[:left]
-        left -= len(piece)
+    while remaining > 0:
+        yield piece[:remaining]
+        remaining -= len(piece)
 
 
-def _drips(content: bytes, bytes_per_second: int) -> Iterator[bytes | float]:
-    size = max(1, bytes_per_second // _DRIPS_PER_SECOND)
+def _pieces(content: bytes, bytes_per_second: int) -> Iterator[bytes | float]:
+    size = max(1, bytes_per_second // _PIECES_PER_SECOND)
     for start in range(0, len(content), size):
         yield content[start : start + size]
         yield size / bytes_per_second

@@ -1,4 +1,4 @@
-"""Scripted faults: rules that say which call goes wrong, how often, and in what way."""
+"""Scripted faults: rules for which call fails, how often, and how."""
 
 import random
 import threading
@@ -16,14 +16,14 @@ class _Strict(BaseModel):
 
 
 class _Payable(_Strict):
-    paid: bool = Field(False, description="On submit only: whether a generation is created and charged anyway.")
+    paid: bool = Field(False, description="On submit only: whether a generation is created and charged all the same.")
 
 
 class StatusFault(_Payable):
     """Answers with a status. The default body is an error in the provider's shape.
 
-    A body is JSON, or a string sent as it is, in the charset that `content_type` names. `{image_url}` and `{api_key}` in it
-    stand for what was sent: providers repeat it.
+    A body is JSON, or a string sent as it is, in the charset of `content_type`. `{image_url}` and `{api_key}` in it are
+    replaced by the values that were sent: real providers repeat them.
     """
 
     kind: Literal["status"]
@@ -47,7 +47,7 @@ class SilenceFault(_Payable):
 
 
 class AnswerFault(_Payable):
-    """Answers 200 with this body instead, as `StatusFault` does. A submission so answered is paid."""
+    """Answers 200 with this body, as `StatusFault` does. Such a submission is paid by default."""
 
     kind: Literal["answer"]
     body: Any
@@ -56,34 +56,34 @@ class AnswerFault(_Payable):
 
 
 class DelayFault(_Strict):
-    """Waits, then goes on as usual."""
+    """Waits, then answers as usual."""
 
     kind: Literal["delay"]
     seconds: float = Field(gt=0)
 
 
 class FailFault(_Strict):
-    """The generation ends as `failed`, with this error; `{image_url}` in it stands for what was sent."""
+    """The generation ends as `failed`, with this error; `{image_url}` in it is replaced by what was sent."""
 
     kind: Literal["fail"]
     error: Any
 
 
 class StuckFault(_Strict):
-    """The generation stays `processing` for ever."""
+    """The generation stays `processing`."""
 
     kind: Literal["stuck"]
 
 
 class ResultUrlFault(_Strict):
-    """Hands out exactly this address. Acts only on polls that find the generation completed."""
+    """Returns exactly this address. Acts only on polls of a completed generation."""
 
     kind: Literal["result_url"]
     url: str
 
 
 class ExpiredUrlFault(_Strict):
-    """Hands out an address that has expired already. Acts only on polls that find the generation completed."""
+    """Returns an address that has already expired. Acts only on polls of a completed generation."""
 
     kind: Literal["expired_url"]
 
@@ -97,10 +97,7 @@ class TruncateFault(_Strict):
 
 
 class ExtendFault(_Strict):
-    """Sends so many junk bytes after the video, without a Content-Length or with that of all of it.
-
-    The junk is `fill`, over and over.
-    """
+    """Sends `bytes` more bytes after the video, `fill` repeated, without a Content-Length or with that of the whole."""
 
     kind: Literal["extend"]
     bytes: int = Field(gt=0)
@@ -109,14 +106,14 @@ class ExtendFault(_Strict):
 
 
 class OddVideoFault(_Strict):
-    """Sends the video with something odd about it, under the Content-Length that it then has."""
+    """Sends a video with an oddity, with its Content-Length."""
 
     kind: Literal["odd"]
     oddity: Oddity
 
 
 class BodyFault(_Strict):
-    """Sends something else with status 200."""
+    """Sends another body with status 200."""
 
     kind: Literal["body"]
     body: str
@@ -124,7 +121,7 @@ class BodyFault(_Strict):
 
 
 class EmptyFault(_Strict):
-    """Sends a video of no bytes."""
+    """Sends an empty video."""
 
     kind: Literal["empty"]
 
@@ -137,7 +134,7 @@ class DripFault(_Strict):
 
 
 class StallFault(_Strict):
-    """Sends so many bytes, then nothing for a while, then the rest."""
+    """Sends `after_bytes`, waits, then sends the rest."""
 
     kind: Literal["stall"]
     after_bytes: int = Field(ge=0)
@@ -145,14 +142,14 @@ class StallFault(_Strict):
 
 
 class ResetFault(_Strict):
-    """Sends so many bytes, then resets the connection (TCP RST)."""
+    """Sends `after_bytes`, then resets the connection (TCP RST)."""
 
     kind: Literal["reset"]
     after_bytes: int = Field(ge=0)
 
 
 class PadFault(_Strict):
-    """Sends the video made longer by a `free` box of so many bytes: still one whole video, unless it is reset on the way."""
+    """Sends the video with a `free` box of `bytes` at its end, still a valid video; or resets it on the way."""
 
     kind: Literal["pad"]
     bytes: int = Field(ge=8, lt=2**32)
@@ -160,7 +157,7 @@ class PadFault(_Strict):
 
 
 class GzipFault(_Strict):
-    """Sends the video compressed, with Content-Encoding: gzip; or only says so."""
+    """Sends the video with Content-Encoding: gzip, compressed or not."""
 
     kind: Literal["gzip"]
     compressed: bool = True
@@ -220,14 +217,14 @@ _ALLOWED: dict[Call, tuple[type[BaseModel], ...]] = {
 
 
 class When(_Strict):
-    """Narrows a rule down; what is left out matches everything."""
+    """Conditions of a rule; one that is left out matches every call."""
 
     prompt_contains: str | None = None
     generation_id: str | None = None
 
 
 class FaultRule(_Strict):
-    """One rule: the first `skip` matching calls go by, then the next `times` (None: all) meet the fault."""
+    """One rule: skips the first `skip` matching calls, then acts on the next `times` (None: all)."""
 
     on: Call
     when: When = When()
@@ -237,7 +234,7 @@ class FaultRule(_Strict):
     do: Annotated[Fault, Field(discriminator="kind")]
 
     @model_validator(mode="after")
-    def _fits_its_call(self) -> "FaultRule":
+    def _check_call(self) -> "FaultRule":
         if not isinstance(self.do, _ALLOWED[self.on]):
             raise ValueError(f"do.kind {self.do.kind!r} does not work on {self.on!r}")
         if self.on != "submit" and isinstance(self.do, _Payable) and "paid" in self.do.model_fields_set:
@@ -247,7 +244,7 @@ class FaultRule(_Strict):
         return self
 
     def matches(self, on: Call, prompt: str | None, generation_id: str | None, completed: bool) -> bool:
-        """Whether this rule speaks of such a call, however often it has acted."""
+        """Whether this rule applies to such a call; how often it has acted does not count."""
         if self.on != on or (isinstance(self.do, _ONLY_WHEN_COMPLETED) and not completed):
             return False
         if self.when.prompt_contains is not None and self.when.prompt_contains not in (prompt or ""):
@@ -255,44 +252,44 @@ class FaultRule(_Strict):
         return self.when.generation_id in (None, generation_id)
 
 
-class _Progress:
-    """A rule and how often it may still let calls go by, or act."""
+class _RuleState:
+    """A rule, and how many calls it still skips and acts on."""
 
     def __init__(self, rule: FaultRule) -> None:
         self.rule = rule
         self.to_skip = rule.skip
-        self.left = rule.times
+        self.remaining = rule.times
 
 
 class FaultScript:
-    """The rules in force. Chance is drawn from a generator that starts anew from the seed with each script."""
+    """The current rules. Each new script restarts the random generator from the seed."""
 
     def __init__(self, seed: int | None = None) -> None:
         self._lock = threading.Lock()
         self._seed = seed
-        self._rules: list[_Progress] = []
+        self._rules: list[_RuleState] = []
         self._random = random.Random(seed)
 
     def replace(self, rules: list[FaultRule]) -> None:
-        """Puts these rules in force, in this order, in place of those before."""
+        """Replaces all rules with these, in this order."""
         with self._lock:
-            self._rules = [_Progress(rule) for rule in rules]
+            self._rules = [_RuleState(rule) for rule in rules]
             self._random = random.Random(self._seed)
 
     def choose(
         self, on: Call, prompt: str | None, generation_id: str | None = None, completed: bool = False
     ) -> Fault | None:
-        """The fault of the first rule that matches this call, has times left and wins its draw; None for none."""
+        """The fault of the first rule that matches this call, has times left and is drawn; None without one."""
         with self._lock:
-            for progress in self._rules:
-                if progress.left == 0 or not progress.rule.matches(on, prompt, generation_id, completed):
+            for state in self._rules:
+                if state.remaining == 0 or not state.rule.matches(on, prompt, generation_id, completed):
                     continue
-                if progress.to_skip > 0:
-                    progress.to_skip -= 1
+                if state.to_skip > 0:
+                    state.to_skip -= 1
                     continue
-                if self._random.random() >= progress.rule.probability:
+                if self._random.random() >= state.rule.probability:
                     continue
-                if progress.left is not None:
-                    progress.left -= 1
-                return progress.rule.do
+                if state.remaining is not None:
+                    state.remaining -= 1
+                return state.rule.do
         return None

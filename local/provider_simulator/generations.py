@@ -1,4 +1,4 @@
-"""What the simulator remembers: every submission, what was paid for, and how far each generation is."""
+"""The simulator's records: every submission, what was paid, and the status of each generation."""
 
 import secrets
 import string
@@ -22,7 +22,7 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast generations go and how long a result address lives, in seconds. Read once, when one is accepted."""
+    """Seconds of each stage, and how long a result address is valid. Fixed for a generation when it is accepted."""
 
     created_seconds: float = 1.0
     processing_seconds: float = 6.0
@@ -31,7 +31,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class ScriptedEnd:
-    """An end that a fault rule laid down: stuck in `processing` for ever, or failed with an error."""
+    """An end set by a fault rule: `processing` without end, or failed with an error."""
 
     stuck: bool = False
     error: Any = None
@@ -49,7 +49,7 @@ class Generation:
     scripted_end: ScriptedEnd | None
 
     def status(self, now: float) -> Status:
-        """How far it is: it stays `processing` until its video is rendered, however fast the pace."""
+        """Its status. It stays `processing` until its video is rendered, however short its stages."""
         age = now - self.accepted_at
         if age < self.pace.created_seconds:
             return "created"
@@ -62,7 +62,7 @@ class Generation:
         return "completed" if not self.video.cancelled() and self.video.exception() is None else "failed"
 
     def error(self) -> Any:
-        """Why it failed; any JSON if a rule laid it down."""
+        """Why it failed; any JSON if a fault rule sets it."""
         if self.scripted_end is not None:
             return self.scripted_end.error
         return {"code": "generation_failed", "message": "The video could not be made from this image."}
@@ -70,7 +70,7 @@ class Generation:
 
 @dataclass
 class Submission:
-    """One POST that reached the endpoint. `status_code` is None while it is open and where no answer was sent."""
+    """One POST that reached the endpoint. `status_code` is None until an answer is sent, if one is."""
 
     at: str
     request: Any
@@ -134,17 +134,17 @@ class Ledger:
             self._polls[identity] += 1
 
     def count_download(self, identity: str) -> None:
-        """Counts one request for a result with a right signature, whatever was answered."""
+        """Counts one request for a result with a valid signature, whatever the answer."""
         with self._lock:
             self._downloads[identity] += 1
 
     def submissions(self) -> list[dict[str, Any]]:
-        """Every submission, in order of arrival, ready to be written as JSON."""
+        """Every submission as a JSON object, in order of arrival."""
         with self._lock:
             return [asdict(submission) for submission in self._submissions]
 
     def summary(self) -> dict[str, Any]:
-        """Counts: submissions, paid ones, their price in US cents, polls and downloads by id, most open at once."""
+        """Counts: submissions, paid ones, their price in US cents, polls and downloads by id, most in flight at once."""
         with self._lock:
             return {
                 "submissions": len(self._submissions),
@@ -156,13 +156,13 @@ class Ledger:
             }
 
     def change_pace(self, **seconds: float) -> Pace:
-        """Sets the pace of the generations accepted from now on; what is not named stays as it was."""
+        """Sets the pace of later submissions; a value that is not given is kept."""
         with self._lock:
             self._pace = replace(self._pace, **seconds)
             return self._pace
 
-    def forget(self) -> None:
-        """Forgets submissions, generations and counts; the pace stays."""
+    def clear(self) -> None:
+        """Deletes submissions, generations and counts; the pace is kept."""
         with self._lock:
             self._submissions.clear()
             self._generations.clear()

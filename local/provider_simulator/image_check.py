@@ -1,4 +1,4 @@
-"""Fetches the image of a submission as the provider would, and judges it by its bytes."""
+"""Fetches the image of a submission as the provider would, and validates its bytes."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ MAX_IMAGE_BYTES = 10_000_000
 """The provider's "10 MB", in the stricter reading."""
 
 FETCH_SECONDS = 20.0
-"""Longest time that fetching one image may take in all."""
+"""The time limit for fetching one image, in all."""
 
 _QUIET_SECONDS = 5.0
 _CHUNK_BYTES = 65_536
@@ -22,7 +22,7 @@ _CHUNK_BYTES = 65_536
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of an image; width and height are in pixels, as shown (EXIF orientation counted)."""
+    """Facts about an image; width and height are in pixels, with the EXIF orientation applied."""
 
     bytes: int
     sha256: str
@@ -33,7 +33,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """An image that the provider would take."""
+    """An image that the provider would accept."""
 
     content: bytes
     facts: ImageFacts
@@ -47,7 +47,7 @@ class ImageChecker:
         self._known: dict[str, ImageFacts] = {}
 
     def fetch(self, url: str) -> CheckedImage:
-        """Returns the image behind an address. Raises Refusal (400) if it cannot be had or is not a usable image.
+        """Returns the image at an address. Raises Refusal (400) if it cannot be fetched or is not a usable image.
 
         No message holds the address's query string: a presigned query is a secret.
         """
@@ -66,7 +66,7 @@ def _download(url: str) -> bytes:
     content = bytearray()
     try:
         with requests.Session() as session:
-            # A proxy or a .netrc of this computer has nothing to say about how the provider fetches.
+            # The provider's fetch uses neither this computer's proxy nor its .netrc.
             session.trust_env = False
             with session.get(url, stream=True, timeout=_QUIET_SECONDS) as response:
                 if response.status_code != 200:
@@ -78,7 +78,7 @@ def _download(url: str) -> bytes:
                     if time.monotonic() > deadline:
                         raise _unreachable(f"it took over {FETCH_SECONDS:g} seconds")
     except (requests.RequestException, ValueError) as error:
-        # The exception's own text holds the whole address.
+        # The exception's text contains the whole address.
         raise _unreachable(type(error).__name__) from None
     return bytes(content)
 

@@ -1,4 +1,4 @@
-"""Makes a video odd, as real servers and encoders do: some that players open all the same, some that show nothing."""
+"""Makes malformed videos as real servers and encoders do: some that players open, some that they cannot."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -7,11 +7,11 @@ Oddity = Literal["long mdat", "no ftyp", "no media", "no picture"]
 _HANDLER = b"hdlr" + bytes(8)
 
 
-def made_odd(video: bytes, oddity: Oddity) -> bytes:
-    """Return the video, which starts with `ftyp` and ends with its one `mdat`, with something odd about it.
+def make_odd(video: bytes, oddity: Oddity) -> bytes:
+    """Return the video, which must start with `ftyp` and end with its one `mdat`, with an oddity.
 
-    Its last `mdat` claims 1,000 bytes more than there are; a `free` box stands where `ftyp` was; its media is left out;
-    its picture's track says that it is a text.
+    `long mdat`: the size of `mdat` is 1,000 bytes too large. `no ftyp`: a `free` box in its place. `no media`: no `mdat`.
+    `no picture`: the handler of the video track is `text`.
     """
     return _MAKE[oddity](video)
 

@@ -1,4 +1,4 @@
-"""Runs the simulator as a process of its own for as long as a `with` block lasts."""
+"""Runs the simulator as a separate process for the duration of a `with` block."""
 
 import os
 import subprocess
@@ -48,20 +48,20 @@ def running_simulator(
         command, cwd=_ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        base_url = _base_url_once_ready(process)
+        base_url = _wait_for_base_url(process)
         yield RunningSimulator(base_url, SimulatorClient(base_url), process)
     finally:
         _stop(process)
 
 
-def _base_url_once_ready(process: subprocess.Popen[str]) -> str:
+def _wait_for_base_url(process: subprocess.Popen[str]) -> str:
     if process.stdout is None:
-        raise RuntimeError("the provider simulator was started without a pipe to read its address from")
-    # Ends the wait below if the simulator hangs: its output then closes.
-    too_late = threading.Timer(_START_SECONDS, process.kill)
-    too_late.start()
+        raise RuntimeError("the provider simulator was started without a pipe for its address")
+    # If the simulator hangs, killing it closes its output and ends readline().
+    timer = threading.Timer(_START_SECONDS, process.kill)
+    timer.start()
     line = process.stdout.readline()
-    too_late.cancel()
+    timer.cancel()
     if not line.startswith(_READY):
         raise RuntimeError(f"the provider simulator did not start (exit code {process.poll()}, output {line!r})")
     return line.removeprefix(_READY).strip()

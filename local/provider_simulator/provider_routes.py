@@ -1,4 +1,4 @@
-"""The provider's endpoints: submit, poll, and the download that a finished video's address leads to."""
+"""The provider's endpoints: submit, poll, and the download of a finished video."""
 
 import asyncio
 import hmac
@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from .connection import CutConnection
 from .contract import MODEL, GenerationRequest, Refusal, check_request, read_json, without_query
-from .fault_answers import VIDEO_TYPE, error_answer, repeating, scripted_answer, scripted_download
+from .fault_answers import VIDEO_TYPE, error_answer, fill_in, scripted_answer, scripted_download
 from .faults import DelayFault, ExpiredUrlFault, FailFault, Fault, ResultUrlFault, StuckFault
 from .generations import Generation, ScriptedEnd, Submission
 from .rendering import VideoPlan
@@ -21,7 +21,7 @@ from .simulator import CurrentSimulator, Simulator
 
 
 class Accepted(BaseModel):
-    """A submission was accepted, and is paid."""
+    """The answer to an accepted submission, which is paid."""
 
     id: str = Field(examples=["gen_img2v_x7y8z9a1b2"])
     model: Literal["nohuman-x33"]
@@ -30,13 +30,13 @@ class Accepted(BaseModel):
 
 
 class Result(BaseModel):
-    """Where a finished video is."""
+    """The address of a finished video."""
 
-    url: str = Field(description="Signed and short-lived; new with each poll; needs no key.")
+    url: str = Field(description="Signed and short-lived; a new one with each poll; needs no key.")
 
 
 class Progress(BaseModel):
-    """How far a generation is. `result` comes with `completed` only, `error` with `failed` only."""
+    """The status of a generation. `result` comes with `completed` only, `error` with `failed` only."""
 
     id: str
     model: Literal["nohuman-x33"]
@@ -46,7 +46,7 @@ class Progress(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong: a code for programs, a message for people."""
+    """An error: a code for programs, and a readable message."""
 
     code: str
     message: str
@@ -87,9 +87,9 @@ async def submit(request: Request, credentials: Credentials, simulator: CurrentS
     body = await request.body()
     with simulator.ledger.submission(_as_recorded(body)) as submission:
         try:
-            _authorise(simulator, credentials)
-            _json_only(request)
-            answer = await _take(simulator, submission, check_request(read_json(body)), request)
+            _authenticate(simulator, credentials)
+            _require_json(request)
+            answer = await _answer_valid(simulator, submission, check_request(read_json(body)), request)
         except Refusal as refusal:
             answer = error_answer(refusal.status, refusal.code, refusal.message)
         if not isinstance(answer, CutConnection):
@@ -97,8 +97,10 @@ async def submit(request: Request, credentials: Credentials, simulator: CurrentS
         return answer
 
 
-async def _take(simulator: Simulator, submission: Submission, wanted: GenerationRequest, request: Request) -> Response:
-    # The request has been judged before any fault acts, so that a scripted run also catches what was sent wrongly.
+async def _answer_valid(
+    simulator: Simulator, submission: Submission, wanted: GenerationRequest, request: Request
+) -> Response:
+    # The request is validated before any fault acts, so that a scripted run also finds wrong requests.
     fault = simulator.faults.choose("submit", wanted.prompt)
     if isinstance(fault, DelayFault):
         await asyncio.sleep(fault.seconds)
@@ -107,7 +109,7 @@ async def _take(simulator: Simulator, submission: Submission, wanted: Generation
     if fault is not None and (answer := await scripted_answer(fault, request, sent)) is not None:
         return answer
     if generation is None:
-        raise RuntimeError("a fault that is not paid must answer by itself")
+        raise RuntimeError("a fault that is not paid must have an answer")
     return JSONResponse(
         {
             "id": generation.id,
@@ -125,7 +127,7 @@ async def _accept(
     submission.image = image.facts
     match fault:
         case FailFault():
-            error = repeating(fault.error, {"image_url": wanted.image_url})
+            error = fill_in(fault.error, {"image_url": wanted.image_url})
             return simulator.ledger.accept(submission, wanted, None, ScriptedEnd(error=error))
         case StuckFault():
             return simulator.ledger.accept(submission, wanted, None, ScriptedEnd(stuck=True))
@@ -135,13 +137,13 @@ async def _accept(
 
 @router.get(
     "/v1/videos/generations/{generation_id}",
-    summary="Ask how far a generation is",
+    summary="Get the status of a generation",
     response_model=Progress,
     responses={401: {"model": ErrorAnswer}, 404: {"model": ErrorAnswer}},
 )
 async def poll(generation_id: str, request: Request, credentials: Credentials, simulator: CurrentSimulator) -> Response:
-    """Answers with the status; once completed, with a fresh address of the video."""
-    _authorise(simulator, credentials)
+    """Answers with the status, and once completed with a new address of the video."""
+    _authenticate(simulator, credentials)
     simulator.ledger.count_poll(generation_id)
     generation = simulator.ledger.find(generation_id)
     completed = generation is not None and generation.status(time.monotonic()) == "completed"
@@ -153,7 +155,7 @@ async def poll(generation_id: str, request: Request, credentials: Credentials, s
     if fault is not None and (answer := await scripted_answer(fault, request, sent)) is not None:
         return answer
     if generation is None:
-        raise Refusal(404, "not_found", "There is no generation of this id.")
+        raise Refusal(404, "not_found", "There is no generation with this id.")
     return JSONResponse(_progress(simulator, generation, fault, str(request.base_url)))
 
 
@@ -178,13 +180,13 @@ def _progress(simulator: Simulator, generation: Generation, fault: Fault | None,
 async def download(
     generation_id: str, request: Request, simulator: CurrentSimulator, expires: str = "", signature: str = ""
 ) -> Response:
-    """Sends the video to whoever has a signed address that has not expired."""
+    """Sends the video for a signed address that has not expired."""
     simulator.links.check(generation_id, expires, signature)
     simulator.ledger.count_download(generation_id)
     generation = simulator.ledger.find(generation_id)
     if generation is None or generation.video is None:
-        raise Refusal(404, "not_found", "There is no video of this id.")
-    # An address is only ever signed once the video is there, so this does not wait.
+        raise Refusal(404, "not_found", "There is no video with this id.")
+    # Only the address of a finished video is signed, so this does not wait.
     video = generation.video.result(timeout=0)
     fault = simulator.faults.choose("download", generation.request.prompt, generation_id, completed=True)
     if isinstance(fault, DelayFault):
@@ -195,13 +197,13 @@ async def download(
     return scripted or FileResponse(video, media_type=VIDEO_TYPE)
 
 
-def _authorise(simulator: Simulator, credentials: HTTPAuthorizationCredentials | None) -> None:
+def _authenticate(simulator: Simulator, credentials: HTTPAuthorizationCredentials | None) -> None:
     given = credentials.credentials if credentials else ""
     if not hmac.compare_digest(given.encode(), simulator.api_key.encode()):
         raise Refusal(401, "unauthorized", "The call needs the header `Authorization: Bearer <key>`.")
 
 
-def _json_only(request: Request) -> None:
+def _require_json(request: Request) -> None:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(400, "not_json", "The body must be sent with `Content-Type: application/json`.")
 

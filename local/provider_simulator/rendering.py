@@ -1,21 +1,22 @@
-"""Makes an MP4 out of an image: H.264 and, where asked, AAC, of exactly the shape and duration asked for."""
+"""Renders an image as an MP4: H.264, and AAC if there is to be sound, with the requested shape and duration."""
 
 import io
+import math
 import threading
+from array import array
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .camera import Box, Movement, movement_of, view, zoom_of
+from .camera import Box, CameraMotion, motion_in, view, zoom_of
 from .contract import AspectRatio, GenerationRequest, Mode
 
 if TYPE_CHECKING:
-    # Pillow, PyAV and numpy are imported where they are used, so that the simulator is up sooner.
-    from av import AudioFrame
+    # Pillow and PyAV are imported where they are used, so that the simulator is up sooner.
+    from av import AudioFrame, VideoFrame
     from av.container import OutputContainer
-    from numpy import uint8
-    from numpy.typing import NDArray
     from PIL import Image
 
 FRAMES_PER_SECOND = 24
@@ -41,29 +42,29 @@ _FADE_SECONDS = 0.5
 
 
 class RenderingStopped(Exception):
-    """The simulator is going down, so the video was given up."""
+    """Rendering was stopped before the end: the simulator shuts down or was reset."""
 
 
 @dataclass(frozen=True)
 class VideoPlan:
-    """All that a video depends on, beside the image itself."""
+    """All that a video depends on except the image."""
 
     mode: Mode
     aspect_ratio: AspectRatio
     seconds: int
     sound: bool
-    movement: Movement
+    motion: CameraMotion
     cfg_scale: float
 
     @classmethod
     def of(cls, request: GenerationRequest) -> "VideoPlan":
-        """The plan that a submission asks for."""
+        """The plan of a submission."""
         return cls(
             request.mode,
             request.aspect_ratio,
             request.seconds,
             request.sound,
-            movement_of(request.prompt),
+            motion_in(request.prompt),
             request.cfg_scale,
         )
 
@@ -87,7 +88,6 @@ def _encode(
     zoom: float,
     stop: threading.Event,
 ) -> None:
-    from av import VideoFrame
     from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
     video = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=_X264_OPTIONS[plan.mode])
@@ -109,8 +109,8 @@ def _encode(
     for number in range(frames):
         if stop.is_set():
             raise RenderingStopped
-        box = view(plan.movement, number / (frames - 1), picture.width, picture.height, zoom)
-        frame = VideoFrame.from_ndarray(_planes_seen(planes, size, box), format="yuv420p")
+        box = view(plan.motion, number / (frames - 1), picture.width, picture.height, zoom)
+        frame = _frame_seen(planes, size, box)
         frame.pts = number
         frame.time_base = Fraction(1, FRAMES_PER_SECOND)
         container.mux(video.encode(frame))
@@ -119,29 +119,27 @@ def _encode(
 
 def _planes(picture: "Image.Image") -> list["Image.Image"]:
     """Luma and both chromas at full size: converted once, where each frame would otherwise be."""
-    import numpy
     from av import VideoFrame
     from av.video.reformatter import ColorRange, Colorspace
     from PIL import Image
 
-    frame = VideoFrame.from_ndarray(numpy.asarray(picture), format="rgb24").reformat(
-        format="yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-    )
-    return [Image.fromarray(plane) for plane in frame.to_ndarray()]
+    source = VideoFrame(picture.width, picture.height, "rgb24")
+    source.planes[0].update(picture.tobytes("raw", "RGB", source.planes[0].line_size))
+    frame = source.reformat(format="yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+    return [Image.frombytes("L", picture.size, bytes(plane), "raw", "L", plane.line_size) for plane in frame.planes]
 
 
-def _planes_seen(planes: list["Image.Image"], size: tuple[int, int], box: Box) -> "NDArray[uint8]":
-    """What the camera sees, as yuv420p: chroma at half the size, all planes one below the other."""
-    import numpy
+def _frame_seen(planes: list["Image.Image"], size: tuple[int, int], box: Box) -> "VideoFrame":
+    """What the camera sees, as yuv420p: chroma at half the size."""
+    from av import VideoFrame
     from PIL import Image
 
-    half = (size[0] // 2, size[1] // 2)
-    # A box of fractions of a pixel keeps the movement smooth; bilinear takes half the time of bicubic.
-    seen = [
-        numpy.asarray(plane.resize(plane_size, Image.Resampling.BILINEAR, box=box)).ravel()
-        for plane, plane_size in zip(planes, (size, half, half), strict=True)
-    ]
-    return numpy.concatenate(seen).reshape(-1, size[0])
+    frame = VideoFrame(*size, "yuv420p")
+    for plane, target in zip(planes, frame.planes, strict=True):
+        # A box of fractions of a pixel keeps the motion smooth; bilinear takes half the time of bicubic.
+        seen = plane.resize((target.width, target.height), Image.Resampling.BILINEAR, box=box)
+        target.update(seen.tobytes("raw", "L", target.line_size))
+    return frame
 
 
 def widest_view(content: bytes, size: tuple[int, int]) -> "Image.Image":
@@ -157,11 +155,8 @@ def _rgb(image: "Image.Image") -> "Image.Image":
     from PIL import Image
 
     if image.mode.startswith("I"):
-        import numpy
-
         # Pillow would clip 16-bit grey at 255, which leaves a white picture.
-        grey = (numpy.asarray(image).astype(numpy.uint32) >> 8).clip(0, 255).astype(numpy.uint8)
-        return Image.fromarray(grey).convert("RGB")
+        return image.convert("I").point([grey >> 8 for grey in range(1 << 16)], "L").convert("RGB")
     if image.has_transparency_data:
         backdrop = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(backdrop, image.convert("RGBA")).convert("RGB")
@@ -170,14 +165,22 @@ def _rgb(image: "Image.Image") -> "Image.Image":
 
 def _chord(seconds: int) -> "AudioFrame":
     """A soft A major chord that fades in and out."""
-    import numpy
     from av import AudioFrame
 
-    moments = numpy.arange(seconds * _AUDIO_RATE) / _AUDIO_RATE
-    loudness = numpy.minimum(1, numpy.minimum(moments, seconds - moments) / _FADE_SECONDS) * 0.08
-    wave = loudness * sum(numpy.sin(2 * numpy.pi * pitch * moments) for pitch in _CHORD_HZ)
-    frame = AudioFrame.from_ndarray(wave.astype(numpy.float32)[numpy.newaxis, :], format="fltp", layout="mono")
+    frame = AudioFrame(format="fltp", layout="mono", samples=seconds * _AUDIO_RATE)
+    frame.planes[0].update(_chord_samples(seconds))
     frame.sample_rate = _AUDIO_RATE
     frame.time_base = Fraction(1, _AUDIO_RATE)
     frame.pts = 0
     return frame
+
+
+@lru_cache
+def _chord_samples(seconds: int) -> bytes:
+    """The chord as native 32-bit floats. It is kept, since it takes longer than a frame to make."""
+    samples = array("f")
+    for number in range(seconds * _AUDIO_RATE):
+        moment = number / _AUDIO_RATE
+        loudness = min(1, min(moment, seconds - moment) / _FADE_SECONDS) * 0.08
+        samples.append(loudness * sum(math.sin(2 * math.pi * pitch * moment) for pitch in _CHORD_HZ))
+    return samples.tobytes()

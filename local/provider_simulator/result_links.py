@@ -11,20 +11,20 @@ _SALT_LETTERS = 16
 
 
 class ResultLinks:
-    """Signs and checks addresses. The secret is this run's own, so no address outlives the simulator."""
+    """Signs and checks addresses. The secret is new in each run, so no address is valid after it."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def link(self, base_url: str, identity: str, seconds: float) -> str:
-        """A new address of a video under a base address, good for so many seconds from now."""
+        """A new address of a video under a base address, valid for `seconds` from now."""
         expires = str(int(time.time() + seconds))
-        # Two polls within one second get two addresses, too.
+        # The salt makes two addresses of the same second differ.
         signature = self._signature(identity, expires, secrets.token_hex(_SALT_LETTERS // 2))
         return f"{base_url.rstrip('/')}/results/{identity}.mp4?expires={expires}&signature={signature}"
 
     def check(self, identity: str, expires: str, signature: str) -> None:
-        """Raises Refusal (403) for an address that was not signed here, was changed, or has expired."""
+        """Raises Refusal (403) for an address with a wrong signature, or one that has expired."""
         expected = self._signature(identity, expires, signature[:_SALT_LETTERS])
         if not hmac.compare_digest(signature.encode(), expected.encode()):
             raise Refusal(403, "bad_signature", "The signature of this address is wrong.")

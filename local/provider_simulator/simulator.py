@@ -1,4 +1,4 @@
-"""What one running simulator is made of."""
+"""The state of one running simulator."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from .videos import Videos
 
 
 class Simulator:
-    """All state of one run. The seed makes the draws of fault rules repeat; nothing else depends on it."""
+    """All state of one run. The seed is for the probabilities of fault rules alone."""
 
     def __init__(self, api_key: str, pace: Pace, seed: int | None = None) -> None:
         self.api_key = api_key
@@ -23,13 +23,13 @@ class Simulator:
         self.links = ResultLinks()
 
     def reset(self) -> None:
-        """Forgets submissions, generations and faults. Pace and finished videos stay."""
+        """Deletes submissions, generations and fault rules. Pace and finished videos are kept."""
         self.faults.replace([])
-        self.ledger.forget()
-        self.videos.forget_unfinished()
+        self.ledger.clear()
+        self.videos.cancel_unfinished()
 
     def close(self) -> None:
-        """Stops what runs in the background and removes its files."""
+        """Stops the background work and removes its files."""
         self.videos.close()
 
 
@@ -39,4 +39,4 @@ async def _of_this_app(request: Request) -> Simulator:
 
 
 CurrentSimulator = Annotated[Simulator, Depends(_of_this_app)]
-"""An endpoint's parameter of this type is the simulator that its application serves."""
+"""An endpoint's parameter of this type is its application's simulator."""

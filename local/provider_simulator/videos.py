@@ -1,4 +1,4 @@
-"""Renders videos in the background and keeps them on disk: submissions that ask for the same video share one render."""
+"""Renders videos in the background and caches them on disk. Submissions of the same video share one render."""
 
 import itertools
 import logging
@@ -11,7 +11,7 @@ from pathlib import Path
 from .rendering import RenderingStopped, VideoPlan, render_video
 
 VideoFile = Future[Path]
-"""A finished or coming MP4."""
+"""The path of an MP4, once it is rendered."""
 
 _log = logging.getLogger(__name__)
 
@@ -19,15 +19,15 @@ Renderer = Callable[[bytes, VideoPlan, Path, threading.Event], None]
 
 
 class Videos:
-    """A cache of videos in a directory that goes away with the simulator. Images wait on disk too, to bound memory.
+    """A cache of videos in a temporary directory. Waiting images are on disk too, to bound memory.
 
-    One worker renders, so that a busy run leaves the rest of the computer to what is being tested.
+    Only one worker renders, so that a busy run leaves the other processors to the code under test.
     """
 
     def __init__(self, render: Renderer = render_video) -> None:
         self._render = render
         self.one_for_all = False
-        """Whether every image gets the video of the first that asked for the same plan: for runs of many images."""
+        """Whether images with the same plan share the first one's video: for runs of many images."""
         self._directory = tempfile.TemporaryDirectory(prefix="provider-simulator-")
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
         self._stop = threading.Event()
@@ -36,15 +36,15 @@ class Videos:
         self._files: dict[tuple[str, VideoPlan], VideoFile] = {}
 
     def video(self, image: bytes, image_sha256: str, plan: VideoPlan) -> VideoFile:
-        """The video of an image: the one that exists, the one on its way, or a new one."""
-        source_of_video = "" if self.one_for_all else image_sha256
+        """The video of an image: an existing one, one being rendered, or a new one."""
+        key = ("" if self.one_for_all else image_sha256, plan)
         with self._lock:
-            known = self._files.get((source_of_video, plan))
+            known = self._files.get(key)
             if known is None:
-                # Each render has files of its own: one that was given up may still be tidying when the next begins.
+                # Each render has its own files: a cancelled one may still be removing its own when the next one starts.
                 source = Path(self._directory.name, f"{next(self._numbers)}.image")
                 source.write_bytes(image)
-                known = self._files[source_of_video, plan] = self._pool.submit(self._make, source, plan, self._stop)
+                known = self._files[key] = self._pool.submit(self._make, source, plan, self._stop)
         return known
 
     def _make(self, source: Path, plan: VideoPlan, stop: threading.Event) -> Path:
@@ -54,15 +54,15 @@ class Videos:
         except RenderingStopped:
             raise
         except Exception:
-            # Callers see a failed generation; why it failed is for whoever runs the simulator.
+            # Callers see a failed generation; the log has the cause.
             _log.exception("could not render %s", plan)
             raise
         finally:
             source.unlink(missing_ok=True)
         return unfinished.rename(finished)
 
-    def forget_unfinished(self) -> None:
-        """Drops the renders that have not ended, so that they do not hold up the next ones."""
+    def cancel_unfinished(self) -> None:
+        """Cancels the renders that have not ended, so that the next ones need not wait for them."""
         with self._lock:
             self._stop.set()
             self._stop = threading.Event()
@@ -70,7 +70,7 @@ class Videos:
                 self._files.pop(key).cancel()
 
     def close(self) -> None:
-        """Stops rendering within a frame's time and removes all files."""
+        """Stops rendering at the next frame and removes all files."""
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._directory.cleanup()

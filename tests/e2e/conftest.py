@@ -27,15 +27,17 @@ PARAMETERS = {
     "DailySpendLimitUsd": "unlimited",
     "ExistingUploadsBucketName": EXISTING_BUCKET,
     "UploadsPrefix": "test-",
-    "NotificationEmail": "owner@example.com",
+    "NotificationEmail": "operator@example.com",
 }
+RUN_PYTHON = ROOT / ".venvs" / "run" / "bin" / "python"
+"""What `make run`, `up`, `drop`, `deploy` and `remove` start: it has none of the development libraries."""
 SAMPLE = ROOT / "local" / "sample.jpg"
 _numbers = itertools.count()
 
 
 @dataclass
 class Account:
-    """The local account as a user has it: stock clients, the stack's names, what the bus and the provider saw."""
+    """The local account: stock clients, the stack's names, the events on the bus, the provider simulator."""
 
     cloud: LocalCloud
     tail: EventTail
@@ -58,8 +60,9 @@ class Account:
         return self.stack.outputs["VideosBucketName"]
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the account's owner."""
-        return self.stack.session.client(service, endpoint_url=self.stack.endpoint_url)
+        """Return a boto3 client with the account's own credentials, which may do everything."""
+        session: Any = self.stack.session  # boto3's stubs have no overload for a service's name in a variable
+        return session.client(service, endpoint_url=self.stack.endpoint_url)
 
     def aws(self, *arguments: str) -> Any:
         """Run the stock `aws` client; return what it prints, decoded where it is JSON."""
@@ -72,7 +75,7 @@ class Account:
 
     def run(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `aws` or `sam` from its environment against the local cloud."""
-        place = ROOT / ".venvs" / ("dev" if command == "aws" else "sam") / "bin" / command
+        place = ROOT / ".venvs" / ("aws" if command == "aws" else "run") / "bin" / command
         environment = {**os.environ, **self.cloud.engine.environment, "SAM_CLI_TELEMETRY": "0", "AWS_PAGER": ""}
         return subprocess.run(
             [str(place), *arguments],
@@ -108,15 +111,15 @@ class Account:
         mine = [item["job_id"]["S"] for page in pages for item in page["Items"]]
         return [job for job in map(table.get, mine) if job is not None]
 
-    def job_when(self, key: str, is_so: Callable[[Job], bool], seconds: float = 60) -> Job:
-        """Return the image's job once it is so. Raises AssertionError if that does not come."""
+    def job_when(self, key: str, condition: Callable[[Job], bool], seconds: float = 60) -> Job:
+        """Return the image's job once the condition holds. Raises AssertionError after `seconds`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for job in self.jobs_of(key):
-                if is_so(job):
+                if condition(job):
                     return job
             time.sleep(0.2)
-        raise AssertionError(f"the job of {key} did not come so far: {self.jobs_of(key)}")
+        raise AssertionError(f"the condition does not hold after {seconds} s for {key}: {self.jobs_of(key)}")
 
     def ended(self, key: str, seconds: float = 60) -> Job:
         """Return the image's job once it has ended and all its events are published."""
@@ -132,7 +135,7 @@ class Account:
         return self.resources[logical_id]
 
     def submitted(self, key: str) -> list[dict[str, Any]]:
-        """Return what the provider was sent about the image with this key."""
+        """Return the submissions of the image with this key, as the simulator recorded them."""
         found = []
         for submission in self.simulator.submissions():
             path = unquote(submission["request"].get("image_url", ""))
@@ -152,7 +155,7 @@ def account() -> Iterator[Account]:
 
 
 @pytest.fixture(autouse=True)
-def calm_provider(account: Account) -> Iterator[None]:
+def reset_simulator(account: Account) -> Iterator[None]:
     yield
     account.simulator.clear_faults()
     account.simulator.set_pace(created_seconds=0, processing_seconds=0)

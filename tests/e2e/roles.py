@@ -1,4 +1,4 @@
-"""The roles of the deployed stack: what they may do, and how it is without one of it."""
+"""The roles of the deployed stack: their permissions, and the stack without one of them."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from tests.e2e.conftest import Account
 
 
 def policies(account: Account, role: str) -> dict[str, dict[str, Any]]:
-    """Return the role's policies by their names: its own, and those that stand apart from it in the template."""
+    """Return the role's policies by name: inline ones, and those that are resources of their own in the template."""
     iam, name = account.client("iam"), account.physical(f"{role}Role")
     names = iam.list_role_policies(RoleName=name)["PolicyNames"]
     return {one: iam.get_role_policy(RoleName=name, PolicyName=one)["PolicyDocument"] for one in names}
@@ -36,7 +36,7 @@ def actions_of(*statements: dict[str, Any]) -> list[str]:
 
 @contextmanager
 def without(account: Account, role: str, action: str, nth: int) -> Iterator[None]:
-    """Take one permission out of the n-th statement that has it, for as long as the block lasts."""
+    """Remove one permission from the n-th statement that has it, until the block ends."""
     iam, name = account.client("iam"), account.physical(f"{role}Role")
     having = [
         (policy, document, statement)
@@ -49,23 +49,23 @@ def without(account: Account, role: str, action: str, nth: int) -> Iterator[None
     kept = [one for one in actions_of(statement) if one != action]
     statement["Action"] = kept or "sts:GetCallerIdentity"
     iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
-    start_afresh(account, role)
+    restart_processes(account, role)
     try:
         yield
     finally:
         iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=before)
 
 
-def start_afresh(account: Account, role: str) -> None:
-    """Let go of the function's warm processes: they may remember what they may no longer read."""
+def restart_processes(account: Account, role: str) -> None:
+    """End the function's warm processes: they may have cached what they may no longer read."""
     name = account.physical(f"{role}Function")
     account.client("lambda").update_function_configuration(
-        FunctionName=name, Description=f"afresh at {time.monotonic()}"
+        FunctionName=name, Description=f"restarted at {time.monotonic()}"
     )
 
 
 def publisher(engine: Engine, name: str, statement: dict[str, Any]) -> Any:
-    """Return the EventBridge client of a new user who may do what the statement says."""
+    """Return the EventBridge client of a new user whose policy is this statement."""
     iam = engine.session().client("iam", endpoint_url=engine.endpoint_url)
     iam.create_user(UserName=name)
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -76,7 +76,7 @@ def publisher(engine: Engine, name: str, statement: dict[str, Any]) -> Any:
 
 
 def may_publish(client: Any, *entries: tuple[str, str]) -> bool:
-    """Try to put one request of these sources and detail types on the bus, which others read, too."""
+    """Whether a client may put events of these sources and detail types, in one request. Their image is in no bucket."""
     detail = json.dumps({"data": {"job_id": "", "image": {"bucket": "none", "key": "none"}}})
     put = [{"Source": source, "DetailType": kind, "Detail": detail} for source, kind in entries]
     try:

@@ -1,13 +1,14 @@
-"""Each alarm of the stack fires for what it is there for, and says so to the owner's topic.
+"""Each alarm of the stack fires for what it is there for, and notifies the owner's topic.
 
-The local engine evaluates alarms and does not turn log lines into metrics. So the deployed filter's pattern is held against
-the line that the function really wrote, and the metric that the filter would write is written in its place.
+The local engine evaluates alarms and does not read metrics from log lines. So the line that the function really wrote is
+compared with the deployed alarm, and its metric is given to CloudWatch in the log's place.
 """
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.e2e.conftest import Account
 
 @pytest.fixture(scope="module")
 def notices(account: Account) -> Iterator[Callable[[str], dict[str, Any]]]:
-    """Return what waits for the notice of an alarm, as whoever subscribed to the topic gets it."""
+    """Return a function that waits for an alarm's notice, as a subscriber of the topic receives it."""
     sqs, sns = account.client("sqs"), account.client("sns")
     url = sqs.create_queue(QueueName="alarm-notices")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -41,51 +42,67 @@ def notices(account: Account) -> Iterator[Callable[[str], dict[str, Any]]]:
                 if notice["AlarmName"] == alarm:
                     return notice
             time.sleep(0.2)
-        raise AssertionError(f"nobody was told of {alarm}")
+        raise AssertionError(f"no notice of {alarm}")
 
     yield wait_for
     sqs.delete_queue(QueueUrl=url)
 
 
-def filter_of(account: Account, name: str) -> dict[str, Any]:
-    """Return a deployed metric filter."""
-    filters = account.client("logs").describe_metric_filters()["metricFilters"]
-    (found,) = [one for one in filters if one["filterName"] == account.physical(name)]
+def alarm_of(account: Account, name: str) -> dict[str, Any]:
+    """Return a deployed alarm."""
+    (found,) = account.client("cloudwatch").describe_alarms(AlarmNames=[account.physical(name)])["MetricAlarms"]
     deployed: dict[str, Any] = found
     return deployed
 
 
-def matching_lines(account: Account, name: str) -> list[dict[str, Any]]:
-    """Return the log lines that the deployed metric filter counts."""
-    logs, found = account.client("logs"), filter_of(account, name)
-    asked = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', found["filterPattern"])
-    assert asked is not None, found["filterPattern"]
-    lines = []
-    for event in logs.filter_log_events(logGroupName=found["logGroupName"])["events"]:
+def metrics_in(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what CloudWatch reads from a log line in the Embedded Metric Format: one datum a metric and dimension set."""
+    for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+        for names, metric in product(directive["Dimensions"], directive["Metrics"]):
+            yield {
+                "Namespace": directive["Namespace"],
+                "MetricName": metric["Name"],
+                "Dimensions": [{"Name": name, "Value": line[name]} for name in names],
+                "Unit": metric["Unit"],
+                "Values": line[metric["Name"]],
+                "Timestamp": datetime.fromtimestamp(line["_aws"]["Timestamp"] / 1000, UTC),
+            }
+
+
+def counted(account: Account, log_group: str, job_id: str) -> list[dict[str, Any]]:
+    """Return the metrics that a function has written about a job."""
+    found: list[dict[str, Any]] = []
+    for event in account.client("logs").filter_log_events(logGroupName=account.physical(log_group))["events"]:
         try:
             line = json.loads(event["message"])
         except ValueError:
             continue
-        if isinstance(line, dict) and line.get(asked[1]) == asked[2]:
-            lines.append(line)
-    return lines
+        if isinstance(line, dict) and line.get("job_id") == job_id:
+            found += metrics_in(line)
+    return found
 
 
-def wait_for_line(account: Account, name: str, job_id: str, seconds: float = 30) -> None:
-    """Wait until the log has a line about this job that the filter counts: a function's lines come when it has ended."""
+def wait_until_counted(account: Account, log_group: str, job_id: str, seconds: float = 30) -> dict[str, Any]:
+    """Wait for the one metric that a function writes about a job: a function's lines come when it has ended."""
     end = time.monotonic() + seconds
-    while job_id not in [line["job_id"] for line in matching_lines(account, name)]:
-        assert time.monotonic() < end, f"{name} counts no line about {job_id}"
+    while not (found := counted(account, log_group, job_id)):
+        assert time.monotonic() < end, f"{log_group} has no metric about {job_id}"
         time.sleep(0.2)
+    (metric,) = found
+    return metric
 
 
-def write_metric_of(account: Account, name: str) -> None:
-    """Write what the deployed filter writes for one line."""
-    (metric,) = filter_of(account, name)["metricTransformations"]
-    account.client("cloudwatch").put_metric_data(
-        Namespace=metric["metricNamespace"],
-        MetricData=[{"MetricName": metric["metricName"], "Value": float(metric["metricValue"])}],
-    )
+def assert_it_raises(account: Account, metric: dict[str, Any], name: str) -> None:
+    """Assert that a written metric is the one that an alarm watches, give it to CloudWatch, and assert that the alarm fires."""
+    alarm = alarm_of(account, name)
+    for watched in ("Namespace", "MetricName", "Dimensions"):
+        assert metric[watched] == alarm[watched]
+    assert (metric["Unit"], metric["Values"]) == ("Count", [1.0])
+    assert abs(metric["Timestamp"] - datetime.now(UTC)) < timedelta(minutes=5)
+    data = {name: value for name, value in metric.items() if name != "Namespace"}
+    account.client("cloudwatch").put_metric_data(Namespace=metric["Namespace"], MetricData=[data])
+
+    assert state_of(account, alarm["AlarmName"]) == "ALARM"
 
 
 def state_of(account: Account, alarm: str) -> str:
@@ -94,9 +111,7 @@ def state_of(account: Account, alarm: str) -> str:
     return state
 
 
-def test_a_submission_that_cannot_be_told_raises_its_alarm(
-    account: Account, notices: Callable[[str], dict[str, Any]]
-) -> None:
+def test_an_unknown_submission_raises_its_alarm(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:
     alarm = account.physical("SubmissionUnknownAlarm")
     assert state_of(account, alarm) != "ALARM"
     account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 500}}])
@@ -105,10 +120,10 @@ def test_a_submission_that_cannot_be_told_raises_its_alarm(
     job = account.ended(key)
     assert job.status is JobStatus.UNKNOWN
 
-    wait_for_line(account, "SubmissionUnknownFilter", job.job_id)
-    write_metric_of(account, "SubmissionUnknownFilter")
+    metric = wait_until_counted(account, "SubmitGenerationLogGroup", job.job_id)
 
-    assert state_of(account, alarm) == "ALARM"
+    assert metric["Dimensions"] == [{"Name": "stack", "Value": account.stack.name}]
+    assert_it_raises(account, metric, "SubmissionUnknownAlarm")
     assert notices(alarm)["NewStateValue"] == "ALARM"
 
 
@@ -120,14 +135,14 @@ def test_a_refused_key_raises_its_alarm(account: Account, notices: Callable[[str
     account.put(key)
     job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.requeues == 1)
 
-    wait_for_line(account, "KeyRefusedFilter", job.job_id)
-    write_metric_of(account, "KeyRefusedFilter")
+    metric = wait_until_counted(account, "SubmitGenerationLogGroup", job.job_id)
 
-    assert state_of(account, alarm) == "ALARM"
+    assert metric["Dimensions"] == [{"Name": "stack", "Value": account.stack.name}]
+    assert_it_raises(account, metric, "KeyRefusedAlarm")
     assert notices(alarm)["NewStateValue"] == "ALARM"
 
 
-def test_no_money_at_the_provider_raises_its_alarm_and_is_told_in_its_words(
+def test_no_balance_raises_its_alarm_and_publishes_the_providers_text(
     account: Account, notices: Callable[[str], dict[str, Any]]
 ) -> None:
     alarm = account.physical("NoBalanceAlarm")
@@ -138,31 +153,27 @@ def test_no_money_at_the_provider_raises_its_alarm_and_is_told_in_its_words(
     account.put(key)
     job = account.job_when(key, lambda one: one.status is JobStatus.DEFERRED and one.requeues == 1)
 
-    wait_for_line(account, "NoBalanceFilter", job.job_id)
-    write_metric_of(account, "NoBalanceFilter")
+    metric = wait_until_counted(account, "SubmitGenerationLogGroup", job.job_id)
 
-    assert state_of(account, alarm) == "ALARM"
+    assert metric["Dimensions"] == [{"Name": "stack", "Value": account.stack.name}]
+    assert_it_raises(account, metric, "NoBalanceAlarm")
     assert notices(alarm)["NewStateValue"] == "ALARM"
     detail = account.tail.wait_for(key, EventType.DEFERRED)["detail"]
     assert isinstance(detail, dict)
     assert detail["data"]["reason"]["provider_error"] == "insufficient_quota: Insufficient balance for [removed]"
 
 
-@pytest.mark.parametrize("name", ["NoBalance", "KeyRefused"])
-def test_polls_are_counted_by_the_same_alarm(account: Account, name: str) -> None:
-    submitted, polled = filter_of(account, f"{name}Filter"), filter_of(account, f"Poll{name}Filter")
+@pytest.mark.parametrize(("status", "name"), [(401, "KeyRefusedAlarm"), (402, "NoBalanceAlarm")])
+def test_a_refused_poll_raises_the_same_alarm(account: Account, status: int, name: str) -> None:
+    account.simulator.set_faults([{"on": "poll", "times": 1, "do": {"kind": "status", "status": status}}])
+    key = account.new_key()
+    account.put(key)
+    job = account.ended(key)
+    assert job.status is JobStatus.COMPLETED
 
-    assert polled["logGroupName"] == account.physical("CheckStatusLogGroup")
-    for what in ("filterPattern", "metricTransformations"):
-        assert polled[what] == submitted[what]
+    metric = wait_until_counted(account, "CheckStatusLogGroup", job.job_id)
 
-
-def test_what_the_sweeper_parks_is_counted_by_the_same_alarm(account: Account) -> None:
-    submitted, swept = filter_of(account, "SubmissionUnknownFilter"), filter_of(account, "SweptUnknownFilter")
-
-    assert swept["logGroupName"] == account.physical("SweepJobsLogGroup")
-    for what in ("filterPattern", "metricTransformations"):
-        assert swept[what] == submitted[what]
+    assert_it_raises(account, metric, name)
 
 
 def test_alarms_may_publish_to_the_topic(account: Account) -> None:

@@ -1,4 +1,4 @@
-"""The layers as they were built: what they bring along compiled."""
+"""The compiled files of the built layers."""
 
 import _imp
 import subprocess
@@ -6,7 +6,8 @@ import sys
 
 from local.cloud import ROOT
 
-LAYERS = [ROOT / ".aws-sam" / "build" / name / "python" for name in ("DropreelLayer", "DependenciesLayer")]
+BUILT = ROOT / ".aws-sam" / "build"
+LAYERS = [BUILT / name / "python" for name in ("DropreelLayer", "DependenciesLayer")]
 MAGIC_OF_3_13 = (3571).to_bytes(2, "little") + b"\r\n"
 CHECKED_HASH = 0b11
 
@@ -26,14 +27,17 @@ def test_the_layers_are_compiled_for_the_deployed_python_or_not_at_all() -> None
     sources = {source for layer in LAYERS for source in layer.rglob("*.py")}
     compiled = {file for layer in LAYERS for file in layer.rglob("*.pyc")}
 
-    stale = []
+    stale, misplaced = [], []
     for file in compiled:
         source = file.parents[1] / file.name.replace(".cpython-313.pyc", ".py")
-        header = file.read_bytes()[:16]
+        content = file.read_bytes()
         expected = _imp.source_hash(int.from_bytes(MAGIC_OF_3_13, "little"), source.read_bytes())
-        if header != MAGIC_OF_3_13 + CHECKED_HASH.to_bytes(4, "little") + expected:
+        if content[:16] != MAGIC_OF_3_13 + CHECKED_HASH.to_bytes(4, "little") + expected:
             stale.append(file)
+        if f"/opt/{source.relative_to(BUILT).as_posix().partition('/')[2]}".encode() not in content:
+            misplaced.append(file)
 
     assert stale == []
+    assert misplaced == []
     assert len(compiled) == (len(sources) if has_the_deployed_python() else 0)
     assert len(sources) > 100

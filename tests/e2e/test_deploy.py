@@ -1,4 +1,4 @@
-"""`make deploy` and `make remove` with the real SAM CLI, as a person at a terminal and as a machine without one."""
+"""`make deploy` and `make remove` with the real SAM CLI, with and without a terminal."""
 
 import os
 import pty
@@ -20,17 +20,17 @@ from cli.parameters import read_parameters
 from cli.stack import Stack
 from cli.target import ANSWERS
 from local.cloud import ROOT
-from tests.e2e.conftest import Account
+from tests.e2e.conftest import RUN_PYTHON, Account
 
 HOME = "us-east-1"
 AWAY = "us-west-2"
-KEY = "key-that-nobody-may-see"
+KEY = "key-that-is-never-shown"
 _PROMPT = re.compile(r"(\]|\w): $")
 
 
 @dataclass
 class Checkout:
-    """A checkout of its own beside the repository: what it remembers and saves is not the developer's."""
+    """A checkout beside the repository: the developer's own saved answers stay as they are."""
 
     folder: Path
     environment: dict[str, str]
@@ -38,7 +38,7 @@ class Checkout:
     def cli(self, *arguments: str, answers: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a command without a terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "cli", *arguments],
+            [str(RUN_PYTHON), "-m", "cli", *arguments],
             cwd=self.folder,
             env={**self.environment, **variables},
             input=answers,
@@ -49,14 +49,14 @@ class Checkout:
         )
 
     def at_terminal(self, command: str, answers: dict[str, list[str]], **variables: str) -> tuple[int, str]:
-        """Run a command on a terminal of its own; answer each question by its first words, and else with Enter.
+        """Run a command on a terminal of its own; answer each question by its first words, otherwise with Enter.
 
-        Return the exit status and all that stood on the screen.
+        Return the exit status and all text of the screen.
         """
         left = {question: list(replies) for question, replies in answers.items()}
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-c", _IN_A_SESSION, sys.executable, "-m", "cli", command],
+            [sys.executable, "-c", _IN_A_SESSION, str(RUN_PYTHON), "-m", "cli", command],
             cwd=self.folder,
             env={**self.environment, **variables, "COLUMNS": "1000", "TERM": "dumb"},
             stdin=theirs,
@@ -72,7 +72,7 @@ class Checkout:
                 if ready:
                     try:
                         piece = os.read(ours, 65536)
-                    except OSError:  # Linux says so once nobody holds the other end
+                    except OSError:  # Linux raises it once the other end is closed
                         break
                     if not piece:
                         break
@@ -95,7 +95,7 @@ _IN_A_SESSION = (
 
 @pytest.fixture
 def checkout(account: Account, tmp_path: Path) -> Checkout:
-    for name in (".venvs", ".aws-sam", "template.yaml", "functions", "layers", "statemachine"):
+    for name in (".venvs", ".aws-sam", "template.yaml", "functions", "layers", "statemachine", "LICENSE", "README.md"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "samconfig.toml", tmp_path)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -142,7 +142,7 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
         "DefaultPrompt": ['pan "right", it\'s $5 \\ ü'],
     }
 
-    # Declined: nothing is left.
+    # Declined: nothing was created.
     status, screen = checkout.at_terminal("deploy", {**answers, "Deploy this changeset?": ["n"]})
     assert status == 1, screen
     asked = [name for name in read_parameters() if re.search(rf"^{name}( \[.*\])?: ", screen, re.MULTILINE)]
@@ -150,7 +150,7 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
     assert screen.rstrip().endswith("Nothing was changed.")
     assert "shop" not in stacks(account, AWAY)
 
-    # The name and the region are offered as they were answered.
+    # The answered name and region are the new defaults.
     retried = {**answers, "NohumanApiKey": [KEY], "DefaultMode [fast]": ["hq"], "Deploy this changeset?": ["y"]}
     status, screen = checkout.at_terminal("deploy", retried)
     assert status == 0, screen
@@ -168,7 +168,7 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
     names = [one["Name"] for one in secret.list_secrets()["SecretList"]]
     assert KEY in [secret.get_secret_value(SecretId=name)["SecretString"] for name in names]
 
-    # Somebody pauses spending in the console; nothing that is called later moves it back.
+    # Spending is paused in the console; no later command changes it back.
     client = cloudformation(account, AWAY)
     kept = [{"ParameterKey": name, "UsePreviousValue": True} for name in values if name != "DailySpendLimitUsd"]
     client.update_stack(
@@ -187,23 +187,23 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
     status, screen = checkout.at_terminal("deploy", {}, GUIDED="1")
     assert status == 0, screen
     assert "DailySpendLimitUsd [0]: " in screen
-    assert "NohumanApiKey [the present one]: " in screen
+    assert "NohumanApiKey [current value]: " in screen
     assert f"shop in {AWAY} is up to date." in screen
     expected = {**values, "DailySpendLimitUsd": "0", "DefaultMode": "fast"}
     assert values_of(account, "shop", AWAY) == expected
     assert KEY in [secret.get_secret_value(SecretId=name)["SecretString"] for name in names]
 
-    # What sam would have saved, and would have sent again, is nowhere.
+    # sam saved no answers, which it would send again at each later deployment.
     assert (checkout.folder / "samconfig.toml").read_bytes() == (ROOT / "samconfig.toml").read_bytes()
     assert KEY not in (checkout.folder / ANSWERS).read_text(encoding="utf-8")
 
     removed = checkout.cli("remove", answers="y\n")
     assert removed.returncode == 0, removed.stdout + removed.stderr
-    assert f"shop in {AWAY} is gone." in removed.stdout
+    assert f"The stack shop in {AWAY} was removed." in removed.stdout
     assert "shop" not in stacks(account, AWAY)
 
 
-TINY = {
+TINY: dict[str, dict[str, Any]] = {
     "Parameters": {"NohumanApiKey": {"Type": "String", "NoEcho": True}},
     "Resources": {
         "Queue": {"Type": "AWS::SQS::Queue"},
@@ -224,7 +224,7 @@ TINY = {
 
 
 def build(checkout: Checkout, template: dict[str, Any]) -> None:
-    """Put a small template where `sam build` puts ours."""
+    """Write a small template to the place of the built one."""
     (checkout.folder / ".aws-sam").unlink()
     built = checkout.folder / ".aws-sam" / "build"
     built.mkdir(parents=True)
@@ -253,24 +253,24 @@ def test_saved_answers_of_an_older_sam_deploy_are_not_sent(account: Account, che
 def test_a_first_creation_that_fails_says_what_to_do_and_remove_clears_it(account: Account, checkout: Checkout) -> None:
     wrong = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "Sting", "Value": "x"}}
     build(checkout, {**TINY, "Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}, "Setting": wrong}})
-    machine = {"STACK": "half", "NOHUMAN_API_KEY": KEY, "YES": "1"}
+    unattended = {"STACK": "half", "NOHUMAN_API_KEY": KEY, "YES": "1"}
 
-    failed = checkout.cli("deploy", **machine)
-    again = checkout.cli("deploy", **machine)
+    failed = checkout.cli("deploy", **unattended)
+    again = checkout.cli("deploy", **unattended)
     removed = checkout.cli("remove", STACK="half", answers="y\n")
     gone = checkout.cli("remove", STACK="half", answers="y\n")
 
     assert failed.returncode == 1
     assert f"half in {HOME} is ROLLBACK_COMPLETE. Setting failed: " in failed.stdout
-    assert "can only be removed: run `make remove`" in failed.stdout
+    assert "can only be deleted: run `make remove`" in failed.stdout
     assert again.returncode == 1
     assert f"half in {HOME} cannot be changed: it is ROLLBACK_COMPLETE. Setting failed: " in again.stdout
     assert "Traceback" not in failed.stderr + again.stderr
     assert removed.returncode == 0, removed.stdout + removed.stderr
-    assert f"half in {HOME} is gone." in removed.stdout
-    assert "These are kept" not in removed.stdout
+    assert f"The stack half in {HOME} was removed." in removed.stdout
+    assert "Kept, because" not in removed.stdout
     assert gone.returncode == 1
-    assert f"there is no stack half in {HOME}." in gone.stdout
+    assert f"There is no stack half in {HOME}." in gone.stdout
 
 
 def test_a_change_set_that_was_never_executed_is_removed_with_its_name(account: Account, checkout: Checkout) -> None:
@@ -300,10 +300,10 @@ def test_the_commands_that_remove_prints_delete_what_is_left(account: Account, c
 
     assert removed.returncode == 0, removed.stdout + removed.stderr
     assert f"{names['JobsTable']}: the record of what was paid." in removed.stdout
-    assert f"{names['UploadsBucket']}: your pictures." in removed.stdout
+    assert f"{names['UploadsBucket']}: your images." in removed.stdout
     assert "/tidy/: the code that sam uploaded for this stack" in removed.stdout
     assert "Queue" not in removed.stdout
-    path = f"{ROOT / '.venvs/dev/bin'}:{os.environ['PATH']}"
+    path = f"{ROOT / '.venvs/aws/bin'}:{os.environ['PATH']}"
     for line in removed.stdout.splitlines():
         _, found, commands = line.partition("To delete it: ")
         if found:

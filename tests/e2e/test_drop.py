@@ -1,4 +1,4 @@
-"""A drop and what comes of it, through the whole local cloud."""
+"""An upload and its outcome, through the whole local cloud."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ AWKWARD_KEYS = [
 ]
 
 
-def test_images_with_awkward_names_all_become_videos_beside_their_names(account: Account) -> None:
+def test_images_with_awkward_names_become_videos_named_after_them(account: Account) -> None:
     for key in AWKWARD_KEYS:
         account.put(key)
 
@@ -52,7 +52,7 @@ def test_images_with_awkward_names_all_become_videos_beside_their_names(account:
         ({"duration": "10", "aspect-ratio": "9:16", "mode": "hq", "sound": "false"}, 10, (720, 1280), False),
     ],
 )
-def test_the_video_is_what_was_asked_for(
+def test_the_video_has_the_requested_duration_shape_and_sound(
     account: Account, tmp_path: Path, metadata: dict[str, str], seconds: int, shape: tuple[int, int], sound: bool
 ) -> None:
     key = account.new_key()
@@ -90,7 +90,7 @@ def test_each_option_reaches_the_provider(account: Account) -> None:
     }
 
 
-def test_the_provider_fetches_the_very_image_that_was_dropped(account: Account) -> None:
+def test_the_provider_fetches_exactly_the_uploaded_image(account: Account) -> None:
     key = account.new_key()
     account.put(key)
     account.ended(key)
@@ -100,7 +100,7 @@ def test_the_provider_fetches_the_very_image_that_was_dropped(account: Account) 
     assert submission["paid"] is True
 
 
-def test_the_sample_photograph_is_taken_without_a_warning_and_a_small_one_with(account: Account) -> None:
+def test_the_sample_photograph_has_no_warning_and_a_small_one_has(account: Account) -> None:
     key, small = account.new_key(), account.new_key("small.jpg")
     account.put(key)
     account.put(small, small_jpeg())
@@ -114,7 +114,7 @@ def test_the_sample_photograph_is_taken_without_a_warning_and_a_small_one_with(a
     assert json.loads(stored["Body"].read())["warnings"] == [warning]
 
 
-def test_a_text_file_named_jpg_is_rejected_and_told(account: Account) -> None:
+def test_a_text_file_named_jpg_is_rejected_with_an_event(account: Account) -> None:
     key = account.new_key("notes.jpg")
     account.put(key, b"milk, bread, eggs\n")
 
@@ -126,7 +126,7 @@ def test_a_text_file_named_jpg_is_rejected_and_told(account: Account) -> None:
     assert account.submitted(key) == []
 
 
-def test_sidecars_and_folder_markers_are_left_alone(account: Account) -> None:
+def test_sidecars_and_folder_markers_have_no_job(account: Account) -> None:
     folder = account.new_key("").rstrip("/")
     account.put(f"{folder}/", b"")
     account.put(f"{folder}/a.jpg.json", b'{"prompt": "zoom out"}')
@@ -139,7 +139,7 @@ def test_sidecars_and_folder_markers_are_left_alone(account: Account) -> None:
         assert account.jobs_of(f"{folder}/{name}") == []
 
 
-def test_dead_letters_that_are_moved_back_are_worked_on_and_not_paid_again(account: Account) -> None:
+def test_redriven_dead_letters_are_processed_and_not_paid_again(account: Account) -> None:
     key = account.new_key()
     put = account.put(key)
     job = account.ended(key)
@@ -151,7 +151,7 @@ def test_dead_letters_that_are_moved_back_are_worked_on_and_not_paid_again(accou
 
     # What start-message-move-task does on AWS; the local engine has no such call.
     moved: set[str] = set()
-    end = time.monotonic() + 2 * HIDDEN_SECONDS  # the sweeper may just have looked at them
+    end = time.monotonic() + 2 * HIDDEN_SECONDS  # the sweeper may just have received them
     while not moved >= {json.dumps(again), json.dumps(unseen)} and time.monotonic() < end:
         found = sqs.receive_message(QueueUrl=outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=1)
         for message in found.get("Messages", []):
@@ -165,7 +165,7 @@ def test_dead_letters_that_are_moved_back_are_worked_on_and_not_paid_again(accou
     assert account.ended(key).status is JobStatus.COMPLETED
 
 
-def test_a_failed_generation_is_told_with_the_providers_words(account: Account) -> None:
+def test_a_failed_generation_is_published_with_the_providers_text(account: Account) -> None:
     account.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": "the picture is too dark"}}])
     key = account.new_key()
     account.put(key)

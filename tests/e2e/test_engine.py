@@ -1,6 +1,6 @@
-"""Where the local engine differs from AWS: corrected it does as AWS does, and without the correction it still does not.
+"""Where the local engine differs from AWS: corrected, it does as AWS does; as shipped, it still does not.
 
-When a test of `raw` goes red, the engine has learnt it: delete that function of local/engine_corrections.py.
+When a test of `raw` fails, the engine no longer needs the correction: delete its function in local/engine_corrections.py.
 """
 
 import io
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import requests
@@ -34,7 +34,7 @@ TLS_ONLY = {
 
 @pytest.fixture(scope="module")
 def raw() -> Iterator[Engine]:
-    """The engine as its makers ship it."""
+    """The engine as shipped, without corrections."""
     with running_engine({"ENGINE_AS_SHIPPED": "1"}) as engine:
         yield engine
 
@@ -46,12 +46,13 @@ def corrected(account: Account) -> Engine:
 
 def _client(engine: Engine, service: str) -> Any:
     config = Config(signature_version="s3v4") if service == "s3" else None
-    return engine.session().client(service, endpoint_url=engine.endpoint_url, config=config)
+    session: Any = engine.session()  # boto3's stubs have no overload for a service's name in a variable
+    return session.client(service, endpoint_url=engine.endpoint_url, config=config)
 
 
 @contextmanager
 def _bucket(engine: Engine, name: str) -> Iterator[Any]:
-    """A versioned bucket that tells EventBridge; it and what is in it goes at the end."""
+    """A versioned bucket with EventBridge notifications; deleted with its objects at the end."""
     s3 = _client(engine, "s3")
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -95,7 +96,7 @@ def _overrides_of_a_version(engine: Engine) -> bool:
         wanted = {"ResponseContentType": "image/jpeg", "ResponseContentEncoding": "identity"}
         named = {"Bucket": "overrides", "Key": KEY, "VersionId": version}
         address = s3.generate_presigned_url("get_object", Params={**named, **wanted})
-        with requests.get(address, stream=True, timeout=10) as answer:  # what is stored is no gzip, so nothing reads it
+        with requests.get(address, stream=True, timeout=10) as answer:  # the body is no gzip: do not read it
             headers = answer.headers
         return (headers["Content-Type"], headers["Content-Encoding"]) == ("image/jpeg", "identity")
 
@@ -133,9 +134,15 @@ def _version_ids_in_events(engine: Engine) -> bool:
         }
 
 
+class Receive(Protocol):
+    """Receives so many of a bucket's events, or those that came within the time."""
+
+    def __call__(self, number: int, seconds: float = 10) -> list[dict[str, Any]]: ...
+
+
 @contextmanager
-def _events_of(engine: Engine, bucket: str, *more: dict[str, Any]) -> Iterator[Callable[[int], list[dict[str, Any]]]]:
-    """Send a bucket's events to a queue of its own; yield what waits for so many of them. `more` goes into its policy."""
+def _events_of(engine: Engine, bucket: str, *more: dict[str, Any]) -> Iterator[Receive]:
+    """Send a bucket's events to a queue of its own. `more`: further statements of the queue's policy."""
     sqs, events = _client(engine, "sqs"), _client(engine, "events")
     url = sqs.create_queue(QueueName=f"{bucket}-events")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -169,7 +176,7 @@ def _events_of(engine: Engine, bucket: str, *more: dict[str, Any]) -> Iterator[C
         sqs.delete_queue(QueueUrl=url)
 
 
-def _deliveries_past_a_policy_for_tls_alone(engine: Engine) -> bool:
+def _deliveries_under_a_tls_only_policy(engine: Engine) -> bool:
     try:
         with _bucket(engine, "secure") as s3, _events_of(engine, "secure", TLS_ONLY) as received:
             s3.put_object(Bucket="secure", Key=KEY, Body=IMAGE)
@@ -181,7 +188,7 @@ def _deliveries_past_a_policy_for_tls_alone(engine: Engine) -> bool:
 
 
 def _numbers_of_text_parameters(engine: Engine) -> bool:
-    """Whether the engine's own answers have numbers where AWS's have; boto3 would make numbers of texts itself."""
+    """Whether the engine's raw answers have numbers where AWS's have; boto3 itself would convert texts to numbers."""
     formation, bodies = _client(engine, "cloudformation"), []
     functions, events = _client(engine, "lambda"), _client(engine, "events")
     for service in (functions, events):
@@ -303,7 +310,7 @@ def _one_copy_of_a_layer(engine: Engine) -> bool:
 
 
 def _conditions_of_put_events(engine: Engine) -> bool:
-    """A policy may say which events its holder publishes."""
+    """Whether a policy can limit PutEvents to some sources and detail types."""
     ours = {"events:source": "ours", "events:detail-type": "Ours"}
     statement = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": "*", "Condition": {"StringEquals": ours}}
     client = publisher(engine, "publisher", statement)
@@ -311,7 +318,7 @@ def _conditions_of_put_events(engine: Engine) -> bool:
 
 
 def _alarms_of_dimensions(engine: Engine) -> bool:
-    """An alarm is not raised by a metric of its name with other dimensions."""
+    """Whether an alarm ignores a metric of its name with other dimensions."""
     client = _client(engine, "cloudwatch")
     dimensions = {queue: [{"Name": "QueueName", "Value": queue}] for queue in ("full", "empty")}
     metric = {"Namespace": "Ours", "MetricName": "Waiting"}
@@ -329,16 +336,16 @@ def _alarms_of_dimensions(engine: Engine) -> bool:
     return bool(states["of-empty"] != "ALARM")
 
 
-# Which correction each difference belongs to.
+# Each difference, with its correction and a check that is true on AWS.
 DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
-    "a part of a version": ("honour_range_and_overrides_on_versions", _part_of_a_version),
-    "overrides of a version": ("honour_range_and_overrides_on_versions", _overrides_of_a_version),
-    "version ids in events": ("put_version_ids_into_s3_events", _version_ids_in_events),
-    "numbers that are text": ("take_numbers_that_arrive_as_text", _numbers_of_text_parameters),
-    "policies for TLS alone": ("treat_loopback_as_tls", _deliveries_past_a_policy_for_tls_alone),
+    "a part of a version": ("apply_range_and_overrides_to_versions", _part_of_a_version),
+    "overrides of a version": ("apply_range_and_overrides_to_versions", _overrides_of_a_version),
+    "version ids in events": ("add_version_ids_to_s3_events", _version_ids_in_events),
+    "numbers of text parameters": ("convert_numbers_from_text", _numbers_of_text_parameters),
+    "TLS-only policies": ("treat_loopback_as_tls", _deliveries_under_a_tls_only_policy),
     "one copy of a layer": ("unpack_each_layer_once", _one_copy_of_a_layer),
-    "who may publish what": ("know_what_put_events_puts", _conditions_of_put_events),
-    "alarms of other dimensions": ("keep_an_alarm_to_its_dimensions", _alarms_of_dimensions),
+    "conditions of PutEvents": ("add_condition_keys_of_put_events", _conditions_of_put_events),
+    "alarms of other dimensions": ("match_alarms_by_dimensions", _alarms_of_dimensions),
 }
 
 
@@ -358,8 +365,8 @@ def test_every_correction_has_its_test() -> None:
     assert {correction for correction, _ in DIFFERENCES.values()} == {one.__name__ for one in CORRECTIONS}
 
 
-def test_what_the_engine_does_as_aws_without_a_correction(raw: Engine) -> None:
-    """What the product relies on and nobody had to correct: told apart here, so that an update of the engine shows it."""
+def test_the_uncorrected_engine_refuses_reads_as_aws_does(raw: Engine) -> None:
+    """The product relies on these answers, and they need no correction: an update of the engine could change them."""
     with _bucket(raw, "as-is") as s3:
         version = s3.put_object(Bucket="as-is", Key=KEY, Body=IMAGE)["VersionId"]
         s3.put_object(Bucket="as-is", Key="cold.jpg", Body=IMAGE, StorageClass="DEEP_ARCHIVE")
@@ -378,7 +385,7 @@ def test_what_the_engine_does_as_aws_without_a_correction(raw: Engine) -> None:
 
 @pytest.mark.parametrize("way", ["PutObject", "CompleteMultipartUpload"])
 def test_a_write_whose_condition_does_not_hold_is_refused(raw: Engine, way: str) -> None:
-    """Deliveries that overlap rely on it."""
+    """Overlapping deliveries rely on it."""
     with _bucket(raw, "conditions") as s3:
 
         def write(key: str, **condition: str) -> str:
@@ -407,7 +414,7 @@ def test_a_write_whose_condition_does_not_hold_is_refused(raw: Engine, way: str)
         assert s3.head_object(Bucket="conditions", Key="a.mp4")["VersionId"] == second != first
 
 
-def test_a_message_without_delay_passes_a_queue_that_delays(raw: Engine) -> None:
+def test_a_messages_own_delay_of_0_overrides_the_queues(raw: Engine) -> None:
     sqs = _client(raw, "sqs")
     url = sqs.create_queue(QueueName="delays", Attributes={"DelaySeconds": "1"})["QueueUrl"]
 

@@ -1,4 +1,4 @@
-"""The commands of docs/first-deployment.md that look at a new stack, pasted as they stand."""
+"""The commands of docs/first-deployment.md that inspect a new stack, pasted unchanged."""
 
 import json
 import os
@@ -16,7 +16,7 @@ COMMANDS_AT_ONCE = 4
 
 
 def commands() -> list[str]:
-    """Return the commands of the section that looks at a new stack: they change nothing, and find something."""
+    """Return the commands of the section that inspects a new stack: they change nothing, and each prints something."""
     _, section = PAGE.split("\n## Before the first drop\n")
     return re.findall(r"`((?:aws|for) [^`\n]+)`", section.split("\n## ")[0])
 
@@ -33,7 +33,7 @@ def pasted(account: Account, command: str) -> "subprocess.CompletedProcess[str]"
             **here,
             **account.cloud.engine.environment,
             "AWS_PAGER": "",
-            "PATH": f"{ROOT / '.venvs' / 'dev' / 'bin'}:{os.environ['PATH']}",
+            "PATH": f"{ROOT / '.venvs' / 'aws' / 'bin'}:{os.environ['PATH']}",
         },
         capture_output=True,
         text=True,
@@ -44,7 +44,7 @@ def pasted(account: Account, command: str) -> "subprocess.CompletedProcess[str]"
 
 @pytest.fixture(scope="module")
 def answers(account: Account) -> dict[str, "subprocess.CompletedProcess[str]"]:
-    """What each command answered."""
+    """The result of each command."""
     with ThreadPoolExecutor(COMMANDS_AT_ONCE) as pool:
         return dict(zip(commands(), pool.map(lambda command: pasted(account, command), commands()), strict=True))
 
@@ -54,7 +54,7 @@ def test_the_section_has_commands() -> None:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_a_command_that_looks_at_a_new_stack_works_as_it_stands(
+def test_a_command_that_inspects_a_new_stack_works_unchanged(
     answers: dict[str, "subprocess.CompletedProcess[str]"], command: str
 ) -> None:
     done = answers[command]

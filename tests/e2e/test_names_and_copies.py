@@ -1,4 +1,4 @@
-"""Files that come with an image, names as systems write them, and copies, through the whole local cloud."""
+"""Option files, file names of different systems, and copies, through the whole local cloud."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from dropreel.domain.job import JobStatus
 from tests.e2e.conftest import SAMPLE, Account
 
 SETTLED_SECONDS = 6
-"""Longer than an event waits locally and takes to be worked on."""
+"""Longer than the local delay and the processing of an upload's event."""
 
 
 def mac(name: str) -> str:
@@ -28,13 +28,13 @@ def prompts(account: Account, key: str) -> list[str]:
 
 
 def request(account: Account, key: str, options: dict[str, str]) -> None:
-    """Ask for a video of an image that is there, always under the same id."""
+    """Request a video of an existing image, always with the same request id."""
     detail = {"image": {"bucket": account.uploads, "key": key}, "options": options, "request_id": "order-4711"}
     entry = {"Source": "my.shop", "DetailType": "Video Generation Requested", "Detail": json.dumps(detail)}
     account.aws("events", "put-events", "--entries", json.dumps([entry]))
 
 
-def test_the_files_of_a_recursive_copy_count_whichever_comes_first(account: Account, tmp_path: Path) -> None:
+def test_option_files_of_a_recursive_copy_count_in_any_order(account: Account, tmp_path: Path) -> None:
     folder = account.new_key("").rstrip("/")
     names = [f"{number:02d}.jpg" for number in range(6)]
     for name in names:
@@ -50,7 +50,7 @@ def test_the_files_of_a_recursive_copy_count_whichever_comes_first(account: Acco
         assert (job.options.prompt, job.options.sound) == (f"pan over {name}", False)
 
 
-def test_a_sidecar_that_is_uploaded_after_its_image_counts(account: Account) -> None:
+def test_a_sidecar_uploaded_after_its_image_counts(account: Account) -> None:
     key = account.new_key()
     with settling(account, seconds=6):
         account.put(key)
@@ -64,18 +64,18 @@ def test_a_sidecar_that_is_uploaded_after_its_image_counts(account: Account) -> 
 
 @contextmanager
 def settling(account: Account, seconds: int) -> Iterator[None]:
-    """Let uploads wait so long, as UploadSettleSeconds does, and then as long as locally."""
+    """Delay uploads' events as UploadSettleSeconds does, and restore the local delay at the end."""
     sqs, url = account.client("sqs"), account.stack.outputs["QueueUrl"]
-    was = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]["DelaySeconds"]
-    assert was == "1"
+    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]["DelaySeconds"]
+    assert before == "1"
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": str(seconds)})
     try:
         yield
     finally:
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": was})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": before})
 
 
-def test_files_count_in_whatever_form_and_case_another_system_writes_their_names(account: Account) -> None:
+def test_option_files_are_found_in_any_unicode_form_and_case(account: Account) -> None:
     folder = account.new_key("Fête à Köln").rstrip("/")
     names = ["Büro.jpg", "がぎ.jpg", "Việt Nam+1.jpg"]
     account.put(f"{windows(folder)}/dropreel.JSON", b'{"sound": false}')
@@ -90,7 +90,7 @@ def test_files_count_in_whatever_form_and_case_another_system_writes_their_names
         assert job.option_sources["sound"] == f"{windows(folder)}/dropreel.JSON"
 
 
-def test_what_desktops_leave_has_no_job_and_no_event(account: Account) -> None:
+def test_files_of_desktops_and_option_files_have_no_job(account: Account) -> None:
     folder = account.new_key("").rstrip("/")
     litter = [f"{folder}/{name}" for name in (".DS_Store", "._a.jpg", "Thumbs.db", "desktop.ini", "a.jpg.JSON")]
     for key in litter:
@@ -102,7 +102,7 @@ def test_what_desktops_leave_has_no_job_and_no_event(account: Account) -> None:
     assert [job for key in litter for job in account.jobs_of(key)] == []
 
 
-def test_a_picture_that_is_copied_onto_itself_is_paid_once(account: Account) -> None:
+def test_an_image_copied_onto_itself_is_paid_once(account: Account) -> None:
     key = account.new_key("copied/größer.jpg")
     place = f"s3://{account.uploads}/{key}"
     account.put(key, metadata={"prompt": "waves"})
@@ -119,8 +119,8 @@ def test_a_picture_that_is_copied_onto_itself_is_paid_once(account: Account) -> 
     assert prompts(account, key) == ["waves"]
 
 
-def test_a_file_system_that_writes_and_copies_at_once_is_paid_once(account: Account) -> None:
-    """As s3fs does: the upload, then a copy for its times and its owner."""
+def test_a_file_system_that_copies_right_after_its_upload_is_paid_once(account: Account) -> None:
+    """s3fs uploads, then copies to set the file's times and mode."""
     key = account.new_key()
     account.put(key, metadata={"mode": "33188"})
     s3 = account.client("s3")
@@ -158,7 +158,7 @@ def test_a_copy_to_another_key_and_one_with_another_prompt_are_new_jobs(account:
     assert second.options.prompt == "waves"
 
 
-def test_a_request_id_that_is_used_for_something_else_is_told(account: Account) -> None:
+def test_a_request_id_reused_with_other_options_is_rejected(account: Account) -> None:
     key = account.new_key()
     account.put(key)
     account.ended(key)

@@ -1,4 +1,4 @@
-"""Every option with good and bad values from every place, through the whole local cloud, as docs/options.md tells it."""
+"""Every option with good and bad values from every place, through the whole local cloud, as docs/options.md describes it."""
 
 import base64
 import json
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dropreel.domain.job import Job, JobStatus
+from dropreel.domain.prices import price_cents, usd
 from tests.e2e.conftest import SAMPLE, Account
 
 REJECTED = "Video Generation Rejected"
@@ -35,7 +36,7 @@ GOOD_JSON: dict[str, tuple[bytes, dict[str, Any]]] = {
         json.dumps({"prompt": LONGEST, "negative_prompt": LONGEST, "aspect_ratio": "9:16", "cfg_scale": 1}).encode(),
         {"prompt": LONGEST, "negative_prompt": LONGEST, "aspect_ratio": "9:16", "cfg_scale": 1},
     ),
-    "the dear ones": (
+    "most expensive": (
         b'{"mode": "hq", "duration": 10, "sound": false}',
         {"mode": "hq", "duration": 10, "sound": False},
     ),
@@ -63,11 +64,11 @@ GOOD_METADATA: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         {"prompt": f"=?utf-8?B?{base64.b64encode('ゆっくり、桜'.encode()).decode()}?="},
         {"prompt": "ゆっくり、桜"},
     ),
-    "names of others": ({"camera": "X100", "promt": "not ours", "mode": "fast"}, {}),
+    "unknown names": ({"camera": "X100", "promt": "not ours", "mode": "fast"}, {}),
 }
 
 # option, its value as JSON -> what the message says behind the option's name and value.
-TEXT, ONE_LINE = "it must be text", "put it on one line of plain text"
+TEXT, ONE_LINE = "it must be text", "write it on one line without control characters"
 MODES, RATIOS = "allowed are fast, hq", "allowed are 16:9, 9:16, 1:1, auto"
 SECONDS, SCALE = "allowed are 5 and 10 (seconds)", "allowed is 0 to 1"
 UNQUOTED = "allowed are true and false, without quotes"
@@ -77,15 +78,15 @@ BAD_JSON: list[tuple[str, str, str]] = [
     ("prompt", "null", f"is None; {TEXT}"),
     ("prompt", "7", f"is 7; {TEXT}"),
     ("prompt", f'"{"x" * 2501}"', "it has 2,501 characters, at most 2,500 are allowed"),
-    ("prompt", r'"two\nlines"', f"it holds the control character U+000A; {ONE_LINE}"),
-    ("prompt", r'"a\u0000b"', f"it holds the control character U+0000; {ONE_LINE}"),
+    ("prompt", r'"two\nlines"', f"it contains the control character U+000A; {ONE_LINE}"),
+    ("prompt", r'"a\u0000b"', f"it contains the control character U+0000; {ONE_LINE}"),
     (
         "prompt",
         r'"\ud83d"',
-        "it is not valid Unicode: it holds half a surrogate pair; allowed is text that UTF-8 can encode",
+        "it is not valid Unicode: it contains an unpaired surrogate; allowed is text that UTF-8 can encode",
     ),
     ("negative_prompt", '["blur"]', f"is ['blur']; {TEXT}"),
-    ("negative_prompt", r'"tab\there"', f"it holds the control character U+0009; {ONE_LINE}"),
+    ("negative_prompt", r'"tab\there"', f"it contains the control character U+0009; {ONE_LINE}"),
     ("negative_prompt", f'"{"x" * 2501}"', "it has 2,501 characters, at most 2,500 are allowed"),
     ("mode", '"HQ"', f"is 'HQ'; {MODES}; did you mean hq?"),
     ("mode", '"best"', f"is 'best'; {MODES}"),
@@ -110,7 +111,7 @@ BAD_JSON: list[tuple[str, str, str]] = [
 # option, its value as text in S3 metadata -> the same.
 BAD_METADATA: list[tuple[str, str, str]] = [
     ("prompt", "=?utf-8?B?ICAg?=", "is '   '; it must not be empty"),
-    ("prompt", "=?utf-8?B?YQpi?=", f"is 'a\\nb'; it holds the control character U+000A; {ONE_LINE}"),
+    ("prompt", "=?utf-8?B?YQpi?=", f"is 'a\\nb'; it contains the control character U+000A; {ONE_LINE}"),
     ("mode", "slow", f"is 'slow'; {MODES}"),
     ("aspect-ratio", "Auto", f"is 'Auto'; {RATIOS}; did you mean auto?"),
     ("duration", "7", f"is '7'; {SECONDS}"),
@@ -120,16 +121,16 @@ BAD_METADATA: list[tuple[str, str, str]] = [
     ("sound", "no", "is 'no'; allowed are true and false"),
 ]
 
-# What stands in a sidecar that cannot be used as a whole -> what the message says.
+# The content of a sidecar that is invalid as a whole -> what the message says.
 BAD_FILES: dict[str, tuple[bytes, str]] = {
     "not JSON": (b"prompt: pan left", "it is not JSON (line 1, column 1:"),
     "empty": (b"", "it is not JSON (line 1, column 1:"),
     "a list": (b'["pan left"]', "it must hold one JSON object such as"),
-    "a name twice": (b'{"mode": "hq", "mode": "fast"}', "'mode' is there twice"),
-    "NaN": (b'{"cfg_scale": NaN}', "NaN is no JSON number"),
+    "a name twice": (b'{"mode": "hq", "mode": "fast"}', "'mode' appears twice"),
+    "NaN": (b'{"cfg_scale": NaN}', "NaN is not a JSON number"),
     "not UTF-8": ('{"prompt": "näher"}'.encode("latin-1"), "it is not UTF-8 text (byte 13)"),
     "too large": (b"{}".ljust(64_001), "it is larger than 64,000 bytes"),
-    "too deep": (b'{"mode": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", "it is not JSON that can be used"),
+    "too deep": (b'{"mode": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", "it is not usable JSON"),
 }
 
 
@@ -172,13 +173,13 @@ def dropped(account: Account, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def _sent(account: Account, key: str) -> list[dict[str, Any]]:
-    """Return each request that the provider got about the image, without the address, which is a secret."""
+    """Return the image's requests to the provider, without the presigned address."""
     requests = [submission["request"] for submission in account.submitted(key)]
     return [{name: value for name, value in request.items() if name != "image_url"} for request in requests]
 
 
 def _rejected(account: Account, key: str, code: str = "options_invalid") -> list[str]:
-    """Return the messages of the image's rejection, once it is sure that nothing was spent on it."""
+    """Return the messages of the image's rejection; assert that nothing was spent on it."""
     data: dict[str, Any] = account.tail.wait_for(key, REJECTED)["detail"]["data"]
     assert (data["status"], data["charge"], data["cost_usd"]) == ("rejected", "none", 0)
     assert data["reason"]["code"] == code
@@ -213,30 +214,30 @@ def _next_job(account: Account, key: str, known: list[Job]) -> Job:
 
 
 @pytest.mark.parametrize(("key", "row"), list(zip(BAD_JSON_KEYS, BAD_JSON, strict=True)), ids=BAD_JSON_KEYS)
-def test_a_bad_value_in_a_sidecar_is_told_and_costs_nothing(
+def test_a_bad_value_in_a_sidecar_is_reported_and_costs_nothing(
     account: Account, key: str, row: tuple[str, str, str]
 ) -> None:
-    option, _, told = row
+    option, _, expected = row
 
     (message,) = _rejected(account, key)
 
-    name = "" if told.startswith("there is no") else f"{option} "
+    name = "" if expected.startswith("there is no") else f"{option} "
     assert message.startswith(f"{key}.json: {name}")
-    assert told in message
+    assert expected in message
 
 
 @pytest.mark.parametrize(("key", "row"), list(zip(BAD_METADATA_KEYS, BAD_METADATA, strict=True)), ids=BAD_METADATA_KEYS)
-def test_a_bad_value_in_metadata_is_told_and_costs_nothing(
+def test_a_bad_value_in_metadata_is_reported_and_costs_nothing(
     account: Account, key: str, row: tuple[str, str, str]
 ) -> None:
-    option, _, told = row
+    option, _, expected = row
 
-    end = "" if told.endswith("?") else "."
-    assert _rejected(account, key) == [f"S3 metadata: {option.replace('-', '_')} {told}{end}"]
+    end = "" if expected.endswith("?") else "."
+    assert _rejected(account, key) == [f"S3 metadata: {option.replace('-', '_')} {expected}{end}"]
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_sidecar_that_cannot_be_used_is_told_and_costs_nothing(account: Account, name: str) -> None:
+def test_an_invalid_sidecar_is_reported_and_costs_nothing(account: Account, name: str) -> None:
     (message,) = _rejected(account, BAD_FILE_KEYS[name])
 
     assert message.startswith(f"{BAD_FILE_KEYS[name]}.json: ")
@@ -244,7 +245,7 @@ def test_a_sidecar_that_cannot_be_used_is_told_and_costs_nothing(account: Accoun
 
 
 @pytest.mark.parametrize("name", GOOD_JSON)
-def test_what_a_sidecar_says_reaches_the_provider(account: Account, name: str) -> None:
+def test_the_options_of_a_sidecar_reach_the_provider(account: Account, name: str) -> None:
     job = account.ended(_good_key(name))
 
     assert job.status is JobStatus.COMPLETED, job
@@ -252,15 +253,15 @@ def test_what_a_sidecar_says_reaches_the_provider(account: Account, name: str) -
 
 
 @pytest.mark.parametrize("name", GOOD_METADATA)
-def test_what_metadata_says_reaches_the_provider(account: Account, name: str) -> None:
+def test_the_options_of_metadata_reach_the_provider(account: Account, name: str) -> None:
     job = account.ended(_metadata_key(name))
 
     assert job.status is JobStatus.COMPLETED, job
     assert _sent(account, _metadata_key(name)) == [DEFAULTS | GOOD_METADATA[name][1]]
 
 
-def test_the_receipt_tells_each_option_and_its_place(account: Account) -> None:
-    key = _good_key("the dear ones")
+def test_the_receipt_has_each_option_and_its_source(account: Account) -> None:
+    key = _good_key("most expensive")
 
     receipt = _receipt(account, account.ended(key))
 
@@ -270,13 +271,13 @@ def test_the_receipt_tells_each_option_and_its_place(account: Account) -> None:
         **{name: {"value": value, "from": f"{key}.json"} for name, value in ours.items()},
         **{name: {"value": value, "from": "stack parameters"} for name, value in rest.items()},
     }
-    assert receipt["cost_usd"] == 1.87
+    assert receipt["cost_usd"] == float(usd(price_cents("hq", 10)))
     assert receipt["warnings"] == []
 
 
 @pytest.fixture
 def bucket_folder_file(account: Account) -> Iterator[dict[str, Any]]:
-    """The bucket's own `dropreel.json`, which would hold for every other image, too."""
+    """The bucket's own `dropreel.json`, deleted at the end: it applies to every other image, too."""
     every = {"prompt": "bucket", "negative_prompt": "bucket", "cfg_scale": 0.4, "sound": True, "duration": 10}
     yield {**every, "aspect_ratio": "1:1"}
     account.client("s3").delete_object(Bucket=account.uploads, Key="dropreel.json")
@@ -324,7 +325,7 @@ def test_each_option_comes_from_the_most_specific_place(
     assert upload.option_sources == {**{name: place for name, (_, place) in places.items()}, "prompt": "S3 metadata"}
 
 
-def test_every_fault_of_every_place_is_told_at_once(account: Account) -> None:
+def test_every_fault_of_every_place_is_reported_at_once(account: Account) -> None:
     key = account.new_key()
     folder = key.rpartition("/")[0]
     account.put(f"{key}.json", b'{"mode": "hd", "lenght": 5}')
@@ -333,8 +334,8 @@ def test_every_fault_of_every_place_is_told_at_once(account: Account) -> None:
 
     messages = _rejected(account, key)
 
-    told = [message.split(";")[0] for message in messages]
-    assert sorted(told) == sorted(
+    faults = [message.split(";")[0] for message in messages]
+    assert sorted(faults) == sorted(
         [
             "S3 metadata: duration is '7'",
             "S3 metadata: sound is 'maybe'",
@@ -345,7 +346,7 @@ def test_every_fault_of_every_place_is_told_at_once(account: Account) -> None:
     )
 
 
-def test_an_unusable_image_is_told_together_with_its_bad_options(account: Account) -> None:
+def test_an_invalid_image_is_reported_with_its_bad_options(account: Account) -> None:
     key = account.new_key("notes.jpg")
     account.put(key, b"milk, bread, eggs\n", metadata={"duration": "7"})
 
@@ -355,11 +356,11 @@ def test_an_unusable_image_is_told_together_with_its_bad_options(account: Accoun
     assert "duration is '7'" in messages[1]
 
 
-def test_requests_that_cannot_be_met_are_rejected_with_every_fault(account: Account) -> None:
+def test_invalid_requests_are_rejected_with_every_fault(account: Account) -> None:
     key = account.new_key()
     ours = {"bucket": account.uploads, "key": f"{key}/nothing-here.jpg"}
     wrong = {"bucket": account.uploads, "key": f"{key}/wrong.jpg", "etag": "x"}
-    bad = {"bucket": account.uploads, "key": _metadata_key("names of others")}
+    bad = {"bucket": account.uploads, "key": _metadata_key("unknown names")}
     account.ended(bad["key"])
 
     _request(
@@ -396,14 +397,16 @@ def test_the_same_request_id_twice_is_one_job_and_one_payment(account: Account) 
 
 
 @pytest.mark.parametrize(
-    ("sidecar", "told"),
+    ("sidecar", "fault"),
     [
         (json.dumps({f"name{number}": 1 for number in range(4000)}).encode(), "there is no option 'name0'"),
-        (b'{"\\ud83d": 1, "\\ud83d": 2}', "is there twice"),
+        (b'{"\\ud83d": 1, "\\ud83d": 2}', "appears twice"),
     ],
     ids=["thousands of faults", "a name that is no text twice"],
 )
-def test_faults_that_are_hard_to_tell_are_told_all_the_same(account: Account, sidecar: bytes, told: str) -> None:
+def test_thousands_of_faults_and_names_that_are_no_text_are_reported(
+    account: Account, sidecar: bytes, fault: str
+) -> None:
     key = account.new_key()
     account.put(f"{key}.json", sidecar)
     account.put(key)
@@ -411,10 +414,10 @@ def test_faults_that_are_hard_to_tell_are_told_all_the_same(account: Account, si
     data = account.tail.wait_for(key, REJECTED, seconds=8)["detail"]["data"]
 
     assert data["reason"]["code"] == "options_invalid"
-    assert told in data["reason"]["message"]
+    assert fault in data["reason"]["message"]
 
 
-def test_the_smallest_number_is_no_trouble(account: Account) -> None:
+def test_a_number_near_zero_ends_in_an_outcome(account: Account) -> None:
     key = account.new_key()
     account.put(f"{key}.json", b'{"cfg_scale": 1e-200}')
     account.put(key)
@@ -439,7 +442,7 @@ def _wait_until_idle(account: Account, seconds: float = 10) -> None:
         time.sleep(0.2)
 
 
-def test_no_message_is_left_behind(account: Account) -> None:
+def test_no_message_stays_in_a_queue(account: Account) -> None:
     _wait_until_idle(account)
 
     assert _waiting(account, "DeadLetterQueueUrl") == 0

@@ -1,4 +1,4 @@
-"""From the accepted submission on, through the whole local cloud: the video arrives, or everybody knows what happened."""
+"""After an accepted submission, through the whole local cloud: the video is delivered, or a failure is published."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def execution_of(account: Account, job: Job) -> str:
 
 
 def generating(account: Account) -> Job:
-    """Drop an image and return its job once it is paid for and watched."""
+    """Upload an image and return its job once it is paid and has been polled."""
     key = account.new_key()
     account.put(key)
     return account.job_when(key, lambda one: one.status is JobStatus.GENERATING and one.polls > 0)
@@ -41,21 +41,21 @@ def key_of(job: Job) -> str:
     return job.image.key
 
 
-def owner_resumes(account: Account, job: Job) -> Job:
-    """Resume a job as its owner, with the owner's own credentials."""
+def operator_resumes(account: Account, job: Job) -> Job:
+    """Resume a job with the operator's credentials."""
     jobs = JobTable(account.client("dynamodb"), account.stack.outputs["JobsTableName"])
     bus = EventBus(account.client("events"), account.stack.outputs["EventBusName"], account.stack.name)
     machine = StateMachine(account.client("stepfunctions"), account.stack.outputs["StateMachineArn"])
     return ResumeJob(jobs, machine, Publisher(jobs, bus), _now).run(job.job_id)
 
 
-def told(account: Account, key: str) -> list[str]:
+def published_types(account: Account, key: str) -> list[str]:
     """Return the types of the distinct events about an image."""
     mine = [event for event in account.tail.events() if event["detail"]["data"]["image"]["key"] == key]
     return list(dict.fromkeys(event["detail-type"].removeprefix("Video Generation ") for event in mine))
 
 
-def test_an_execution_stopped_by_hand_is_told_and_its_job_resumed_without_paying(account: Account) -> None:
+def test_a_stopped_execution_is_reported_and_resumed_without_payment(account: Account) -> None:
     account.simulator.set_faults([STUCK])
     job = generating(account)
 
@@ -67,7 +67,7 @@ def test_an_execution_stopped_by_hand_is_told_and_its_job_resumed_without_paying
     assert f"Resume job {job.job_id}" in data["reason"]["next_step"]
 
     account.simulator.clear_faults()
-    resumed = owner_resumes(account, account.ended(key_of(job)))
+    resumed = operator_resumes(account, account.ended(key_of(job)))
     assert execution_name(resumed) == f"{job.job_id}-1-1"
     watched = account.job_when(key_of(job), lambda one: one.polls > job.polls + 1)
     assert watched.status is JobStatus.GENERATING
@@ -82,16 +82,16 @@ def test_a_job_that_lost_its_execution_is_resumed_and_delivered(account: Account
     account.client("stepfunctions").stop_execution(executionArn=execution_of(account, job))
     account.tail.wait_for(key_of(job), "Video Generation Failed")
 
-    owner_resumes(account, account.ended(key_of(job)))
+    operator_resumes(account, account.ended(key_of(job)))
 
     delivered = account.job_when(key_of(job), lambda one: one.status is JobStatus.COMPLETED and not one.pending_events)
     assert (delivered.resumes, delivered.generation_id) == (1, job.generation_id)
     assert len(account.submitted(key_of(job))) == 1
     account.tail.wait_for(key_of(job), "Video Generation Completed")
-    assert told(account, key_of(job)) == ["Submitted", "Failed", "Completed"]
+    assert published_types(account, key_of(job)) == ["Submitted", "Failed", "Completed"]
 
 
-def test_polls_that_tell_nothing_are_counted_and_the_video_arrives(account: Account) -> None:
+def test_polls_without_a_status_are_counted_and_the_video_arrives(account: Account) -> None:
     answers = [
         {"kind": "status", "status": 500},
         {"kind": "status", "status": 429},
@@ -112,13 +112,13 @@ def test_polls_that_tell_nothing_are_counted_and_the_video_arrives(account: Acco
     assert "status" in job.last_fault.message
 
 
-@pytest.mark.parametrize(("action", "what"), [("s3:PutObject", "write"), ("events:PutEvents", "tell")])
-def test_what_aws_refuses_and_then_accepts_is_delivered_and_told_once(account: Account, action: str, what: str) -> None:
+@pytest.mark.parametrize(("action", "what"), [("s3:PutObject", "write"), ("events:PutEvents", "publish")])
+def test_a_refused_write_or_event_is_retried_and_published_once(account: Account, action: str, what: str) -> None:
     account.simulator.set_pace(created_seconds=0, processing_seconds=4)
     key = account.new_key()
     account.put(key)
     with without(account, "DeliverVideo", action, 0):
-        if what == "tell":
+        if what == "publish":
             refused = account.job_when(key, lambda one: one.status is JobStatus.COMPLETED)
             assert refused.pending_events
         else:
@@ -129,7 +129,7 @@ def test_what_aws_refuses_and_then_accepts_is_delivered_and_told_once(account: A
     job = account.ended(key)
     assert job.status is JobStatus.COMPLETED, job
     account.tail.wait_for(key, "Video Generation Completed")
-    assert told(account, key) == ["Submitted", "Completed"]
+    assert published_types(account, key) == ["Submitted", "Completed"]
     assert len(account.submitted(key)) == 1
 
 
@@ -138,7 +138,7 @@ def test_a_function_killed_in_the_middle_of_the_copy_copies_again(account: Accou
     account.simulator.set_faults([drip])
     key = account.new_key()
     account.put(key)
-    # Once the copy has begun, and not before: a worker that waits for its first call is a process, too.
+    # Wait until the copy has begun: a process that waits for its first call would be killed, too.
     account.job_when(key, lambda one: account.simulator.summary()["downloads"].get(one.generation_id, 0) > 0)
 
     kill_function(account, "DeliverVideoFunction")
@@ -148,7 +148,7 @@ def test_a_function_killed_in_the_middle_of_the_copy_copies_again(account: Accou
     assert job.video is not None
     stored = account.client("s3").head_object(Bucket=account.videos, Key=job.video.key)
     assert (stored["ContentLength"], stored["VersionId"]) == (job.video.size, job.video.version_id)
-    assert told(account, key) == ["Submitted", "Completed"]
+    assert published_types(account, key) == ["Submitted", "Completed"]
 
 
 def kill_function(account: Account, name: str) -> None:
@@ -167,7 +167,7 @@ def kill_function(account: Account, name: str) -> None:
     assert killed, f"{name} does not run"
 
 
-def test_the_providers_faults_on_the_way_to_the_video_delay_it_and_no_more(account: Account) -> None:
+def test_expired_addresses_and_cut_bodies_only_delay_the_video(account: Account) -> None:
     faults: list[dict[str, Any]] = [
         {"on": "poll", "times": 2, "do": {"kind": "expired_url"}},  # of the check and of the first delivery
         {"on": "download", "times": 1, "do": {"kind": "truncate", "bytes": 1000}},
@@ -202,7 +202,7 @@ def test_an_odd_video_that_players_open_is_delivered_with_a_warning(account: Acc
     assert json.loads(receipt.read())["warnings"] == data["warnings"]
 
 
-def test_a_video_without_media_is_tried_again_then_told_and_its_job_resumed(account: Account) -> None:
+def test_a_video_without_media_is_retried_then_fails_and_can_be_resumed(account: Account) -> None:
     account.simulator.set_faults([{"on": "download", "do": {"kind": "odd", "oddity": "no media"}}])
     key = account.new_key()
     with deliveries(account, tries=2):
@@ -217,7 +217,7 @@ def test_a_video_without_media_is_tried_again_then_told_and_its_job_resumed(acco
     assert "Contents" not in account.client("s3").list_objects_v2(Bucket=account.videos, Prefix=key.rpartition("/")[0])
 
     account.simulator.clear_faults()
-    owner_resumes(account, job)
+    operator_resumes(account, job)
     delivered = account.job_when(key, lambda one: one.status is JobStatus.COMPLETED)
     assert delivered.generation_id == job.generation_id
     assert len(account.submitted(key)) == 1
@@ -225,7 +225,7 @@ def test_a_video_without_media_is_tried_again_then_told_and_its_job_resumed(acco
 
 @contextmanager
 def deliveries(account: Account, tries: int) -> Iterator[None]:
-    """Let executions that start now give a delivery up after so many tries, which come one second after the other."""
+    """Limit the tries of a delivery, one second apart, in executions that start inside the block."""
     client, machine = account.client("stepfunctions"), account.stack.outputs["StateMachineArn"]
     deployed = client.describe_state_machine(stateMachineArn=machine)["definition"]
     changed = json.loads(deployed)
@@ -238,8 +238,8 @@ def deliveries(account: Account, tries: int) -> Iterator[None]:
         client.update_state_machine(stateMachineArn=machine, definition=deployed)
 
 
-def test_a_time_out_that_no_execution_can_hold_is_refused(account: Account) -> None:
+def test_a_time_out_beyond_an_executions_history_is_refused(account: Account) -> None:
     parameters = {"NohumanApiKey": API_KEY, "PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "37"}
 
-    with pytest.raises(LocalCloudFault, match="needs a PollIntervalSeconds of 2 or more"):
+    with pytest.raises(LocalCloudFault, match="needs a PollIntervalSeconds of 5 or more"):
         deploy(account.cloud.engine, parameters, "dropreel-refused")

@@ -1,6 +1,6 @@
-"""Each permission of each role is needed and none is broader than needed: take one away, and something stops working.
+"""Each permission of each role is needed and none is broader than needed: without one of them, its step fails.
 
-The roles of the deployed stack are changed in place and put back.
+The roles of the deployed stack are changed in place and restored.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from dropreel.adapters.job_table import JOB_ROW, key_of
 from dropreel.domain.messages import EXECUTION_ENDED
 from local.cloud import API_KEY
 from tests.e2e.conftest import SAMPLE, Account
-from tests.e2e.roles import actions_of, start_afresh, statements, without
+from tests.e2e.roles import actions_of, restart_processes, statements, without
 from tests.support.sample_events import from_queue, load_event, object_created
 
 ROLES = {
@@ -64,7 +64,7 @@ ROLES = {
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ON_TWO_TABLES = {"SubmitGeneration": ["dynamodb:UpdateItem"], "SweepJobs": ["dynamodb:GetItem"]}
 # What AWS checks and the local engine does not, so that only its presence can be seen here: what the services do in a
-# role's name, and that a missing object is "not found" only for who may list the bucket.
+# role's name, and that a missing object is "not found" only with s3:ListBucket.
 NOT_CHECKED_HERE = {
     "SubmitGeneration": LOGS | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
     "CheckStatus": LOGS,
@@ -73,7 +73,7 @@ NOT_CHECKED_HERE = {
     "SweepJobs": LOGS,
     "GenerateVideo": {"lambda:InvokeFunction"},
 }
-# And a second time, on another resource: the listing of the existing bucket, and where Lambda puts what kept failing.
+# And a second time, on another resource: the listing of the existing bucket, and where Lambda sends failed invocations.
 NOT_CHECKED_ON_ANOTHER = {
     "SubmitGeneration": ["s3:ListBucket"],
     "ReportFailure": ["sqs:SendMessage"],
@@ -82,7 +82,7 @@ NOT_CHECKED_ON_ANOTHER = {
 
 
 @pytest.mark.parametrize("role", [*ROLES, "GenerateVideo"])
-def test_a_role_has_exactly_the_permissions_that_are_tried_here_and_no_star(account: Account, role: str) -> None:
+def test_a_role_has_exactly_these_permissions_and_no_wildcard(account: Account, role: str) -> None:
     found = statements(account, role)
 
     expected = [*ROLES.get(role, set()), *NOT_CHECKED_HERE[role], *ON_TWO_TABLES.get(role, [])]
@@ -94,7 +94,7 @@ def test_a_role_has_exactly_the_permissions_that_are_tried_here_and_no_star(acco
 
 
 def _invoke(account: Account, role: str, event: dict[str, Any]) -> str:
-    """Call a function; return what went wrong, or nothing."""
+    """Invoke a function; return its error, or an empty text."""
     answer = account.client("lambda").invoke(
         FunctionName=account.physical(f"{role}Function"), Payload=json.dumps(event).encode()
     )
@@ -113,7 +113,7 @@ def _request_event(account: Account, key: str, put: dict[str, Any], request_id: 
 
 
 def _submit(account: Account) -> str:
-    """Submit an image by hand, under job ids of their own: by version, without one, a copy, one that is gone, one that must wait."""
+    """Submit by hand, each as a new job: an image with a version, one without, a copy, a deferred one and a missing one."""
     key = account.new_key()
     put = account.put(key)
     wrong = _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-now"))
@@ -130,7 +130,7 @@ def _submit(account: Account) -> str:
 
 
 def _an_item(account: Account) -> dict[str, Any]:
-    """Return a whole item of the job table, to lay jobs out with."""
+    """Return a whole item of the job table, as a pattern for others."""
     if not _ITEM:
         key = account.new_key()
         account.put(key)
@@ -143,8 +143,8 @@ def _an_item(account: Account) -> dict[str, Any]:
 _ITEM: dict[str, Any] = {}
 
 
-def _lay(account: Account, at: datetime, **changes: dict[str, Any]) -> str:
-    """Put a job into the table that nothing works on; return its id."""
+def _put_job(account: Account, at: datetime, **changes: dict[str, Any]) -> str:
+    """Put a job without an execution or a message into the table; return its id."""
     job_id = f"{next(_numbers):024x}"
     times = {name: {"S": at.isoformat()} for name in ("created_at", "updated_at")}
     item = {**_an_item(account), **changes, **times, "job_id": {"S": job_id}}
@@ -156,7 +156,7 @@ _numbers = itertools.count(1)
 
 
 def _generating(account: Account, *, finished: bool = False) -> dict[str, Any]:
-    """Lay out a job whose generation is paid for and that no execution watches, so that the steps can be called by hand."""
+    """Put a job with a paid generation and no execution into the table, so that the steps can be invoked by hand."""
     image = account.client("s3").generate_presigned_url(
         "get_object", Params={"Bucket": account.uploads, "Key": _an_item(account)["image"]["M"]["key"]["S"]}
     )
@@ -167,7 +167,7 @@ def _generating(account: Account, *, finished: bool = False) -> dict[str, Any]:
         assert time.monotonic() < end, f"the simulator did not finish {generation_id}"
         time.sleep(0.1)
     status = {name: {"S": "generating"} for name in ("status", "waiting")}
-    job_id = _lay(account, datetime.now(UTC), **status, generation_id={"S": generation_id})
+    job_id = _put_job(account, datetime.now(UTC), **status, generation_id={"S": generation_id})
     return {"job_id": job_id, "attempt": 1, "generation_id": generation_id, "pace": {"execution": f"{job_id}-1"}}
 
 
@@ -176,8 +176,8 @@ def _provider(account: Account, method: str, path: str, body: dict[str, Any] | N
     headers = {"Authorization": f"Bearer {API_KEY}"}
     answer = requests.request(method, url, json=body, headers=headers, timeout=10)
     assert answer.ok, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def _check(account: Account) -> str:
@@ -185,12 +185,12 @@ def _check(account: Account) -> str:
 
 
 def _deliver(account: Account) -> str:
-    """Deliver one video whole, and one in parts, which ends inside its last box and must leave nothing behind."""
+    """Deliver one whole video, and one in parts that ends inside its last box and must leave no parts."""
     wrong = _invoke(account, "DeliverVideo", _generating(account, finished=True))
     if wrong:
         return wrong
     state = _generating(account, finished=True)
-    mine = {"generation_id": state["generation_id"]}  # what others have dropped is on its way meanwhile
+    mine = {"generation_id": state["generation_id"]}  # other tests' downloads may be in progress
     cut = {"kind": "extend", "bytes": 20_000_000, "fill": "\x01\0\0\0free"}  # boxes of 16 MiB, so it is seen at its end
     account.simulator.set_faults([{"on": "download", "when": mine, "do": cut}])
     assert "is cut short or damaged" in _invoke(account, "DeliverVideo", state)
@@ -204,7 +204,7 @@ def _deliver(account: Account) -> str:
 
 
 def _report(account: Account) -> str:
-    """Report one failure for good, one that has an attempt left, and an execution that has ended by itself."""
+    """Report a final failure, one with an attempt left, and an execution that was aborted."""
     reasons = [{"code": code, "message": "x"} for code in ("timed_out", "generation_failed")]
     states = [{**_generating(account), "check": {"outcome": "failed", "reason": reason}} for reason in reasons]
     wrong = "".join(_invoke(account, "ReportFailure", state) for state in states)
@@ -215,9 +215,9 @@ def _report(account: Account) -> str:
 
 
 def _sweep(account: Account) -> str:
-    """Let the sweeper find one job of each kind, laid out as if nothing had worked on it for an hour."""
+    """Sweep one job of each kind, last updated an hour ago."""
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    left = [
+    left: list[dict[str, dict[str, Any]]] = [
         {
             "status": {"S": "completed"},
             "waiting": {"S": "publishing"},
@@ -226,7 +226,7 @@ def _sweep(account: Account) -> str:
         {"status": {"S": "generating"}, "waiting": {"S": "generating"}},
         {"status": {"S": "held"}, "waiting": {"S": "held"}},
     ]
-    ids = [_lay(account, an_hour_ago, **changes) for changes in left]
+    ids = [_put_job(account, an_hour_ago, **changes) for changes in left]
     try:
         answer = account.client("lambda").invoke(FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}")
         payload: str = answer["Payload"].read().decode()
@@ -236,7 +236,7 @@ def _sweep(account: Account) -> str:
                 TableName=account.stack.outputs["JobsTableName"], Key=key_of(job_id, JOB_ROW)
             )
     if "FunctionError" in answer or "not_swept" in payload:
-        return f"AccessDenied, as the sweeper says: {payload}"
+        return f"AccessDenied in the sweeper's answer: {payload}"
     swept = json.loads(payload)
     swept.pop("dead_letters", None)  # other tests' messages
     assert swept == {"published": 1, "started": 1, "released": 1}
@@ -264,11 +264,11 @@ EACH += [(role, action, 1) for role, actions in ON_TWO_TABLES.items() for action
 @pytest.mark.parametrize(("role", "action", "nth"), EACH)
 def test_without_one_permission_a_step_fails(account: Account, role: str, action: str, nth: int) -> None:
     with without(account, role, action, nth):
-        # A process that was busy while the others were let go may still remember the key: then once more, afresh.
+        # A process that was busy at the restart may still have the key in its cache: restart and try again.
         for _ in range(3):
             wrong = USE[role](account)
             if wrong:
                 break
-            start_afresh(account, role)
+            restart_processes(account, role)
 
     assert "AccessDenied" in wrong or "403" in wrong or "left behind" in wrong, wrong

@@ -1,4 +1,4 @@
-"""Real photographs of 0.6 to 10 MB in every format and encoding, under the names that people's files have."""
+"""Real photographs of 0.6 to 10 MB in every format and encoding, under names of real files."""
 
 import hashlib
 import unicodedata
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from cli.drop import Dropped
+from dropreel.domain.images import ImageRef
 from dropreel.domain.job import Job, JobStatus
 from local.folder import follow_all
 from tests.e2e.conftest import Account
@@ -41,7 +41,7 @@ class Dropping:
 
 @pytest.fixture(scope="module")
 def dropping(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Dropping:
-    """Drop all of them in one burst, as a folder that somebody copies, so that none waits for another.
+    """Upload all of them in one burst, as a recursive copy of a folder does, so that none waits for another.
 
     The provider fetches and decodes each, and renders one video for all: rendering says nothing of the photographs.
     """
@@ -60,7 +60,7 @@ def dropping(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Drop
     for name in NAMES:
         s3.put_object(Bucket=account.uploads, Key=f"{PLACE}/named/{name}", Body=plain)
     listed = s3.get_paginator("list_object_versions").paginate(Bucket=account.uploads, Prefix=f"{PLACE}/")
-    dropped = [Dropped(account.uploads, one["Key"], one["VersionId"]) for page in listed for one in page["Versions"]]
+    dropped = [ImageRef(account.uploads, one["Key"], one["VersionId"]) for page in listed for one in page["Versions"]]
     assert len(dropped) == len(MAKERS) + len(NAMES)
     jobs = {job.image.key: job for job in follow_all(account.stack, dropped)}
     account.simulator.share_videos(one_for_all=False)
@@ -68,12 +68,12 @@ def dropping(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Drop
 
 
 def _fetched(account: Account, key: str) -> list[str]:
-    """Return the SHA-256 of what the provider got from the address that it was given, for each paid submission."""
+    """Return the SHA-256 of the image that the provider fetched, for each paid submission."""
     return [one["image"]["sha256"] for one in account.submitted(key) if one["paid"]]
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_photograph_becomes_a_video_and_the_provider_got_its_very_bytes(
+def test_a_photograph_reaches_the_provider_unchanged_and_becomes_a_video(
     account: Account, dropping: Dropping, name: str
 ) -> None:
     key, photograph = dropping.photographs[name]
@@ -91,7 +91,7 @@ def test_a_photograph_becomes_a_video_and_the_provider_got_its_very_bytes(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_photograph_becomes_a_video_whatever_its_name_is(account: Account, dropping: Dropping, name: str) -> None:
+def test_a_photograph_of_any_name_becomes_a_video(account: Account, dropping: Dropping, name: str) -> None:
     key = f"{PLACE}/named/{name}"
     job = dropping.jobs[key]
 
@@ -102,7 +102,7 @@ def test_a_photograph_becomes_a_video_whatever_its_name_is(account: Account, dro
     assert job.video.key == f"{key.rpartition('/')[0]}/{stem}-{job.generation_id}.mp4"
 
 
-def test_an_upload_in_parts_becomes_a_video(account: Account, dropping: Dropping, tmp_path: Path) -> None:
+def test_a_multipart_upload_becomes_a_video(account: Account, dropping: Dropping, tmp_path: Path) -> None:
     """Its ETag is no MD5 of the photograph, and has a dash."""
     _, photograph = dropping.photographs["exactly 10 MB"]
     path, key = tmp_path / "large.jpg", account.new_key("large.jpg")
@@ -117,12 +117,10 @@ def test_an_upload_in_parts_becomes_a_video(account: Account, dropping: Dropping
     assert _fetched(account, key) == [hashlib.sha256(photograph.content).hexdigest()]
 
 
-def test_what_a_tool_stored_with_a_photograph_does_not_keep_the_provider_from_it(
-    account: Account, dropping: Dropping
-) -> None:
+def test_a_photograph_with_false_content_headers_becomes_a_video(account: Account, dropping: Dropping) -> None:
     content, key = dropping.photographs["baseline"][1].content, account.new_key()
-    untrue = {"ContentType": "text/html; charset=utf-8", "ContentEncoding": "gzip"}
-    account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=content, **untrue)
+    false_headers = {"ContentType": "text/html; charset=utf-8", "ContentEncoding": "gzip"}
+    account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=content, **false_headers)
 
     job = account.ended(key)
 
@@ -130,7 +128,7 @@ def test_what_a_tool_stored_with_a_photograph_does_not_keep_the_provider_from_it
     assert _fetched(account, key) == [hashlib.sha256(content).hexdigest()]
 
 
-def test_a_photograph_of_one_byte_too_many_is_rejected_before_it_is_paid(account: Account, dropping: Dropping) -> None:
+def test_a_photograph_of_one_byte_too_many_is_rejected_unpaid(account: Account, dropping: Dropping) -> None:
     key = account.new_key("large.jpg")
     account.put(key, dropping.photographs["exactly 10 MB"][1].content + b"\0")
 

@@ -12,7 +12,7 @@ from tests.e2e.conftest import EXISTING_BUCKET, SAMPLE, Account
 
 @pytest.fixture(scope="module")
 def existing(account: Account) -> Callable[..., dict[str, Any]]:
-    """Make the bucket as its owner would have it, unversioned and telling EventBridge; return what uploads into it."""
+    """Create the bucket, unversioned and with EventBridge notifications; return a function that uploads into it."""
     s3 = account.client("s3")
     s3.create_bucket(Bucket=EXISTING_BUCKET)
     s3.put_bucket_notification_configuration(
@@ -28,7 +28,7 @@ def existing(account: Account) -> Callable[..., dict[str, Any]]:
 
 
 def request(account: Account, bucket: str, key: str, **options: Any) -> None:
-    """Ask for a video of an image that is there."""
+    """Request a video of an image."""
     detail = {"image": {"bucket": bucket, "key": key}, "options": options, "request_id": key}
     entry = {"Source": "a.shop", "DetailType": "Video Generation Requested", "Detail": json.dumps(detail)}
     answer = account.client("events").put_events(Entries=[entry])
@@ -51,11 +51,11 @@ def test_an_upload_into_the_existing_bucket_becomes_a_video(
     assert (submission["request"]["mode"], submission["request"]["duration"]) == ("hq", 10)
     assert job.video is not None
     account.client("s3").head_object(Bucket=account.videos, Key=job.video.key)
-    told = account.tail.wait_for(key, "Video Generation Completed")["detail"]["data"]
-    assert told["image"]["bucket"] == EXISTING_BUCKET
+    data = account.tail.wait_for(key, "Video Generation Completed")["detail"]["data"]
+    assert data["image"]["bucket"] == EXISTING_BUCKET
 
 
-def test_a_request_for_an_image_in_the_existing_bucket_becomes_a_second_video(
+def test_a_request_for_an_existing_bucket_becomes_a_second_video(
     account: Account, existing: Callable[..., dict[str, Any]]
 ) -> None:
     key = account.new_key()
@@ -74,7 +74,7 @@ def test_a_request_for_an_image_in_the_existing_bucket_becomes_a_second_video(
     ]
 
 
-def test_of_the_existing_bucket_only_what_is_under_the_prefix_is_taken(
+def test_only_keys_under_the_prefix_of_the_existing_bucket_are_taken(
     account: Account, existing: Callable[..., dict[str, Any]]
 ) -> None:
     outside, inside = f"other/{account.new_key()}", account.new_key()
@@ -90,7 +90,7 @@ def test_of_the_existing_bucket_only_what_is_under_the_prefix_is_taken(
     assert account.jobs_of(outside) == []
 
 
-def test_a_request_for_an_image_outside_of_the_prefix_is_rejected_with_where_images_are_taken_from(
+def test_a_request_outside_the_prefix_is_rejected_with_the_prefix(
     account: Account, existing: Callable[..., dict[str, Any]]
 ) -> None:
     outside = f"other/{account.new_key()}"
@@ -106,15 +106,15 @@ def test_a_request_for_an_image_outside_of_the_prefix_is_rejected_with_where_ima
     assert account.submitted(outside) == []
 
 
-def test_a_request_for_an_image_in_a_bucket_of_no_stack_is_nobodys(account: Account) -> None:
-    """It may be another stack's, which has a rule of its own: two must not both answer."""
+def test_a_request_for_a_bucket_of_no_stack_is_ignored(account: Account) -> None:
+    """Another stack may have a rule for that bucket: only one of them may answer."""
     key, ours = account.new_key(), account.new_key()
-    account.client("s3").create_bucket(Bucket="somebody-elses")
-    account.client("s3").put_object(Bucket="somebody-elses", Key=key, Body=SAMPLE.read_bytes())
+    account.client("s3").create_bucket(Bucket="bucket-of-no-stack")
+    account.client("s3").put_object(Bucket="bucket-of-no-stack", Key=key, Body=SAMPLE.read_bytes())
 
-    request(account, "somebody-elses", key)
+    request(account, "bucket-of-no-stack", key)
     request(account, account.uploads, ours)
 
-    assert account.ended(ours).status is JobStatus.REJECTED  # it came later, and is answered: there is no such image
+    assert account.ended(ours).status is JobStatus.REJECTED  # requested later and answered: there is no such image
     assert account.jobs_of(key) == []
     assert account.submitted(key) == []

@@ -3,16 +3,16 @@
 import json
 import os
 import subprocess
-import sys
 
 from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, key_of
+from dropreel.domain.prices import price_cents, usd
 from local.cloud import ROOT, deploy
-from tests.e2e.conftest import SAMPLE, Account
+from tests.e2e.conftest import RUN_PYTHON, SAMPLE, Account
 from tests.support.sample_events import load_event, object_created
 
 
-def test_the_aws_client_drops_watches_and_reads(account: Account) -> None:
+def test_the_aws_client_uploads_and_reads_job_execution_and_video(account: Account) -> None:
     key = account.new_key()
 
     account.aws("s3", "cp", "--quiet", str(SAMPLE), f"s3://{account.uploads}/{key}")
@@ -67,7 +67,7 @@ def test_sam_remote_invoke_takes_the_sample_events(account: Account) -> None:
 
 def _make_run(**variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "local.run"],
+        [str(RUN_PYTHON), "-m", "local.run"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}", **variables},
         capture_output=True,
@@ -77,29 +77,29 @@ def _make_run(**variables: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_make_run_brings_the_video_and_says_what_it_would_have_cost() -> None:
+def test_make_run_delivers_the_video_and_prints_its_price() -> None:
     done = _make_run(PROMPT='pan "right" über $5', DURATION="10", SOUND="false")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10.00 s, 640 x 360, without sound" in done.stdout
     assert "Video Generation Completed" in done.stdout
-    assert "$0.94" in done.stdout
+    assert f"${usd(price_cents('fast', 10))}" in done.stdout
     line = next(line for line in done.stdout.splitlines() if line.startswith("Video"))
     assert (ROOT / line.split()[1]).is_file()
 
 
-def test_make_run_fails_plainly_for_what_is_no_image() -> None:
+def test_make_run_fails_for_a_file_that_is_no_image() -> None:
     done = _make_run(IMAGE=str(ROOT / "Makefile"))
 
     assert done.returncode == 1
     assert "not a JPG, PNG or WebP image" in " ".join(done.stdout.split())
     assert "nothing was spent." in done.stdout
-    assert "logs" not in done.stdout  # there is nothing in them that would help
+    assert "logs" not in done.stdout  # they have nothing that would help
 
 
 def _cli(account: Account, answers: str, command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "cli", command],
+        [str(RUN_PYTHON), "-m", "cli", command],
         cwd=ROOT,
         env={
             **os.environ,
@@ -116,7 +116,7 @@ def _cli(account: Account, answers: str, command: str, **variables: str) -> "sub
     )
 
 
-def test_removing_a_stack_keeps_pictures_videos_and_the_record_and_says_why(account: Account) -> None:
+def test_removing_a_stack_keeps_buckets_and_tables_and_prints_why(account: Account) -> None:
     deploy(account.cloud.engine, {"NohumanApiKey": "key"}, stack_name="passing")
     outputs = Stack.find("passing", account.stack.session, account.stack.endpoint_url).outputs
 
@@ -126,7 +126,7 @@ def test_removing_a_stack_keeps_pictures_videos_and_the_record_and_says_why(acco
     assert removed.returncode == 0, removed.stderr
     buckets = {bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]}
     for name, why in [
-        ("UploadsBucketName", "your pictures"),
+        ("UploadsBucketName", "your images"),
         ("VideosBucketName", "the videos that you paid for"),
         ("JobsTableName", "the record of what was paid"),
     ]:
@@ -135,4 +135,4 @@ def test_removing_a_stack_keeps_pictures_videos_and_the_record_and_says_why(acco
     assert outputs["JobsTableName"] in account.client("dynamodb").list_tables()["TableNames"]
     assert f"--no-deletion-protection-enabled --table-name {outputs['JobsTableName']}" in removed.stdout
     assert again.returncode == 1
-    assert "there is no stack passing" in again.stdout
+    assert "There is no stack passing" in again.stdout

@@ -1,27 +1,27 @@
-"""Every outside call of the code under test: where a function can die, and where somebody else can work first."""
+"""Every outside call of the code under test: where a function can crash, and where a concurrent worker can run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-DEATHS = ("before", "after")
-"""The function dies before the call, or after it took effect."""
-OTHERS = ("duplicate", "sweep", "abort", "abort, told at once", "redrive", "notice", "resume", "slow")
-"""Somebody else works before the call; several words with a `+` between them one after the other.
+CRASHES = ("before", "after")
+"""The function crashes before the call, or after the call took effect."""
+CONCURRENT = ("duplicate", "sweep", "abort", "abort, notified at once", "redrive", "notice", "resume", "slow")
+"""What runs before the call; `a + b` is one after the other.
 
-The same step runs a second time with the same event; the sweeper comes; somebody stops the running executions by hand,
-and the rule tells of it later or at once; Step Functions takes up again the executions that were stopped or have failed;
-the rule tells once more of all of them; the owner resumes what can be resumed; the function is so slow that the simulation
-goes on for as long as the function may take.
+duplicate: the same step with the same event; sweep: SweepJobs; abort: the running executions are stopped, and the rule's event is
+delivered later, or at once; redrive: Step Functions continues the executions that ended badly; notice: the rule's event
+about each of them is delivered again; resume: the operator resumes each failed job; slow: the call takes the function's whole
+time-out, and the services work meanwhile.
 """
 READS = ("GetItem", "Query", "HeadObject", "GetObject", "ListObjectsV2", "DescribeExecution", "clock")
-"""Calls without an effect: to die after one of them is to die after the call before it."""
+"""Calls without an effect: a crash after one of them is a crash after the call before it."""
 UNCHANGING = ("clock", "HeadObject", "ListObjectsV2", "GetObject of an image")
-"""Calls that answer the same whatever anybody else does: he can as well work before the next call."""
+"""Calls whose answer no concurrent worker changes: it can as well run before the next call."""
 
 
 class Crash(BaseException):
-    """The function's process is gone: nothing in it runs any more, not even an `except Exception`."""
+    """The function's process ends: none of its code runs any more, not even an `except Exception`."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,21 @@ class Call:
 
 @dataclass
 class Calls:
-    """Counts outside calls and does what is planned for each: one of `DEATHS`, of `OTHERS` or of `script.FAULTS`."""
+    """Counts outside calls and applies what is planned for each: one of `CRASHES`, `CONCURRENT` or `script.FAULTS`."""
 
     plan: dict[int, str]
     step: Callable[[], str]
-    somebody_else: Callable[[str], None]
+    run_concurrently: Callable[[str], None]
     trace: list[Call] = field(default_factory=list)
     begins: bool = True
 
     @property
     def count(self) -> int:
-        """How many calls there were."""
+        """The number of calls so far."""
         return len(self.trace)
 
     def around(self, name: str, act: Callable[[str], Any]) -> Any:
-        """Do one outside call, or die before or after it. `act` takes the planned fault, or nothing."""
+        """Make one outside call, or crash before or after it. `act` takes the planned fault, or an empty text."""
         number = self.count
         self.trace.append(Call(self.step(), name, self.begins))
         self.begins = False
@@ -60,27 +60,27 @@ class Calls:
         if planned == "before":
             raise Crash(f"before {name} (call {number})")
         for word in planned.split(" + "):
-            if word in OTHERS:
-                self.somebody_else(word)
+            if word in CONCURRENT:
+                self.run_concurrently(word)
         result = act(planned)
         if planned == "after":
             raise Crash(f"after {name} (call {number})")
         return result
 
-    def deaths(self) -> list[tuple[int, str]]:
-        """Return every single death that makes a difference, in a simulation like this one.
+    def crashes(self) -> list[tuple[int, str]]:
+        """Return every single crash that makes a difference in a simulation like this one.
 
-        To die before a call is to die after the one before it, so only a step's first call has a "before" of its own.
+        A crash before a call is a crash after the one before it, so only a step's first call has a "before" of its own.
         """
         after = [(number, "after") for number, call in enumerate(self.trace) if not call.name.startswith(READS)]
         before = [(number, "before") for number, call in enumerate(self.trace) if call.is_first]
         return sorted(after + before)
 
     def points(self) -> list[int]:
-        """Return every call before which it makes a difference that somebody else works."""
+        """Return every call before which a concurrent worker makes a difference."""
         return [number for number, call in enumerate(self.trace) if call.is_first or call.name not in UNCHANGING]
 
     def of_aws(self) -> list[int]:
-        """Return every call of an AWS service that can go wrong with a difference: one that changes something."""
+        """Return every AWS call whose fault makes a difference: one that changes something."""
         ours = ("UpdateItem", "TransactWriteItems", "PutObject", "PutEvents", "SendMessage", "StartExecution")
         return [number for number, call in enumerate(self.trace) if call.name.startswith(ours)]

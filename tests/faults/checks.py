@@ -1,4 +1,4 @@
-"""What must be true in every schedule: of each write and each event at its moment, and of everything at the end."""
+"""What must be true in every schedule: at each write, POST and event, at any time, and at the end."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from dropreel.domain.backoff import NEEDS_A_PERSON, NOTICE_AFTER
-from tests.faults.provider import BEHIND, Provider, video_of
+from dropreel.domain.backoff import NEEDS_OPERATOR, NOTICE_AFTER
+from tests.faults.provider import TRAILING, Provider, video_of
 from tests.faults.services import Buckets
 from tests.faults.state_machine import StateMachine
+from tests.support.sample_jobs import PRICE
 from tests.support.tables import Tables
 
-PRICE = 47
 ENDS = {
     "completed": "Video Generation Completed",
     "failed": "Video Generation Failed",
@@ -27,14 +27,14 @@ UNDER_WAY = {
     "held": "Video Generation Held",
     "deferred": "Video Generation Deferred",
 }
-TOLD_WITHIN = timedelta(minutes=30)
-"""A wait is told of after a quarter of an hour; a sweep and a message that is on its way may be needed for it."""
+PUBLISHED_WITHIN = timedelta(minutes=30)
+"""A wait is published after 15 minutes, by a message or by the sweep after it."""
 REPORTED = (ENDS["failed"], ENDS["unknown"])
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A status that a job came to: in which attempt, why, by whose step, and since when it waits there."""
+    """A transition of a job: its new status, attempt and reason, the step that made it, when, and since when it waits."""
 
     status: str
     attempt: int
@@ -45,12 +45,12 @@ class Moment:
 
 
 def is_duplicate(job: dict[str, Any]) -> bool:
-    """Whether a job ended because another one has its picture."""
+    """Whether a job was rejected because another one has its picture."""
     return (job.get("reason") or {}).get("code") == "duplicate_copy"
 
 
 class Checks:
-    """Looks on while a simulation runs. What is wrong inside a step is kept, since the step would take it for a fault."""
+    """Checks a running simulation. A violation inside a step is kept until `always`: the step would treat it as a fault."""
 
     def __init__(
         self,
@@ -73,14 +73,14 @@ class Checks:
         self.wrong: list[str] = []
 
     def demand(self, holds: bool, otherwise: str) -> None:
-        """Keep what is wrong, for `always` to tell."""
+        """Keep a violation, which `always` raises."""
         if not holds:
             self.wrong.append(otherwise)
 
-    # --- at their moment ----------------------------------------------------------------------------------------------
+    # --- at each call -------------------------------------------------------------------------------------------------
 
-    def written(self, step: str) -> None:
-        """Something was written to the tables by a step."""
+    def on_write(self, step: str) -> None:
+        """Check the jobs after a step has written to the tables."""
         for job in self.tables.jobs():
             past = self.history.setdefault(job["job_id"], [])
             reason = (job.get("reason") or {}).get("code")
@@ -94,15 +94,15 @@ class Checks:
             ):
                 continue
             past.append(now)
-            self._came_to(job, before, now)
+            self._check_transition(job, before, now)
 
-    def _came_to(self, job: dict[str, Any], before: Moment | None, now: Moment) -> None:
+    def _check_transition(self, job: dict[str, Any], before: Moment | None, now: Moment) -> None:
         if before is not None and before.status in ENDS:
-            allowed = now.step == "owner" and before.status in ("failed", "unknown")
-            allowed |= (before.status, now.status) == ("unknown", "generating")  # its id came late
+            allowed = now.step == "operator" and before.status in ("failed", "unknown")
+            allowed |= (before.status, now.status) == ("unknown", "generating")  # its id arrived late
             self.demand(allowed, f"{before.status} became {now.status} in {now.step}")
         if now.status == "completed":
-            self._demand_delivered(job, "the job says completed")
+            self._check_delivered(job, "the job says completed")
         if now.reason == "watch_ended" and now.status == "failed":
             name = _execution_name(job)
             there = self.state_machine.executions.get(name)
@@ -110,43 +110,45 @@ class Checks:
                 there is not None and bool(there.bad_ends), f"failed as watch_ended while {name} has not ended badly"
             )
 
-    def published(self, entry: dict[str, Any]) -> None:
-        """An event reaches the bus."""
+    def on_event(self, entry: dict[str, Any]) -> None:
+        """Check an event that reaches the bus."""
         detail = json.loads(entry["Detail"])
         event = {"type": entry["DetailType"], **detail}
         says = {kind: status for status, kind in {**ENDS, **UNDER_WAY}.items()}[event["type"]]
         data = event["data"]
-        self.demand(data["status"] == says, f"{event['type']} was told with the status {data['status']}")
+        self.demand(data["status"] == says, f"{event['type']} was published with the status {data['status']}")
         made = [one for one in self.provider.submissions if one.image == data["image"]["key"]]
         if says == "generating" or data["generation_id"]:
             known = (data["attempt"], data["generation_id"]) in [(one.attempt, one.generation_id) for one in made]
-            self.demand(known, f"{event['type']} tells of {data['generation_id']} in attempt {data['attempt']}")
+            self.demand(known, f"{event['type']} has {data['generation_id']} in attempt {data['attempt']}")
         if says in ("held", "deferred"):
             past = self.history.get(data["job_id"], [])
             was = any((one.status, one.attempt) == (says, data["attempt"]) for one in past)
-            self.demand(was, f"{event['type']} tells of attempt {data['attempt']}, which was not {says}")
+            self.demand(was, f"{event['type']} has attempt {data['attempt']}, which was not {says}")
         if says == "deferred":
             reasons = {one.reason for one in past if (one.status, one.attempt) == (says, data["attempt"])}
-            self.demand(data["reason"]["code"] in reasons, f"it was deferred for {reasons} and told {data['reason']}")
+            self.demand(
+                data["reason"]["code"] in reasons, f"it was deferred for {reasons} and published {data['reason']}"
+            )
         if says == "completed":
             (job,) = [job for job in self.tables.jobs() if job["job_id"] == data["job_id"]]
-            self.demand(job["status"] == "completed", f"Completed was told of a job that is {job['status']}")
-            self._demand_delivered(data, "Completed was told")
+            self.demand(job["status"] == "completed", f"Completed was published for a job that is {job['status']}")
+            self._check_delivered(data, "Completed was published")
         self.events.append(event)
 
-    def posted(self, step: str) -> None:
-        """The provider gets a POST."""
+    def on_post(self, step: str) -> None:
+        """Check a POST that reaches the provider."""
         self.demand(step == "submit_generation", f"a POST in {step}: only the queue may lead to one")
 
-    def _demand_delivered(self, told: dict[str, Any], when: str) -> None:
-        """The whole video of the job's generation and its receipt are in the bucket. `told` is a job or an event's data."""
-        video = told.get("video")
+    def _check_delivered(self, described: dict[str, Any], when: str) -> None:
+        """Check that video and receipt of the job's generation are stored. `described` is a job or an event's data."""
+        video = described.get("video")
         if not video:
             self.demand(False, f"{when} and names no video")
             return
         content = self.buckets.content(video["bucket"], video["key"])
-        right = [video_of(told["generation_id"], take) for take in (1, 2)]
-        odd = content in [each + BEHIND for each in right]
+        right = [video_of(described["generation_id"], take) for take in (1, 2)]
+        odd = content in [each + TRAILING for each in right]
         self.demand(odd or content in right, f"{when} and the video is not in the bucket")
         stored = self.buckets.objects.get((video["bucket"], video["key"]))
         version = None if stored is None else stored.version_id
@@ -154,19 +156,21 @@ class Checks:
         self.demand(
             video["sha256"] == hashlib.sha256(content or b"").hexdigest(), f"{when} with another video's digest"
         )
-        warned = sum("behind its last box" in warning for warning in told["warnings"])
-        self.demand(warned == odd, f"{when} and the video's {len(BEHIND)} odd bytes have {warned} warnings")
+        warned = sum("behind its last box" in warning for warning in described["warnings"])
+        self.demand(warned == odd, f"{when} and the video's {len(TRAILING)} odd bytes have {warned} warnings")
         receipt = json.loads(self.buckets.content(video["bucket"], video["receipt_key"]) or b"{}")
         mine = (receipt.get("job_id"), receipt.get("generation_id"))
-        self.demand(mine == (told["job_id"], told["generation_id"]), f"{when} and its receipt is not in the bucket")
-        told_there = receipt.get("video", {})
-        same = all(told_there.get(name) == video[name] for name in ("key", "size", "sha256", "version_id"))
-        self.demand(same, f"{when} and its receipt tells of another video")
+        self.demand(
+            mine == (described["job_id"], described["generation_id"]), f"{when} and its receipt is not in the bucket"
+        )
+        in_receipt = receipt.get("video", {})
+        same = all(in_receipt.get(name) == video[name] for name in ("key", "size", "sha256", "version_id"))
+        self.demand(same, f"{when} and its receipt describes another video")
 
     # --- at any time --------------------------------------------------------------------------------------------------
 
     def always(self, images: list[str]) -> None:
-        """At most one paid POST an attempt, never past the cap, and nothing was wrong inside a step."""
+        """Assert at most one paid POST an attempt, no reservation past the cap, and no violation inside a step."""
         assert not self.wrong, "; ".join(self.wrong)
         paid = Counter((one.image, one.attempt) for one in self.provider.submissions if one.paid)
         for (image, attempt), times in paid.items():
@@ -188,50 +192,52 @@ class Checks:
     # --- at the end ---------------------------------------------------------------------------------------------------
 
     def at_the_end(self, images: list[str]) -> None:
-        """Every image has its outcome and it was told, every cent is accounted for, no paid video is lost."""
+        """Assert that every image has its published outcome, every cent is accounted for and no paid video is lost."""
         everything = self.tables.jobs()
         duplicates = [job for job in everything if is_duplicate(job)]
         jobs = {job["image"]["key"]: job for job in everything if job not in duplicates}
-        assert sorted(jobs) == sorted(images), "an image was forgotten"
+        assert sorted(jobs) == sorted(images), "an image has no job"
         assert len(jobs) + len(duplicates) == len(everything), "a picture and its copy were two jobs"
         left = [(job["status"], job.get("waiting"), job.get("pending_events")) for job in everything]
         assert all(status in ENDS and not waiting and not owed for status, waiting, owed in left), f"not ended: {left}"
         self.always(images)
         for job in duplicates:
-            self._told(job)
+            self._check_ends(job)
             assert job["status"] == "rejected", f"a duplicate is {job['status']}"
             assert not job.get("lease_until"), "a duplicate was claimed"
         for image, job in jobs.items():
-            self._told(job)
-            self._told_of_waiting(job)
+            self._check_ends(job)
+            self._check_deferred_events(job)
             assert not (self.provider.paid(image) and job["status"] == "rejected"), f"{image}: paid and rejected"
             if job["status"] == "completed":
-                self._demand_delivered(job, "at the end the job is completed")
-            self._nothing_lost(image, job)
+                self._check_delivered(job, "at the end the job is completed")
+            self._check_nothing_lost(image, job)
         self.always(images)
         billed = PRICE * sum(one.paid for one in self.provider.submissions)
-        untold = PRICE * sum(len(self._unpaid_unknown(job)) for job in jobs.values())
-        assert self.reserved() == billed + untold, "the spend table is not what the provider would bill"
+        unknown = PRICE * sum(len(self._unpaid_unknown(job)) for job in jobs.values())
+        assert self.reserved() == billed + unknown, "the spend table is not what the provider would bill"
 
-    def ends_told(self, job_id: str) -> list[str]:
-        """Return the types of the ends that were told of a job, each `metadata.id` once, in their order."""
+    def published_ends(self, job_id: str) -> list[str]:
+        """Return the types of a job's published final events, each `metadata.id` once, in their order."""
         mine = [event for event in self.events if event["data"]["job_id"] == job_id]
         first = {(event["type"], event["metadata"]["id"]): None for event in mine if event["type"] in ENDS.values()}
         return [kind for kind, _id in first]
 
-    def _told(self, job: dict[str, Any]) -> None:
-        """What was told is what happened: each end once, in order, whatever comes how often."""
-        told = self.ends_told(job["job_id"])
+    def _check_ends(self, job: dict[str, Any]) -> None:
+        """Assert that a job's final events are its final statuses: each once, in order."""
+        published = self.published_ends(job["job_id"])
         happened = [ENDS[one.status] for one in self.history[job["job_id"]] if one.status in ENDS]
-        assert told == happened, f"{job['status']} was told as {told} and was {happened}"
+        assert published == happened, f"{job['status']} was published as {published} and was {happened}"
         past = self.history[job["job_id"]]
-        owned = sum(one.step == "owner" for one in past)
-        owned += sum((a.status, b.status) == ("unknown", "generating") for a, b in pairwise(past))  # its id came late
-        assert owned or len(told) == 1, f"nobody decided anything, and it ended as {told}"
-        assert Counter(told)[ENDS["completed"]] <= 1, f"completed was told as {told}"
+        decisions = sum(one.step == "operator" for one in past)
+        decisions += sum(
+            (a.status, b.status) == ("unknown", "generating") for a, b in pairwise(past)
+        )  # its id arrived late
+        assert decisions or len(published) == 1, f"without any decision it ended as {published}"
+        assert Counter(published)[ENDS["completed"]] <= 1, f"completed was published as {published}"
 
-    def _told_of_waiting(self, job: dict[str, Any]) -> None:
-        """Each attempt that waited for a person or for long was told of, once; and no other attempt was."""
+    def _check_deferred_events(self, job: dict[str, Any]) -> None:
+        """Assert one Deferred event for each attempt that waited for the operator or for long, and none for the others."""
         past = self.history[job["job_id"]]
         for attempt in {one.attempt for one in past}:
             waits = [
@@ -239,24 +245,24 @@ class Checks:
                 for one, after in zip(past, [*past[1:], None], strict=True)
                 if (one.status, one.attempt) == ("deferred", attempt) and one.reason is not None
             ]
-            told = {
+            published = {
                 event["metadata"]["id"]
                 for event in self.events
                 if (event["type"], event["data"]["job_id"], event["data"]["attempt"])
                 == (UNDER_WAY["deferred"], job["job_id"], attempt)
             }
             must = any(
-                one.reason in NEEDS_A_PERSON
-                or until - one.at > TOLD_WITHIN
+                one.reason in NEEDS_OPERATOR
+                or until - one.at > PUBLISHED_WITHIN
                 or (one.step == "submit_generation" and one.at - one.since >= NOTICE_AFTER)
                 for one, until in waits
             )
-            assert len(told) <= 1, f"attempt {attempt} was told to wait {len(told)} times"
-            assert told or not must, f"nobody was told that attempt {attempt} waits: {waits}"
-            assert waits or not told, f"attempt {attempt} was told to wait and never did"
+            assert len(published) <= 1, f"attempt {attempt} has {len(published)} Deferred events"
+            assert published or not must, f"attempt {attempt} waits without a Deferred event: {waits}"
+            assert waits or not published, f"attempt {attempt} has a Deferred event and never waited"
 
-    def _nothing_lost(self, image: str, job: dict[str, Any]) -> None:
-        """A paid generation that comes to a video is delivered, or its attempt was reported."""
+    def _check_nothing_lost(self, image: str, job: dict[str, Any]) -> None:
+        """Assert that a paid generation with a video is delivered, or its attempt was reported."""
         reported = {
             event["data"]["attempt"]
             for event in self.events
@@ -268,7 +274,7 @@ class Checks:
                 assert delivered or one.attempt in reported, f"{one.generation_id} is neither delivered nor reported"
 
     def _unpaid_unknown(self, job: dict[str, Any]) -> set[int]:
-        """Return the attempts that could not be told and were not paid: their reservations stay."""
+        """Return the unknown attempts that were not paid: their reservations stay."""
         unknown = {
             one.attempt
             for one in self.history[job["job_id"]]

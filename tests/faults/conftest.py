@@ -1,4 +1,4 @@
-"""Simulations, and moto in this process to compare them with."""
+"""Simulations, and moto in this process to compare their tables with."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 
 from tests.faults.script import Script
-from tests.faults.simulation import Simulation, play_services
+from tests.faults.simulation import Simulation, patch_clients
 from tests.integration.conftest import make_table
 from tests.support.tables import MotoTables, Tables
 
@@ -40,29 +40,29 @@ SETTINGS = {
     "DEFAULT_SOUND": "true",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
 }
-FEW = 3
-"""Answers of 404 in a row that are enough in a schedule; in earnest it takes 60."""
+NOT_FOUND_ANSWERS = 3
+"""404 answers in a row after which a generation is lost in a schedule; in production it takes 60."""
 
 
 @pytest.fixture
 def new_simulation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Simulation]]:
-    """Return a maker of simulations: `new_simulation(script, plan, seed)`. The newest one is the one that runs."""
+    """Return a factory of simulations: `new_simulation(script, plan, seed)`. AWS calls go to the newest one."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     simulations: list[Simulation] = []
     patches: list[pytest.MonkeyPatch] = []
-    play_services(monkeypatch, lambda: simulations[0])
+    patch_clients(monkeypatch, lambda: simulations[0])
 
     def make(
         script: Script,
         plan: dict[int, str] | None = None,
         seed: int | None = None,
-        not_found: int = FEW,
+        not_found: int = NOT_FOUND_ANSWERS,
         tables: type[Tables] = Tables,
     ) -> Simulation:
         for patch in patches:
-            patch.undo()  # what it replaced would keep the simulation before in memory
+            patch.undo()  # its patches would keep the earlier simulation in memory
         patches[:] = [pytest.MonkeyPatch()]
         simulations[:] = [Simulation(patches[0], script, plan or {}, seed, not_found, tables())]
         return simulations[0]
@@ -76,7 +76,7 @@ def new_simulation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Si
 
 @pytest.fixture
 def moto_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[MotoTables]]:
-    """Return tables that are compared with moto's at each call."""
+    """Return tables that each call compares with moto's."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)

@@ -10,7 +10,8 @@ import sysconfig
 import time
 from pathlib import Path
 
-from dropreel.media.images.reader import MAX_PIXELS, ImageFacts, inspect_image
+from dropreel.domain.images import ImageFacts
+from dropreel.media.images.reader import MAX_PIXELS, inspect_image
 from tests.support.pictures import animated, exif, jpeg, png, webp
 
 LONGEST_WALK = 1.0

@@ -1,4 +1,4 @@
-"""Playing schedules: one script under many plans."""
+"""Runs schedules: one script under many plans."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from tests.faults.script import Script
 from tests.faults.simulation import Simulation
 
-NewWorld = Callable[..., Simulation]
+NewSimulation = Callable[..., Simulation]
 Record = Callable[[str, object], None]
 Plan = dict[int, str]
 
 
 def play(simulation: Simulation, images: int = 1, copies: str = "") -> Simulation:
-    """Drop images and let the simulation run to its end, then check. `copies`: each `<` or `>` copies the last image onto itself.
+    """Upload images, run the simulation to its end, and check. `copies`: each `<` or `>` copies the last image onto itself.
 
-    The event of a `<` overtakes all before it.
+    The event of a `<` is delivered before all others.
     """
     for number in range(images):
         simulation.upload(f"{number}.jpg")
@@ -26,14 +26,14 @@ def play(simulation: Simulation, images: int = 1, copies: str = "") -> Simulatio
 
 
 def play_each(
-    new_simulation: NewWorld,
+    new_simulation: NewSimulation,
     script: Script,
     plans: Iterable[Plan],
     ends: set[str] | None = None,
     images: int = 1,
     copies: str = "",
 ) -> int:
-    """Play the script once under each plan; return how many schedules that was. `ends`: how a job may end."""
+    """Play the script once under each plan; return the number of schedules. `ends`: the allowed final statuses."""
     schedules = 0
     for plan in plans:
         schedules += 1
@@ -44,24 +44,26 @@ def play_each(
                 assert simulation.statuses() <= ends, f"it ended as {simulation.statuses()}"
         except AssertionError as error:
             trace = simulation.calls.trace
-            told = [f"{what} at call {n} ({trace[n] if n < len(trace) else 'never made'})" for n, what in plan.items()]
-            raise AssertionError(f"{script}, {', '.join(told)}: {error}") from error
+            planned = [
+                f"{what} at call {n} ({trace[n] if n < len(trace) else 'never made'})" for n, what in plan.items()
+            ]
+            raise AssertionError(f"{script}, {', '.join(planned)}: {error}") from error
     return schedules
 
 
-def deaths_of(simulation: Simulation, since: str = "") -> list[Plan]:
-    """Return a plan for every single death that makes a difference, from the first call of the step `since` on."""
-    return [{number: when} for number, when in simulation.calls.deaths() if number >= first(simulation, since)]
+def crashes_of(simulation: Simulation, since: str = "") -> list[Plan]:
+    """Return a plan for every single crash that makes a difference, from the first call of the step `since` on."""
+    return [{number: when} for number, when in simulation.calls.crashes() if number >= first(simulation, since)]
 
 
-def points_of(simulation: Simulation, who: str, since: int = 0, base: dict[int, str] | None = None) -> list[Plan]:
-    """Return a plan for every point from a call on at which it makes a difference that somebody else works."""
-    return [{**(base or {}), number: who} for number in simulation.calls.points() if number >= since]
+def points_of(simulation: Simulation, worker: str, since: int = 0, base: dict[int, str] | None = None) -> list[Plan]:
+    """Return a plan for every call from `since` on before which a concurrent worker makes a difference."""
+    return [{**(base or {}), number: worker} for number in simulation.calls.points() if number >= since]
 
 
 def faults_of(simulation: Simulation, fault: str, since: str = "") -> list[Plan]:
-    """Return a plan for every AWS call that a fault makes a difference to."""
-    of_fault = "PutEvents" if fault == "untaken" else ""
+    """Return a plan for every AWS call at which a fault makes a difference."""
+    of_fault = "PutEvents" if fault == "failed entry" else ""
     numbers = [number for number in simulation.calls.of_aws() if number >= first(simulation, since)]
     return [{number: fault} for number in numbers if of_fault in simulation.calls.trace[number].name]
 

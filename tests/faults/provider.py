@@ -1,6 +1,5 @@
-"""The provider as it is played: it answers by a script and counts what it would bill."""
+"""A stand-in for the provider: it answers by a script and counts what it would charge."""
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +7,9 @@ from typing import Any
 
 import requests
 
-from dropreel.adapters.http import TimeLimit
-from dropreel.adapters.video_source import VideoStream
 from dropreel.domain.errors import VideoFault
+from dropreel.domain.options import Options
+from dropreel.media.video_stream import VideoStream
 from dropreel.provider.answers import (
     Accepted,
     Busy,
@@ -26,25 +25,25 @@ from dropreel.provider.answers import (
     SubmitAnswer,
     Unknown,
 )
-from dropreel.provider.client import _poll_answer, _submit_answer
+from dropreel.provider.reading import Reply, poll_answer, submit_answer
 from tests.faults.calls import Calls
 from tests.faults.script import Script, Words
 from tests.support.tiny_video import box
 
 ADDRESS = "https://cdn.example/"
-BEHIND = b"<!-- served by edge 7 -->"
-"""What an edge may write behind a video, which plays nevertheless."""
+TRAILING = b"<!-- served by edge 7 -->"
+"""What an edge server may append to a video, which still plays."""
 
 
 def video_of(generation_id: str, take: int = 1) -> bytes:
-    """Return the video that a generation comes to; another take of it has other bytes."""
+    """Return the video of a generation; each take has other bytes."""
     track = box(b"trak", box(b"mdia", box(b"hdlr", bytes(8) + b"vide" + bytes(13))))
     return box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", track) + box(b"mdat", f"{generation_id} {take}".encode())
 
 
 @dataclass
 class Submission:
-    """One POST as the provider saw it, and for which attempt of the job it was."""
+    """One POST that the provider received, with its job's attempt."""
 
     image: str
     attempt: int
@@ -55,18 +54,14 @@ class Submission:
     said_failed: bool = False
 
 
-def _response(word: str) -> tuple[requests.Response, TimeLimit]:
-    """Return an answer for the real client to read: a status, perhaps with a `Retry-After` or a text that UTF-8 cannot encode."""
-    response = requests.Response()
-    response.status_code = int(word[:3])
-    if "Retry-After" in word:
-        response.headers["Retry-After"] = "60"
-    response.raw = io.BytesIO(b'{"error": "half a pair: \\ud83d"}' if "broken text" in word else b"")
-    return response, TimeLimit(1)
+def _reply(word: str) -> Reply:
+    """Return a reply for the real code to read: a status, perhaps with a `Retry-After` or a text that UTF-8 cannot encode."""
+    headers = {"Retry-After": "60"} if "Retry-After" in word else {}
+    return Reply(int(word[:3]), headers, b'{"error": "half a pair: \\ud83d"}' if "broken text" in word else b"")
 
 
 class Provider:
-    """Answers POSTs and polls like ProviderClient, by a script. `attempt_of` tells which attempt of its job an image is in."""
+    """Answers POSTs and polls like ProviderClient, by a script. `attempt_of` returns the attempt of an image's job."""
 
     def __init__(self, calls: Calls, script: Script, attempt_of: Callable[[str], int]) -> None:
         self.calls = calls
@@ -76,12 +71,12 @@ class Provider:
         self.attempt_of = attempt_of
         self.submissions: list[Submission] = []
 
-    def prepare(self, body: dict[str, Any]) -> "Prepared":
+    def prepare(self, options: Options, image_url: str) -> "Prepared":
         """Like ProviderClient.prepare."""
-        return Prepared(self, body["image_url"].partition("?")[0].rpartition("/")[2])
+        return Prepared(self, image_url.partition("?")[0].rpartition("/")[2])
 
     def post(self, image: str) -> SubmitAnswer:
-        """One POST takes effect."""
+        """Accept one POST by the script's next word."""
         word = self.posts.next()
         paid = word in ("accept", "fail", "lost", "lost and fails") or word.isdecimal()
         generation_id = f"gen_{len(self.submissions)}" if paid else None
@@ -89,13 +84,13 @@ class Provider:
         if word in ("accept", "fail"):
             return Accepted(generation_id or "", "created")
         if word[:3].isdecimal():
-            return _submit_answer(*_response(word), ())
+            return submit_answer(_reply(word), ())
         answers: dict[str, SubmitAnswer] = {
             "lost": Unknown("read time-out"),
             "lost and fails": Unknown("read time-out"),
             "lost unpaid": Unknown("the provider answered 500", "oops"),
             "busy": Busy(429, None),
-            "busy for hours": Busy(429, 3 * 3600, "come back later"),
+            "busy for hours": Busy(429, 3 * 3600, "retry later"),
             "refuse": Refused(400, "no"),
             "bad key": KeyRefused(401),
             "no balance": NoBalance(402, "your balance is empty"),
@@ -104,7 +99,7 @@ class Provider:
         return answers[word]
 
     def poll(self, generation_id: str) -> PollAnswer:
-        """Like ProviderClient.poll: first in progress, then ended, but for what the script says."""
+        """Like ProviderClient.poll: in progress once, then ended, unless the script says otherwise."""
         answer: PollAnswer = self.calls.around("provider poll", lambda _: self._poll(generation_id))
         return answer
 
@@ -122,12 +117,12 @@ class Provider:
         }
         found[0].polls += 1
         word = self.polls.next()
-        if word == "failed, wrongly":  # once a generation: the provider is not wrong twice
+        if word == "failed, wrongly":  # once a generation
             was_wrong, found[0].said_failed = found[0].said_failed, True
             if not was_wrong:
                 return GenerationFailed("a worker was restarted")
         if "broken text" in word:
-            return _poll_answer(*_response(word), generation_id, ())
+            return poll_answer(_reply(word), generation_id, ())
         if word in faults:
             return faults[word]
         if found[0].polls == 1:
@@ -135,16 +130,16 @@ class Provider:
         return GenerationFailed("it did not work") if found[0].fails else Finished(ADDRESS + generation_id)
 
     def paid(self, image: str) -> int:
-        """Return how often the provider would bill for an image."""
+        """Return the number of generations that the provider would bill for an image."""
         return sum(one.paid for one in self.submissions if one.image == image)
 
     def lost_id(self, image: str, attempt: int) -> str | None:
-        """Return the generation of an attempt, as the provider's own list of them would show it to the owner."""
+        """Return the generation of an attempt, as the operator finds it in the provider's list."""
         found = [one.generation_id for one in self.submissions if (one.image, one.attempt) == (image, attempt)]
         return next((one for one in found if one), None)
 
     def open(self, result_url: str) -> Any:
-        """Like VideoSource.open: yield the video as a stream that checks itself."""
+        """Like VideoSource.open: yield the video as a VideoStream."""
         return _opened(self, result_url)
 
 
@@ -156,8 +151,8 @@ def _opened(provider: Provider, result_url: str) -> Iterator[VideoStream]:
         raise VideoFault("the video's address answered 403")
     if word == "rendered again":
         video = video_of(result_url.removeprefix(ADDRESS), take=2)
-    length: int | None = len(video) + len(BEHIND) if word == "bytes behind" else len(video)
-    if word == "bytes behind, no length":
+    length: int | None = len(video) + len(TRAILING) if word == "trailing bytes" else len(video)
+    if word == "trailing bytes, no length":
         length = None
     if word == "no media":
         video = video[: video.index(b"mdat") - 4]
@@ -165,17 +160,17 @@ def _opened(provider: Provider, result_url: str) -> Iterator[VideoStream]:
     pieces: dict[str, Callable[[], Iterator[bytes]]] = {
         "good": lambda: iter([video]),
         "rendered again": lambda: iter([video]),
-        "bytes behind": lambda: iter([video, BEHIND]),
-        "bytes behind, no length": lambda: iter([video, BEHIND]),
+        "trailing bytes": lambda: iter([video, TRAILING]),
+        "trailing bytes, no length": lambda: iter([video, TRAILING]),
         "no media": lambda: iter([video]),
-        "breaks off": lambda: _breaking_off(video),
+        "connection reset": lambda: _reset_connection(video),
         "cut short": lambda: iter([video[:-3]]),
         "no video": lambda: iter([b"<html>Sorry</html>"]),
     }
     yield VideoStream(pieces[word](), 1_000_000, length)
 
 
-def _breaking_off(video: bytes) -> Iterator[bytes]:
+def _reset_connection(video: bytes) -> Iterator[bytes]:
     yield video[:20]
     raise requests.ConnectionError
 
@@ -188,6 +183,6 @@ class Prepared:
     image: str
 
     def send(self) -> SubmitAnswer:
-        """POST, with death possible before it and after it took effect."""
+        """POST; a crash is possible before it, and after it took effect."""
         answer: SubmitAnswer = self.provider.calls.around("provider POST", lambda _: self.provider.post(self.image))
         return answer

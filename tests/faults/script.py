@@ -1,10 +1,10 @@
-"""What the outside does in one schedule, as words in the order in which they are used up."""
+"""What the services do in one schedule: words, used up in their order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FOR_EVER = " for ever"
-"""A word that ends so holds until the simulation is mended, three hours after its start."""
+ALWAYS = " always"
+"""A word with this ending applies until the repair, three hours after the simulation's start."""
 
 POSTS = (
     *("accept", "fail", "busy", "busy for hours", "unreachable", "lost", "lost and fails", "lost unpaid", "refuse"),
@@ -23,41 +23,41 @@ POSTS = (
         "400 in broken text",
     ),
 )
-"""The provider's answers to a submission. `fail` is accepted and comes to nothing; `lost` is paid and its answer is lost.
+"""The provider's answers to a submission. `fail` is accepted and its generation fails; `lost` is paid and its answer is lost.
 
-A number is what a gateway answers that has lost the server after that took the request: paid.
+A number is a gateway's answer after the server took the request and the connection to it was lost: paid.
 """
 POLLS = ("processing", "time-out", "500", "401", "404", "no address", "failed, wrongly", "500 in broken text")
 """The provider's answers to a poll, in place of the true one."""
 DOWNLOADS = (
     "good",
     "rendered again",
-    "bytes behind",
+    "trailing bytes",
     "403",
-    "breaks off",
+    "connection reset",
     "cut short",
     "no video",
-    "bytes behind, no length",
+    "trailing bytes, no length",
     "no media",
 )
-"""What is behind the video's address. The first three are delivered; the second has other bytes."""
-FAULTS = ("refused", "lost", "repeated", "untaken")
-"""What an AWS call comes to.
+"""The answers to a download. The first three are delivered; the second has other bytes."""
+FAULTS = ("refused", "lost", "repeated", "failed entry")
+"""Faults of an AWS call.
 
 It has no effect; it has, and its answer is lost; the SDK makes it twice because the first answer was lost; `PutEvents`
-answers 200 and has not taken the event. Any other word means that nothing happens to it.
+answers 200 with a failed entry. Any other word is no fault.
 """
 NOTICES = ("once", "twice", "late", "dropped")
-"""How the rule's event about an ended execution reaches ReportFailure: EventBridge and Lambda allow all of them."""
-OWNER = ("resume", "adopt", "adopt nobody's", "abandon", "resubmit")
-"""What the owner decides when all jobs have ended."""
+"""How the rule's event about an ended execution is delivered to ReportFailure. EventBridge and Lambda allow all four."""
+DECISIONS = ("resume", "adopt", "adopt another id", "abandon", "resubmit")
+"""The operator's decisions when all jobs have ended."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """One word a POST, a poll, a download, an AWS call (by its operation), an ended execution and a decision of the owner.
+    """One word a POST, a poll, a download, an AWS call (by its operation), an ended execution and a decision of the operator.
 
-    Where words run out, all goes well. `limit` is the day's, in US dollars.
+    Without words left, nothing fails. `limit` is the day's, in US dollars.
     """
 
     posts: tuple[str, ...] = ("accept",)
@@ -65,30 +65,30 @@ class Script:
     downloads: tuple[str, ...] = ()
     faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
-    owner: tuple[str, ...] = ()
+    operator: tuple[str, ...] = ()
     limit: str = "50"
     timeout_minutes: int = 60
 
 
 class Words:
-    """Words that are used up one by one; one that holds for ever stays until the simulation is mended."""
+    """Words that are used up one by one. A permanent one stays until the repair."""
 
     def __init__(self, words: tuple[str, ...], usual: str) -> None:
         self.left = list(words)
         self.usual = usual
 
     def next(self) -> str:
-        """Return the next word, without its `for ever`."""
+        """Return the next word, without its ` always`."""
         if not self.left:
             return self.usual
-        return self.left[0].removesuffix(FOR_EVER) if self.is_for_ever else self.left.pop(0)
+        return self.left[0].removesuffix(ALWAYS) if self.is_permanent else self.left.pop(0)
 
     @property
-    def is_for_ever(self) -> bool:
-        """Whether the next word and all after it are the same."""
-        return bool(self.left) and self.left[0].endswith(FOR_EVER)
+    def is_permanent(self) -> bool:
+        """Whether the next word stays until the repair."""
+        return bool(self.left) and self.left[0].endswith(ALWAYS)
 
-    def mend(self) -> None:
-        """Forget a word that holds for ever."""
-        if self.is_for_ever:
+    def repair(self) -> None:
+        """Remove a permanent word."""
+        if self.is_permanent:
             self.left.pop(0)

@@ -1,4 +1,4 @@
-"""What AWS services do and how they fail: S3, the queue's messages, and the faults of any call."""
+"""Fake AWS services: S3, the queue's messages, and the faults of any call."""
 
 import hashlib
 import io
@@ -13,12 +13,12 @@ from botocore.response import StreamingBody
 from tests.support.aws_errors import refusal
 
 
-def spoilt(fault: str, operation: str, act: Callable[[], Any]) -> Any:
-    """Make one call with one of `script.FAULTS`; any other word leaves it as it is."""
-    if fault == "untaken" and operation == "PutEvents":
-        entry = {"ErrorCode": "InternalFailure", "ErrorMessage": "not taken"}
+def with_fault(fault: str, operation: str, act: Callable[[], Any]) -> Any:
+    """Make one call with one of `script.FAULTS`; any other word is no fault."""
+    if fault == "failed entry" and operation == "PutEvents":
+        entry = {"ErrorCode": "InternalFailure", "ErrorMessage": "try again"}
         return {"FailedEntryCount": 1, "Entries": [entry]}
-    if fault in ("refused", "untaken"):
+    if fault in ("refused", "failed entry"):
         raise refusal(operation, "ServiceUnavailable", 503)
     answer = act()
     if fault == "lost":
@@ -46,7 +46,7 @@ class StoredObject:
 
 
 class Buckets:
-    """S3, as far as the code under test uses it: whole objects by bucket and key."""
+    """The S3 calls of the code under test, on whole objects by bucket and key."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], StoredObject] = {}
@@ -55,7 +55,7 @@ class Buckets:
         self.is_suspended = False
         """Whether the uploads bucket's versioning is suspended: each write is the version `null`."""
         self.streams: list[Any] = []
-        """What was sent and cannot be sent again."""
+        """Streams that were sent, and cannot be sent again."""
 
     def put(
         self,
@@ -65,7 +65,7 @@ class Buckets:
         metadata: dict[str, str] | None = None,
         at: datetime = datetime(2026, 11, 12, tzinfo=UTC),
     ) -> StoredObject:
-        """Write an object, in whole seconds as S3 tells of it."""
+        """Write an object, modified at a whole second, as in S3."""
         self.writes += 1
         version = "null" if self.is_suspended and bucket == "uploads" else f"version-{self.writes}"
         stored = StoredObject(content, metadata or {}, version, at.replace(microsecond=0))
@@ -74,19 +74,19 @@ class Buckets:
         return stored
 
     def content(self, bucket: str, key: str) -> bytes | None:
-        """Return what is there."""
+        """Return an object's content, or None."""
         stored = self.objects.get((bucket, key))
         return None if stored is None else stored.content
 
     def of_type(self, ending: str) -> dict[tuple[str, str], StoredObject]:
-        """Return the objects whose keys end so."""
+        """Return the objects whose keys have an ending."""
         return {place: stored for place, stored in self.objects.items() if place[1].endswith(ending)}
 
     def call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        """Make one call, and raise what the client would."""
+        """Make one call. Raises what the client would."""
         if operation == "ListObjectsV2":
             return self._listed(arguments)
-        assert operation in ("PutObject", "HeadObject", "GetObject"), f"what is {operation}?"
+        assert operation in ("PutObject", "HeadObject", "GetObject"), f"not supported: {operation}"
         place = (arguments["Bucket"], arguments["Key"])
         if operation == "PutObject":
             content = self._sent(arguments["Body"])
@@ -102,22 +102,22 @@ class Buckets:
             raise refusal(operation, "NoSuchKey", 404, client)
         if arguments.get("IfMatch", stored.etag).strip('"') != stored.etag.strip('"'):
             raise refusal(operation, "PreconditionFailed", 412)
-        told = {
+        answer = {
             "VersionId": stored.version_id,
             "ETag": stored.etag,
             "Metadata": dict(stored.metadata),
             "LastModified": stored.last_modified,
         }
         if operation == "HeadObject":
-            return {**told, "ContentLength": len(stored.content)}
+            return {**answer, "ContentLength": len(stored.content)}
         first, _, last = arguments.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         part = stored.content[int(first) : int(last) + 1 if last else None]
         if "Range" in arguments:
-            told["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
-        return {**told, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
+            answer["ContentRange"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(stored.content)}"
+        return {**answer, "ContentLength": len(part), "Body": StreamingBody(io.BytesIO(part), len(part))}
 
     def _check_condition(self, client: Any, place: tuple[str, str], arguments: dict[str, Any]) -> None:
-        """Refuse a write whose condition does not hold, as S3 does when the last byte has come."""
+        """Refuse a write whose condition does not hold, as S3 does after the last byte."""
         there = self.objects.get(place)
         wanted = arguments.get("IfMatch")
         if wanted is not None and there is None:
@@ -126,14 +126,14 @@ class Buckets:
             raise refusal("PutObject", "PreconditionFailed", 412)
 
     def _listed(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """List the first keys of a bucket that begin so."""
+        """List the first keys of a bucket with a prefix."""
         keys = sorted(key for bucket, key in self.objects if bucket == arguments["Bucket"])
         found = [key for key in keys if key.startswith(arguments["Prefix"]) and key > arguments.get("StartAfter", "")]
         most = arguments["MaxKeys"]
         return {"Contents": [{"Key": key} for key in found[:most]], "IsTruncated": len(found) > most}
 
     def _sent(self, body: Any) -> bytes:
-        """Take what the SDK sends of a body: a stream goes once, and is not to be had anew."""
+        """Return the body that the SDK sends. A stream can be sent once."""
         if isinstance(body, bytes):
             return body
         if body in self.streams:

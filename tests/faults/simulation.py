@@ -1,8 +1,8 @@
-"""A simulation in which a function can die at any outside call, and the services deliver as they are allowed to.
+"""A simulation in which a function can crash at any outside call, and the services deliver as their contracts allow.
 
-The handlers, the wiring and the adapters are the real ones. The conditional expressions are moto's to read, and the state
-machine is its own definition. What redelivers, reorders, duplicates, refuses and kills is played: the queue, the bus, S3,
-Step Functions, Lambda, the provider, the owner and the clock.
+Handlers, wiring and adapters are the real ones. moto evaluates the condition expressions, and the state machine's real
+definition is interpreted. Fakes redeliver, reorder, duplicate, refuse and crash: the queue, the bus, S3, Step Functions,
+Lambda, the provider, the operator and the clock.
 """
 
 import json
@@ -27,7 +27,7 @@ from tests.faults.calls import Calls, Crash
 from tests.faults.checks import ENDS, Checks, is_duplicate
 from tests.faults.provider import Provider
 from tests.faults.script import NOTICES, Script, Words
-from tests.faults.services import Buckets, Message, spoilt
+from tests.faults.services import Buckets, Message, with_fault
 from tests.faults.state_machine import POLL_SECONDS, Execution, StateMachine, StepFault
 from tests.integration.conftest import WIRED, call, time_out_of
 from tests.support.aws_errors import ACCOUNT, REGION, refusal
@@ -40,21 +40,21 @@ _QUEUE = _RESOURCES["SubmissionQueue"]["Properties"]
 VISIBILITY = timedelta(seconds=_QUEUE["VisibilityTimeout"])
 MAX_RECEIVES: int = _QUEUE["RedrivePolicy"]["maxReceiveCount"]
 ASYNC_TRIES = 3
-"""Lambda tries an event that nobody waits for so often, then drops it."""
+"""Lambda's tries of an asynchronous event before it drops it."""
 LATE = timedelta(minutes=25)
-"""A late event comes after the sweeper would have found the job."""
-MENDED_AFTER = timedelta(hours=3)
-OWNERS_TRIES = 5
-MOST_SECONDS: dict[str, int] = {
+"""A late event is delivered after SweepJobs would have found the job."""
+REPAIRED_AFTER = timedelta(hours=3)
+OPERATOR_TRIES = 5
+TIMEOUT_SECONDS: dict[str, int] = {
     step: time_out_of(step)
     for step in ("submit_generation", "check_status", "deliver_video", "report_failure", "sweep_jobs")
 }
-"""The functions' time-outs. Whoever else works is a person's own process, and has as long as the longest of them."""
+"""The functions' time-outs. The operator's command is no function; the longest of them applies to it."""
 
 
 @dataclass
 class Notice:
-    """The rule's event about an ended execution, on its way to ReportFailure."""
+    """The rule's event about an ended execution, not delivered to ReportFailure yet."""
 
     event: dict[str, Any]
     due: datetime
@@ -62,7 +62,7 @@ class Notice:
 
 
 class Simulation:
-    """One schedule: images, a script for the outside, a plan for single calls, and the services around."""
+    """One schedule: images, a script for the services, a plan for single calls, and the fake services."""
 
     def __init__(
         self,
@@ -73,20 +73,20 @@ class Simulation:
         not_found: int,
         tables: Tables,
     ) -> None:
-        self.now = datetime(2026, 11, 12, 23, 52, tzinfo=UTC)  # a new day is near: held jobs wait for it
-        self.mended_at = self.now + MENDED_AFTER
+        self.now = datetime(2026, 11, 12, 23, 52, tzinfo=UTC)  # just before midnight: held jobs wait for the next day
+        self.repaired_at = self.now + REPAIRED_AFTER
         self.next_sweep = self.now + timedelta(minutes=5)
         self.random = random.Random(seed)
         self.chaos = seed is not None
         self.at_work: list[tuple[str, dict[str, Any]]] = []
-        self.calls = Calls(plan, self.step, self.somebody_else)
+        self.calls = Calls(plan, self.step, self.run_concurrently)
         self.provider = Provider(self.calls, script, self._attempt_of)
         self.tables, self.buckets = tables, Buckets()
         self.machine = StateMachine(self._invoke, lambda: self.now, self._execution_ended, self._skip_until, {})
         self.checks = Checks(self.tables, self.buckets, self.provider, self.machine, script.limit, lambda: self.now)
         self.faults = {operation: Words(words, "") for operation, words in script.faults.items()}
         self.notice_words = Words(script.notices, "once")
-        self.owner = list(script.owner)
+        self.operator = list(script.operator)
         self.is_slow = False
         self.queue: list[Message] = []
         self.dead: list[Message] = []
@@ -100,7 +100,7 @@ class Simulation:
         wiring = dropreel.wiring
         monkeypatch.setattr(wiring, "_provider", lambda: self.provider)
         monkeypatch.setattr(wiring, "_now", lambda: self.calls.around("clock", lambda _: self.now))
-        monkeypatch.setattr(EventBus.__init__, "__defaults__", (lambda _: None,))  # its pauses take no time
+        monkeypatch.setattr(EventBus.__init__, "__defaults__", (lambda _: None,))  # without its pauses
         monkeypatch.setattr(wiring, "_sleep", self._sleep)
         monkeypatch.setattr(wiring, "random", types.SimpleNamespace(random=lambda: 0.5))
         monkeypatch.setattr("dropreel.adapters.video_source.VideoSource", lambda *_: self.provider)
@@ -117,11 +117,11 @@ class Simulation:
             if hasattr(thing, "cache_clear"):
                 thing.cache_clear()
 
-    # --- the services' side of outside calls ---------------------------------------------------------------------------
+    # --- outside calls of the code under test ---------------------------------------------------------------------------
 
     def api_call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        """Take one AWS call of the code under test."""
-        played: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+        """Answer one AWS call of the code under test."""
+        fakes: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
             "SendMessage": self._send_message,
             "ReceiveMessage": self._receive_dead_letters,
             "StartExecution": self._start_execution,
@@ -130,23 +130,23 @@ class Simulation:
         }
 
         def act() -> Any:
-            if operation in played:
-                return played[operation](client, arguments)
+            if operation in fakes:
+                return fakes[operation](client, arguments)
             if operation not in Tables.OPERATIONS:
                 return self.buckets.call(client, operation, arguments)
             answer = self.tables.call(client, operation, arguments)
             if operation in ("UpdateItem", "DeleteItem", "TransactWriteItems"):
-                self.checks.written(self.step())
+                self.checks.on_write(self.step())
             return answer
 
-        def fated(planned: str) -> Any:
-            return spoilt(
+        def act_with_fault(planned: str) -> Any:
+            return with_fault(
                 planned or (self.faults[operation].next() if operation in self.faults else ""), operation, act
             )
 
         of_image = operation == "GetObject" and arguments["Bucket"] == "uploads"
         name = "GetObject of an image" if of_image else operation
-        return self.calls.around(name, fated)
+        return self.calls.around(name, act_with_fault)
 
     def _send_message(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         visible_at = self.now + timedelta(seconds=arguments.get("DelaySeconds", 0))
@@ -154,7 +154,7 @@ class Simulation:
         return {"MessageId": "1"}
 
     def _receive_dead_letters(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Answer with dead letters that are not hidden, and hide them."""
+        """Answer with the visible dead letters, and hide them for the visibility time-out."""
         assert arguments["QueueUrl"].endswith("dead-letters"), arguments
         found = [message for message in self.dead if message.visible_at <= self.now][:10]
         for message in found:
@@ -174,28 +174,28 @@ class Simulation:
 
     def _put_events(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         for entry in arguments["Entries"]:
-            self.checks.published(entry)
+            self.checks.on_event(entry)
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
 
     def _attempt_of(self, image: str) -> int:
-        """Note a POST, and tell for which attempt of the image's job it is."""
-        self.checks.posted(self.step())
+        """Check a POST, and return its job's attempt."""
+        self.checks.on_post(self.step())
         claimed = [job for job in self.tables.jobs() if job["image"]["key"] == image and job.get("lease_until")]
         self.checks.demand(len(claimed) == 1, f"{image} was claimed by {len(claimed)} jobs")
         days = (claimed[0].get("reserved_day"), self.now.date().isoformat())
-        late = self.is_slow  # a function that is stopped for as long as it may run is dead by now, and only played on
+        late = self.is_slow  # it had its whole time-out, so Lambda has ended it; the simulation only runs it to its end
         self.checks.demand(late or days[0] == days[1], f"reserved on {days[0]} and sent on {days[1]}")
         return int(claimed[0]["attempt"])
 
-    # --- what the services do -----------------------------------------------------------------------------------------
+    # --- the services ------------------------------------------------------------------------------------------------
 
     def upload(self, key: str) -> None:
-        """Put an image into the bucket; its event goes to the queue."""
+        """Put an image into the bucket, and its event into the queue."""
         self.images.append(key)
         self.queue.append(self.written(key, "PutObject"))
 
     def copy(self, key: str, *, overtakes: bool = False) -> None:
-        """Copy an image onto itself, as a change of its metadata does; the copy's event may overtake those before it."""
+        """Copy an image onto itself, as a change of its metadata does; its event may be delivered before the earlier ones."""
         self.queue.insert(0 if overtakes else len(self.queue), self.written(key, "CopyObject"))
 
     def written(self, key: str, reason: str, content: bytes | None = None) -> Message:
@@ -207,32 +207,32 @@ class Simulation:
         return Message(json.dumps(event), self.now)
 
     def run(self, hours: float = 400) -> None:
-        """Let the services work, the sweeper come every five minutes and the owner decide, until nothing is left to do."""
+        """Run the services, SweepJobs every five minutes and the operator's decisions, until nothing is left to do."""
         end = self.now + timedelta(hours=hours)
         while self.now < end:
-            while self._something_due():
+            while self._run_something_due():
                 pass
             if not self.is_quiet():
                 self._pass_time(self._midnight() if self._only_held() else self.next_sweep)
-            elif self.owner:
-                word = self.owner.pop(0)
+            elif self.operator:
+                word = self.operator.pop(0)
                 if word == "resume":
-                    self._mend()  # he waits until it may help
-                self.owner_decides(word, OWNERS_TRIES)
+                    self._repair()  # the operator resumes when it can help
+                self.operator_decides(word, OPERATOR_TRIES)
             elif self.notices:
                 self._pass_time(min(notice.due for notice in self.notices))
             else:
                 return
 
     def is_quiet(self) -> bool:
-        """Whether every image has an ended and told job and nothing is under way but late news of executions."""
+        """Whether every image has an ended job without an owed event, and at most late events of executions are undelivered."""
         jobs = self.tables.jobs()
         ended = all(job["status"] in ENDS and not job.get("waiting") for job in jobs)
         whole = len([job for job in jobs if not is_duplicate(job)]) == len(self.images)
         return ended and whole and not (self.queue or self.dead or self.machine.running())
 
     def _only_held(self) -> bool:
-        """Whether nothing but tomorrow's money is waited for, so that the sweeps until midnight need not be played."""
+        """Whether only held jobs are left, so that the sweeps until midnight can be skipped."""
         waiting = {job.get("waiting") for job in self.tables.jobs()} - {None}
         return waiting == {"held"} and not (self.queue or self.dead or self.machine.running() or self.notices)
 
@@ -240,31 +240,31 @@ class Simulation:
         return (self.now + timedelta(days=1)).replace(hour=0, minute=0, second=0)
 
     def _pass_time(self, until: datetime) -> None:
-        """Go to the next thing that is due, at the latest to `until`; the sweeper comes when it is its time."""
+        """Advance the clock to the next due time, at most to `until`; run SweepJobs if it is due."""
         dues = [one.due for one in self.machine.waiting()] + [message.visible_at for message in self.queue]
         dues += [notice.due for notice in self.notices]
         self.now = max(self.now, min([until, *(due for due in dues if due > self.now)]))
-        if self.now >= self.mended_at:
-            self._mend()
+        if self.now >= self.repaired_at:
+            self._repair()
         if self.now >= self.next_sweep and not self.is_quiet():
             self._sweep()
 
-    def _mend(self) -> None:
-        """What was broken for ever works again."""
+    def _repair(self) -> None:
+        """End all permanent faults."""
         words = [self.provider.posts, self.provider.polls, self.provider.downloads, *self.faults.values()]
-        if any(one.is_for_ever for one in words):
-            self.now = max(self.now, self.mended_at)
+        if any(one.is_permanent for one in words):
+            self.now = max(self.now, self.repaired_at)
         for one in words:
-            one.mend()
+            one.repair()
 
     def _skip_until(self, step: str) -> datetime | None:
-        """Return until when a step of the state machine is sure to fail, if it is."""
-        broken = "PutEvents" in self.faults and self.faults["PutEvents"].is_for_ever
+        """Return until when a step of the state machine is sure to fail, or None."""
+        broken = "PutEvents" in self.faults and self.faults["PutEvents"].is_permanent
         if step == "deliver_video":
-            broken = broken or self.provider.downloads.is_for_ever or self.provider.polls.is_for_ever
-        return self.mended_at if broken else None
+            broken = broken or self.provider.downloads.is_permanent or self.provider.polls.is_permanent
+        return self.repaired_at if broken else None
 
-    def _something_due(self) -> bool:
+    def _run_something_due(self) -> bool:
         due: list[Callable[[], None]] = [
             *(partial(self.deliver, one) for one in self.queue if one.visible_at <= self.now),
             *(partial(self.advance, one) for one in self.machine.waiting() if one.due <= self.now),
@@ -276,16 +276,16 @@ class Simulation:
         return True
 
     def duplicate(self, message: Message, seconds: int = 0) -> None:
-        """Let a message come a second time."""
+        """Put a duplicate of a message into the queue."""
         self.queue.append(Message(message.body, self.now + timedelta(seconds=seconds)))
 
     def wait(self, minutes: int) -> None:
-        """Let time go by; the sweeper comes at its end."""
+        """Advance the clock, then run SweepJobs."""
         self.now += timedelta(minutes=minutes)
         self._sweep()
 
     def _sweep(self) -> None:
-        """Let the sweeper come, and an operator send the dead letters back."""
+        """Run SweepJobs, then redrive the dead letters as the operator does."""
         self.next_sweep = self.now + timedelta(minutes=5)
         self._try("sweep_jobs", {})
         for message in self.dead:
@@ -293,7 +293,7 @@ class Simulation:
         self.dead.clear()
 
     def deliver(self, message: Message) -> None:
-        """Let SubmitGeneration take a message; it comes again unless the function returns."""
+        """Deliver a message to SubmitGeneration. It stays in the queue unless the function returns."""
         message.receives += 1
         message.visible_at = self.now + VISIBILITY
         if self.chaos and self.random.random() < 0.15:
@@ -308,7 +308,7 @@ class Simulation:
             self.dead.append(message)
 
     def advance(self, one: Execution) -> None:
-        """Let an execution do the task that it is at."""
+        """Run the current task of an execution."""
         self.machine.step(one)
         self.check_always()
 
@@ -322,17 +322,17 @@ class Simulation:
             self.notices.append(Notice(notice.event, self.now + LATE))
 
     def notify(self, notice: Notice) -> None:
-        """Let ReportFailure take the rule's event: nobody waits for its answer, and Lambda tries it three times."""
+        """Deliver the rule's event to ReportFailure, asynchronously: Lambda tries it three times."""
         notice.tries += 1
         notice.due = self.now + timedelta(minutes=notice.tries)  # longer than the function may take
         if self._try("report_failure", notice.event) or notice.tries >= ASYNC_TRIES:
             self.notices.remove(notice)
 
-    # --- who else works -----------------------------------------------------------------------------------------------
+    # --- concurrency --------------------------------------------------------------------------------------------------
 
-    def somebody_else(self, who: str) -> None:
-        """Let somebody else work while a function is between two calls."""
-        match who:
+    def run_concurrently(self, worker: str) -> None:
+        """Run a concurrent worker while a function is between two calls."""
+        match worker:
             case "duplicate":
                 step, event = self.at_work[-1]
                 if len(self.at_work) == 1 and step in WIRED:
@@ -341,7 +341,7 @@ class Simulation:
                 self._try("sweep_jobs", {})
             case "abort":
                 self.machine.abort_all()
-            case "abort, told at once":
+            case "abort, notified at once":
                 before = len(self.notices)
                 self.machine.abort_all()
                 for notice in self.notices[before:]:
@@ -353,50 +353,50 @@ class Simulation:
                     if one.bad_ends:
                         self._try("report_failure", _ended_event(one))
             case "resume":
-                self.owner_decides("resume")
+                self.operator_decides("resume")
             case "slow" if not self.is_slow:
                 self.is_slow = True
-                self._go_on_for(MOST_SECONDS.get(self.step(), max(MOST_SECONDS.values())))
+                self._run_services_for(TIMEOUT_SECONDS.get(self.step(), max(TIMEOUT_SECONDS.values())))
                 self.is_slow = False
         self.calls.begins = False
 
-    def _go_on_for(self, seconds: int) -> None:
-        """Let the services work for a while."""
+    def _run_services_for(self, seconds: int) -> None:
+        """Run the services for so many seconds."""
         end = self.now + timedelta(seconds=seconds)
         while True:
-            while self._something_due():
+            while self._run_something_due():
                 pass
             if self.now >= end:
                 return
             self._pass_time(end if self.is_quiet() else min(end, self.next_sweep))
 
-    def owner_decides(self, word: str, tries: int = 1) -> None:
-        """Let the owner decide about each job that it concerns. What broke off is tried again if the job is as it was."""
+    def operator_decides(self, word: str, tries: int = 1) -> None:
+        """Make the operator's decision about each job that it concerns; repeat it after a crash if the job has not changed."""
         concerned = "failed" if word == "resume" else "unknown"
         for number in range(len(self.tables.jobs())):
             for _ in range(tries):
                 jobs = self.tables.jobs()
                 if number >= len(jobs) or jobs[number]["status"] != concerned:
                     break
-                if self._decided(word, jobs[number]):
+                if self._decide(word, jobs[number]):
                     break
 
-    def _decided(self, word: str, job: dict[str, Any]) -> bool:
-        """Let the owner ask for one thing; tell whether there was an answer."""
+    def _decide(self, word: str, job: dict[str, Any]) -> bool:
+        """Run one command of the operator; return whether it ended without a crash."""
         job_id = job["job_id"]
         lost = self.provider.lost_id(job["image"]["key"], int(job["attempt"]))
         settle = dropreel.wiring.settle_unknown
         decisions: dict[str, Callable[[], object]] = {
             "resume": lambda: dropreel.wiring.resume_job().run(job_id),
             "adopt": lambda: lost and settle().adopt(job_id, lost),
-            "adopt nobody's": lambda: settle().adopt(job_id, "gen_nobody"),
+            "adopt another id": lambda: settle().adopt(job_id, "gen_of_no_job"),
             "abandon": lambda: settle().abandon(job_id),
             "resubmit": lambda: settle().resubmit(job_id),
         }
-        return self._try("owner", job, decisions[word])
+        return self._try("operator", job, decisions[word])
 
     def _try(self, step: str, event: dict[str, Any], act: Callable[[], object] | None = None) -> bool:
-        """Call a function, or let the owner act, and check; tell whether it returned."""
+        """Call a function or an operator's command, and check; return whether it returned."""
         try:
             self._invoke(step, event, act)
         except StepFault:
@@ -406,7 +406,7 @@ class Simulation:
         return True
 
     def _invoke(self, step: str, event: dict[str, Any], act: Callable[[], object] | None = None) -> Any:
-        """Call a function as Lambda does. Raises StepFault if it raised or died."""
+        """Call a function as Lambda does. Raises StepFault if it raised or crashed."""
         self.at_work.append((step, event))
         self.calls.begins = True
         try:
@@ -422,8 +422,8 @@ class Simulation:
             self.at_work.pop()
 
     def step(self) -> str:
-        """Return who works now."""
-        return self.at_work[-1][0] if self.at_work else "nobody"
+        """Return the step that runs now, or `none`."""
+        return self.at_work[-1][0] if self.at_work else "none"
 
     # --- what must be true --------------------------------------------------------------------------------------------
 
@@ -434,7 +434,7 @@ class Simulation:
     def check_at_the_end(self) -> None:
         """Check what must be true when nothing is left to do."""
         self.checks.at_the_end(self.images)
-        assert self.is_quiet(), "something is still under way"
+        assert self.is_quiet(), "the simulation has not ended"
 
     def statuses(self) -> set[str]:
         """Return the statuses of all jobs."""
@@ -457,19 +457,19 @@ def _ended_event(one: Execution) -> dict[str, Any]:
 
 
 def _client(service: str, **_timeouts: int) -> Any:
-    """Take the place of the wiring's clients: no call gets as far as a connection, so there is no time to limit."""
-    return _client_of_all_worlds(service)
+    """Replace the wiring's client factory. No call opens a connection, so time-outs have no effect."""
+    return _cached_client(service)
 
 
 @cache
-def _client_of_all_worlds(service: str) -> Any:
-    """Return a client that is made once, so that a schedule takes milliseconds."""
+def _cached_client(service: str) -> Any:
+    """Return a client that all simulations share, so that a schedule takes milliseconds."""
     session = boto3.session.Session("test", "test", region_name=REGION)
     return cast("Any", session).client(service)
 
 
-def play_services(monkeypatch: pytest.MonkeyPatch, current: Callable[[], Simulation]) -> None:
-    """Send every AWS call of the code under test to the simulation that runs now."""
+def patch_clients(monkeypatch: pytest.MonkeyPatch, current: Callable[[], Simulation]) -> None:
+    """Send every AWS call of the code under test to the current simulation."""
     base: Any = botocore.client.BaseClient
     real = base._make_api_call
 

@@ -1,4 +1,4 @@
-"""Step Functions, playing statemachine/generate_video.asl.json itself: its states, its retries and its catches."""
+"""A fake Step Functions that interprets statemachine/generate_video.asl.json: its states, retries and catches."""
 
 import json
 import re
@@ -13,18 +13,18 @@ from tests.lint.rendered_state_machine import rendered
 POLL_SECONDS = 20
 DEFINITION: dict[str, Any] = json.loads(rendered({"PollIntervalSeconds": str(POLL_SECONDS)}))
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
-"""What ExecutionEndedRule listens for, and what can be redriven."""
+"""The statuses of the rule ExecutionEnded of ReportFailureFunction; such an execution can be redriven."""
 
 
 class StepFault(Exception):
-    """A step raised, died, or took too long."""
+    """A step raised, crashed, or took too long."""
 
 
 @dataclass
 class Execution:
-    """One execution. `turn` grows whenever it is stopped or taken up again: what was begun before counts no more.
+    """One execution. `turn` grows whenever it is stopped or redriven: results of earlier turns are ignored.
 
-    `at_work` is the turn that a function works for just now.
+    `at_work` is the turn that a function runs for.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Execution:
 
 @dataclass
 class StateMachine:
-    """All executions. `ended` is told of each that ended badly; `skip_until` says how long a step is sure to fail."""
+    """All executions. `ended` is called for each that ended badly; `skip_until` returns until when a step is sure to fail."""
 
     invoke: Callable[[str, dict[str, Any]], dict[str, Any]]
     now: Callable[[], datetime]
@@ -60,27 +60,27 @@ class StateMachine:
         return True
 
     def running(self) -> list[Execution]:
-        """Return the executions that run."""
+        """Return the running executions."""
         return [one for one in self.executions.values() if one.status == "RUNNING"]
 
     def waiting(self) -> list[Execution]:
-        """Return the executions that run and have no function at work for them."""
+        """Return the running executions for which no function runs."""
         return [one for one in self.running() if one.at_work != one.turn]
 
     def abort_all(self) -> None:
-        """Stop every execution; a function that works for one goes on to its end, and nobody waits for its answer."""
+        """Stop every execution. A function that runs for one runs to its end; its result is ignored."""
         for one in self.running():
             self._end_badly(one, "ABORTED")
 
     def redrive_all(self) -> None:
-        """Take up again what ended badly, at the state it had come to, with the same input and all its retries."""
+        """Redrive each execution that ended badly, at its last state, with the same input and all its retries."""
         for one in self.executions.values():
             if one.status in ENDED_BADLY:
                 one.status, one.failures, one.due = "RUNNING", 0, self.now()
                 one.turn += 1
 
     def step(self, one: Execution) -> None:
-        """Do the task that an execution is at, with its retries and its catch."""
+        """Run the current task of an execution, with its retries and its catch."""
         state = DEFINITION["States"][one.at]
         step, turn = _step_of(state), one.turn
         one.at_work = turn
@@ -104,7 +104,7 @@ class StateMachine:
             one.failures += 1
             pause = min(rule["IntervalSeconds"] * rule["BackoffRate"] ** (one.failures - 1), rule["MaxDelaySeconds"])
             due += timedelta(seconds=pause)
-            # Of the tries that are sure to fail alike, the first three and the last are played.
+            # Of the tries that are sure to fail, the first three and the last are simulated.
             if until is None or due >= until or one.failures < 3 or one.failures == rule["MaxAttempts"]:
                 one.due = due
                 return
@@ -122,7 +122,7 @@ class StateMachine:
         self.ended(one)
 
     def _enter(self, one: Execution, name: str) -> None:
-        """Go on from a state to the next task, or to the end."""
+        """Continue from a state to the next task, or to the end."""
         one.due, one.failures = self.now(), 0
         while True:
             one.at, state = name, DEFINITION["States"][name]
@@ -136,7 +136,7 @@ class StateMachine:
                     _put(
                         one,
                         state,
-                        {key.removesuffix(".$"): _said(one, text) for key, text in state["Parameters"].items()},
+                        {key.removesuffix(".$"): _evaluated(one, text) for key, text in state["Parameters"].items()},
                     )
                     name = state["Next"]
                 case "Wait":
@@ -148,11 +148,11 @@ class StateMachine:
                     ]
                     name = fits[0]["Next"] if fits else state["Default"]
                 case other:
-                    raise AssertionError(f"what is a {other} state?")
+                    raise AssertionError(f"not supported: a {other} state")
 
 
 def step_now(one: Execution) -> str:
-    """Return the step that an execution is at."""
+    """Return the current step of an execution."""
     return _step_of(DEFINITION["States"][one.at])
 
 
@@ -170,10 +170,10 @@ def _at(data: Any, path: str) -> Any:
     return data
 
 
-def _said(one: Execution, expression: str) -> Any:
-    """Return what one of the few expressions of the definition comes to."""
+def _evaluated(one: Execution, expression: str) -> Any:
+    """Evaluate one of the few expressions of the definition."""
     if expression == "$$.Execution.Name":
         return one.name
     found = re.fullmatch(r"States\.StringToJson\('(.*)'\)", expression)
-    assert found is not None, f"what is {expression}?"
+    assert found is not None, f"not supported: {expression}"
     return json.loads(found[1])

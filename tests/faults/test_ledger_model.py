@@ -1,4 +1,4 @@
-"""A stateful model of the ledger: hypothesis chooses who acts next, what the outside answers and where functions die."""
+"""A stateful model of the ledger: hypothesis chooses the next step, the services' answers and where functions crash."""
 
 from collections.abc import Callable
 
@@ -14,22 +14,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.faults.calls import DEATHS
+from dropreel.domain.prices import usd
+from tests.faults.calls import CRASHES
 from tests.faults.checks import UNDER_WAY
-from tests.faults.play import NewWorld, Record, play
-from tests.faults.script import DOWNLOADS, FAULTS, OWNER, POLLS, POSTS, Script
+from tests.faults.play import NewSimulation, Record, play
+from tests.faults.script import DECISIONS, DOWNLOADS, FAULTS, POLLS, POSTS, Script
 from tests.faults.simulation import Simulation
+from tests.support.sample_jobs import PRICE
 
 EXAMPLES = 30
 
 
-def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(
-    new_simulation: NewWorld, record_property: Record
+def test_no_order_of_steps_answers_and_crashes_breaks_the_promise(
+    new_simulation: NewSimulation, record_property: Record
 ) -> None:
     played: list[Simulation] = []
 
     class Ledger(RuleBasedStateMachine):
-        @initialize(limit=st.sampled_from(["0.47", "0.94", "50", "unlimited"]))
+        @initialize(limit=st.sampled_from([str(usd(PRICE)), str(usd(2 * PRICE)), "50", "unlimited"]))
         def start(self, limit: str) -> None:
             self.simulation = new_simulation(Script((), limit=limit))
             played.append(self.simulation)
@@ -46,7 +48,7 @@ def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(
             self.simulation.copy(self.simulation.images[which % len(self.simulation.images)], overtakes=overtakes)
 
         @rule(poll=st.sampled_from(POLLS), download=st.sampled_from(DOWNLOADS))
-        def let_the_next_poll_and_download_go_wrong(self, poll: str, download: str) -> None:
+        def set_the_next_poll_and_download(self, poll: str, download: str) -> None:
             self.simulation.provider.polls.left.append(poll)
             self.simulation.provider.downloads.left.append(download)
 
@@ -68,24 +70,24 @@ def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(
         @rule(notices=st.sampled_from([("once",), ("late",), ("dropped",)]))
         def stop_the_executions(self, notices: tuple[str, ...]) -> None:
             self.simulation.notice_words.left.extend(notices * len(self.simulation.machine.running()))
-            self.simulation.somebody_else("abort")
+            self.simulation.run_concurrently("abort")
 
         @precondition(lambda self: self.simulation.machine.executions)
-        @rule(who=st.sampled_from(["redrive", "notice"]))
-        def remember_an_old_execution(self, who: str) -> None:
-            self.simulation.somebody_else(who)
+        @rule(worker=st.sampled_from(["redrive", "notice"]))
+        def redrive_or_notify_again(self, worker: str) -> None:
+            self.simulation.run_concurrently(worker)
 
         @precondition(lambda self: self.simulation.notices)
         @rule(which=st.integers(0, 9))
         def notify(self, which: int) -> None:
             self.simulation.notify(self.simulation.notices[which % len(self.simulation.notices)])
 
-        @rule(word=st.sampled_from(OWNER))
+        @rule(word=st.sampled_from(DECISIONS))
         def decide(self, word: str) -> None:
-            self.simulation.owner_decides(word)
+            self.simulation.operator_decides(word)
 
-        @rule(calls=st.integers(0, 25), when=st.sampled_from([*DEATHS, *FAULTS]))
-        def let_a_call_go_wrong_soon(self, calls: int, when: str) -> None:
+        @rule(calls=st.integers(0, 25), when=st.sampled_from([*CRASHES, *FAULTS]))
+        def plan_a_fault(self, calls: int, when: str) -> None:
             self.simulation.calls.plan[self.simulation.calls.count + calls] = when
 
         @rule(minutes=st.sampled_from([1, 3, 15]))
@@ -114,7 +116,7 @@ def test_no_order_of_steps_answers_and_deaths_breaks_the_promise(
     record_property("schedules", len(played))
 
 
-def _pay_behind_the_ledger(simulation: Simulation) -> None:
+def _pay_twice(simulation: Simulation) -> None:
     simulation.provider.submissions.append(simulation.provider.submissions[0])
 
 
@@ -128,48 +130,50 @@ def _lose_the_receipt(simulation: Simulation) -> None:
     del simulation.buckets.objects["videos", job["video"]["receipt_key"]]
 
 
-def _tell_it_once_more(simulation: Simulation) -> None:
+def _publish_it_again(simulation: Simulation) -> None:
     event = simulation.checks.events[-1]
     simulation.checks.events.append({**event, "metadata": {**event["metadata"], "id": "another"}})
 
 
-def _tell_nobody(simulation: Simulation) -> None:
+def _lose_the_event(simulation: Simulation) -> None:
     del simulation.checks.events[-1]
 
 
-def _count_less(simulation: Simulation) -> None:
+def _reserve_nothing(simulation: Simulation) -> None:
     for day in simulation.tables.items["spend"].values():
         day["reserved_cents"] = {"N": "0"}
 
 
 @pytest.mark.parametrize(
-    ("meddle", "told"),
+    ("break_it", "message"),
     [
-        (_pay_behind_the_ledger, "paid for more than once"),
+        (_pay_twice, "paid for more than once"),
         (_lose_the_video, "the video is not in the bucket"),
         (_lose_the_receipt, "its receipt is not in the bucket"),
-        (_tell_it_once_more, "was told as"),
-        (_tell_nobody, "was told as"),
-        (_count_less, "not what the provider would bill"),
+        (_publish_it_again, "was published as"),
+        (_lose_the_event, "was published as"),
+        (_reserve_nothing, "not what the provider would bill"),
     ],
 )
-def test_the_checks_can_fail(new_simulation: NewWorld, meddle: Callable[[Simulation], None], told: str) -> None:
-    """A simulation in which something was done behind the ledger's back must not pass."""
+def test_the_checks_can_fail(
+    new_simulation: NewSimulation, break_it: Callable[[Simulation], None], message: str
+) -> None:
+    """A simulation whose state was broken on purpose must not pass."""
     simulation = play(new_simulation(Script()))
-    meddle(simulation)
+    break_it(simulation)
 
-    with pytest.raises(AssertionError, match=told):
+    with pytest.raises(AssertionError, match=message):
         simulation.check_at_the_end()
 
 
 @pytest.mark.parametrize(
-    ("ids", "told"), [([], "nobody was told that attempt 1 waits"), (["a", "b"], "told to wait 2 times")]
+    ("ids", "message"), [([], "attempt 1 waits without a Deferred event"), (["a", "b"], "has 2 Deferred events")]
 )
-def test_the_checks_of_waiting_can_fail(new_simulation: NewWorld, ids: list[str], told: str) -> None:
+def test_the_checks_of_waiting_can_fail(new_simulation: NewSimulation, ids: list[str], message: str) -> None:
     simulation = play(new_simulation(Script(("bad key", "accept"))))
     (waits,) = [event for event in simulation.checks.events if event["type"] == UNDER_WAY["deferred"]]
     simulation.checks.events.remove(waits)
     simulation.checks.events += [{**waits, "metadata": {"id": each}} for each in ids]
 
-    with pytest.raises(AssertionError, match=told):
+    with pytest.raises(AssertionError, match=message):
         simulation.check_at_the_end()

@@ -1,43 +1,48 @@
-"""Several deaths, faults and other workers in one schedule, drawn at random from a seed."""
+"""Several crashes, faults and concurrent workers in one schedule, drawn at random from a seed."""
 
 import os
 import random
 
 import pytest
 
-from tests.faults.calls import DEATHS, OTHERS
-from tests.faults.play import NewWorld, Plan, Record, play
-from tests.faults.script import DOWNLOADS, FAULTS, FOR_EVER, OWNER, POLLS, POSTS, Script
+from dropreel.domain.prices import usd
+from tests.faults.calls import CONCURRENT, CRASHES
+from tests.faults.play import NewSimulation, Plan, Record, play
+from tests.faults.script import ALWAYS, DECISIONS, DOWNLOADS, FAULTS, POLLS, POSTS, Script
+from tests.support.sample_jobs import PRICE
 
 SCHEDULES = int(os.environ.get("DROPREEL_SCHEDULES", "100"))
-"""Schedules of each random search; more of them for a longer look: `DROPREEL_SCHEDULES=1000`."""
-AT_ONCE = ("resume + slow", "abort + slow", "resume + abort, told at once", "abort + resume + redrive")
-SPOILT = ("UpdateItem", "TransactWriteItems", "PutObject", "PutEvents", "StartExecution", "SendMessage")
+"""Schedules of each random search; a longer search: `DROPREEL_SCHEDULES=1000`."""
+COMBINED = ("resume + slow", "abort + slow", "resume + abort, notified at once", "abort + resume + redrive")
+OPERATIONS = ("UpdateItem", "TransactWriteItems", "PutObject", "PutEvents", "StartExecution", "SendMessage")
 
 
 def drawn(chance: random.Random, events: int) -> tuple[Script, Plan, int]:
-    """Draw a script, a plan of so many events, and a number of images."""
+    """Draw a script, a plan of `events` crashes, faults or workers, and a number of images."""
 
-    def some(words: tuple[str, ...], most: int, for_ever: float = 0) -> tuple[str, ...]:
+    def some(words: tuple[str, ...], most: int, always: float = 0) -> tuple[str, ...]:
         few = [chance.choice(words) for _ in range(max(0, chance.randint(-1, most)))]
-        return (*few, chance.choice(words) + FOR_EVER) if chance.random() < for_ever else tuple(few)
+        return (*few, chance.choice(words) + ALWAYS) if chance.random() < always else tuple(few)
 
     script = Script(
         posts=("accept", *some(POSTS, 5))[chance.randint(0, 1) :],
-        polls=some(POLLS, 4, for_ever=0.2),
-        downloads=some(DOWNLOADS, 3, for_ever=0.2),
-        faults={chance.choice(SPOILT): some((*FAULTS, "good"), 4) for _ in range(chance.randint(0, 2))},
-        owner=some(OWNER, 3),
-        limit=chance.choice(["0.47", "0.94", "1.41", "50", "unlimited"]),
+        polls=some(POLLS, 4, always=0.2),
+        downloads=some(DOWNLOADS, 3, always=0.2),
+        faults={chance.choice(OPERATIONS): some((*FAULTS, "good"), 4) for _ in range(chance.randint(0, 2))},
+        operator=some(DECISIONS, 3),
+        limit=chance.choice([*(str(usd(videos * PRICE)) for videos in (1, 2, 3)), "50", "unlimited"]),
         timeout_minutes=3,
     )
-    plan = {chance.randint(0, 90): chance.choice([*DEATHS, *DEATHS, *OTHERS, *AT_ONCE, *FAULTS]) for _ in range(events)}
+    plan = {
+        chance.randint(0, 90): chance.choice([*CRASHES, *CRASHES, *CONCURRENT, *COMBINED, *FAULTS])
+        for _ in range(events)
+    }
     return script, plan, chance.randint(1, 3)
 
 
 @pytest.mark.parametrize("events", [2, 3])
-def test_several_events_duplicates_and_another_order(
-    new_simulation: NewWorld, events: int, record_property: Record
+def test_random_events_duplicates_and_delivery_orders(
+    new_simulation: NewSimulation, events: int, record_property: Record
 ) -> None:
     for seed in range(SCHEDULES):
         chance = random.Random(f"{events}/{seed}")
@@ -46,6 +51,6 @@ def test_several_events_duplicates_and_another_order(
         try:
             play(new_simulation(script, plan, seed), images, copies)
         except AssertionError as error:
-            told = f"seed {seed}, {script}, plan {plan}, {images} images, copies {copies}: {error}"
-            raise AssertionError(told) from error
+            schedule = f"seed {seed}, {script}, plan {plan}, {images} images, copies {copies}: {error}"
+            raise AssertionError(schedule) from error
     record_property("schedules", SCHEDULES)

@@ -1,4 +1,4 @@
-"""Schedules that once broke the promise, each as small as it can be."""
+"""Schedules that once broke the promise, each reduced to the smallest."""
 
 import json
 from collections.abc import Callable
@@ -11,24 +11,24 @@ import pytest
 import dropreel.wiring
 from dropreel.domain.backoff import LONGEST_DEFERRAL
 from dropreel.domain.errors import ActionNotAllowed
+from dropreel.domain.prices import usd
 from dropreel.provider.answers import Accepted, NotSent
-from dropreel.use_cases.submit_generation import KEEP_SECONDS
+from dropreel.use_cases.submit_generation import SAVE_SECONDS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST
-from tests.faults.play import NewWorld, Record, deaths_of, first, play, play_each, points_of
+from tests.faults.play import NewSimulation, Record, crashes_of, first, play, play_each, points_of
 from tests.faults.script import Script, Words
 from tests.faults.services import Message
-from tests.faults.simulation import MAX_RECEIVES, MOST_SECONDS, VISIBILITY, Simulation
+from tests.faults.simulation import MAX_RECEIVES, TIMEOUT_SECONDS, VISIBILITY, Simulation
 from tests.support.photographs import small_jpeg
+from tests.support.sample_jobs import PRICE
 
-MAYBE_TAKEN = ("408", "409", "425", "499", "500", "502", "503", "504")
+MAYBE_CHARGED = ("408", "409", "425", "499", "500", "502", "503", "504")
 
 
 def events_of(simulation: Simulation) -> list[str]:
     """Return the types of the events that were published, each `metadata.id` once."""
-    return [
-        kind.rpartition(" ")[2]
-        for kind, _ in {(e["type"], e["metadata"]["id"]): None for e in simulation.checks.events}
-    ]
+    events = dict.fromkeys((event["type"], event["metadata"]["id"]) for event in simulation.checks.events)
+    return [kind.rpartition(" ")[2] for kind, _id in events]
 
 
 def ends_of(simulation: Simulation) -> list[tuple[str, str]]:
@@ -36,13 +36,13 @@ def ends_of(simulation: Simulation) -> list[tuple[str, str]]:
     return [(job["status"], job["reason"]["code"]) for job in simulation.tables.jobs()]
 
 
-def received(simulation: Simulation, times: int = MAX_RECEIVES, spoil: Callable[[], None] = lambda: None) -> None:
-    """Let the first message be received so often, and time go by in between."""
+def received(simulation: Simulation, times: int = MAX_RECEIVES, before_each: Callable[[], None] = lambda: None) -> None:
+    """Deliver the first message so many times, each after the visibility time-out."""
     message = simulation.queue[0]
     for _ in range(times):
         if message not in simulation.queue:
             return
-        spoil()
+        before_each()
         simulation.deliver(message)
         simulation.now += VISIBILITY
 
@@ -50,24 +50,23 @@ def received(simulation: Simulation, times: int = MAX_RECEIVES, spoil: Callable[
 # --- what may have been accepted --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", MAYBE_TAKEN)
+@pytest.mark.parametrize("status", MAYBE_CHARGED)
 def test_a_status_of_a_gateway_may_have_been_charged(
-    new_simulation: NewWorld, status: str, record_property: Record
+    new_simulation: NewSimulation, status: str, record_property: Record
 ) -> None:
-    script = Script((status,) * 200, limit="0.47")
-    calm = new_simulation(script)
-    calm.upload("0.jpg")
-    calm.run(hours=24)
+    script = Script((status,) * 200, limit=str(usd(PRICE)))
+    baseline = new_simulation(script)
+    baseline.upload("0.jpg")
+    baseline.run(hours=24)
 
-    assert len(calm.provider.submissions) == 1
-    assert calm.statuses() == {"unknown"}
-    schedules = play_each(
-        new_simulation, Script((status,)), deaths_of(play(new_simulation(Script((status,))))), {"unknown"}
-    )
+    assert len(baseline.provider.submissions) == 1
+    assert baseline.statuses() == {"unknown"}
+    once = Script((status,))
+    schedules = play_each(new_simulation, once, crashes_of(play(new_simulation(once))), {"unknown"})
     record_property("schedules", schedules)
 
 
-def test_a_503_with_its_own_retry_after_was_not_accepted(new_simulation: NewWorld) -> None:
+def test_a_503_with_its_own_retry_after_was_not_accepted(new_simulation: NewSimulation) -> None:
     simulation = play(new_simulation(Script(("503 and Retry-After", "accept"))))
 
     assert simulation.statuses() == {"completed"}
@@ -76,12 +75,14 @@ def test_a_503_with_its_own_retry_after_was_not_accepted(new_simulation: NewWorl
 # --- dead letters -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("who", ["slow", "duplicate", "sweep"])
-def test_a_dead_letter_never_rolls_a_job_back(new_simulation: NewWorld, who: str, record_property: Record) -> None:
-    """While the fifth receive fails, another copy of the message submits the job, which fails and is busy in attempt 2."""
+@pytest.mark.parametrize("worker", ["slow", "duplicate", "sweep"])
+def test_a_dead_letter_never_rolls_a_job_back(
+    new_simulation: NewSimulation, worker: str, record_property: Record
+) -> None:
+    """During the fifth receive, a duplicate of the message submits the job, which fails and is busy in attempt 2."""
     script = Script(("fail", "busy for hours", "accept"), faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES})
 
-    def dying(plan: dict[int, str] | None = None) -> Simulation:
+    def run_receives(plan: dict[int, str] | None = None) -> Simulation:
         simulation = new_simulation(script, plan)
         simulation.upload("0.jpg")
         message = simulation.queue[0]
@@ -96,30 +97,30 @@ def test_a_dead_letter_never_rolls_a_job_back(new_simulation: NewWorld, who: str
         simulation.check_at_the_end()
         return simulation
 
-    calm = dying()
-    points = points_of(calm, who)[:40]
+    baseline = run_receives()
+    points = points_of(baseline, worker)[:40]
     for plan in points:
-        simulation = dying(plan)
+        simulation = run_receives(plan)
         assert [one.attempt for one in simulation.provider.submissions if one.paid] in ([1, 2], [1], [])
     record_property("schedules", len(points))
 
 
-def test_what_is_killed_at_every_receive_is_published(new_simulation: NewWorld, record_property: Record) -> None:
-    """At any one call: a job that was never claimed is a dead letter and goes on when its message is sent back."""
-    calm = new_simulation(Script())
-    calm.upload("0.jpg")
-    calm.deliver(calm.queue[0])
+def test_a_message_killed_at_every_receive_is_published(new_simulation: NewSimulation, record_property: Record) -> None:
+    """Each receive crashes at one call: a job that was never claimed is a dead letter, and is submitted when that is redriven."""
+    baseline = new_simulation(Script())
+    baseline.upload("0.jpg")
+    baseline.deliver(baseline.queue[0])
     played = 0
-    for at in range(first(calm, "submit_generation", "TransactWriteItems") + 1):
+    for at in range(first(baseline, "submit_generation", "TransactWriteItems") + 1):
         simulation = new_simulation(Script())
         simulation.upload("0.jpg")
 
-        def kill(simulation: Simulation = simulation, at: int = at) -> None:
+        def plan_crash(simulation: Simulation = simulation, at: int = at) -> None:
             simulation.calls.plan[simulation.calls.count + at] = "before"
 
-        received(simulation, spoil=kill)
+        received(simulation, before_each=plan_crash)
         if not simulation.dead:
-            continue  # the calls of a later receive are fewer: it was not killed
+            continue  # a later receive has fewer calls, so it did not crash
         played += 1
         simulation._try("sweep_jobs", {})
 
@@ -134,7 +135,7 @@ def test_what_is_killed_at_every_receive_is_published(new_simulation: NewWorld, 
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_dead_letter_past_its_retention_ends(new_simulation: NewWorld) -> None:
+def test_a_dead_letter_past_its_retention_ends(new_simulation: NewSimulation) -> None:
     simulation = new_simulation(Script(faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES}))
     simulation.upload("0.jpg")
     received(simulation)
@@ -146,8 +147,8 @@ def test_a_dead_letter_past_its_retention_ends(new_simulation: NewWorld) -> None
     assert events_of(simulation) == ["Deferred", "Rejected"]
 
 
-def test_a_dead_letter_that_is_sent_back_late_may_wait_for_the_provider(new_simulation: NewWorld) -> None:
-    """Its days in the dead-letter queue are no waiting for a provider that is busy now."""
+def test_a_late_redriven_dead_letter_may_wait_for_the_provider(new_simulation: NewSimulation) -> None:
+    """Its days in the dead-letter queue do not count as waiting for a busy provider."""
     script = Script(("busy for hours", "accept"), faults={"TransactWriteItems": ("refused",) * MAX_RECEIVES})
     simulation = new_simulation(script)
     simulation.upload("0.jpg")
@@ -165,10 +166,10 @@ def test_a_dead_letter_that_is_sent_back_late_may_wait_for_the_provider(new_simu
 
 @pytest.mark.parametrize("refusals", [1, 30, 70, 80, 100])
 @pytest.mark.parametrize("also", [(), ("StartExecution",)])
-def test_an_id_outlives_a_table_that_takes_nothing_for_a_minute(
-    new_simulation: NewWorld, refusals: int, also: tuple[str, ...]
+def test_an_id_survives_a_table_that_refuses_writes_for_a_minute(
+    new_simulation: NewSimulation, refusals: int, also: tuple[str, ...]
 ) -> None:
-    """It is written again and again, then kept in its execution's input, then in a message."""
+    """Its write is retried, then it is kept in its execution's input, then in a message."""
     faults = {"TransactWriteItems": ("good", *("refused",) * refusals), **dict.fromkeys(also, ("refused",) * 3)}
 
     simulation = play(new_simulation(Script(("accept",), faults=faults)))
@@ -178,36 +179,31 @@ def test_an_id_outlives_a_table_that_takes_nothing_for_a_minute(
 
 
 @pytest.mark.parametrize("also", [(), ("StartExecution",)])
-def test_an_id_that_could_not_be_written_survives_one_death(
-    new_simulation: NewWorld, also: tuple[str, ...], record_property: Record
+def test_an_id_that_could_not_be_written_survives_one_crash(
+    new_simulation: NewSimulation, also: tuple[str, ...], record_property: Record
 ) -> None:
     faults = {
-        "TransactWriteItems": ("good", *("refused",) * (MOST_SECONDS["submit_generation"] - KEEP_SECONDS + 5)),
+        "TransactWriteItems": ("good", *("refused",) * (TIMEOUT_SECONDS["submit_generation"] - SAVE_SECONDS + 5)),
         **dict.fromkeys(also, ("refused",)),
     }
     script = Script(("accept",), faults=faults)
-    calm = play(new_simulation(script))
-    accepted = first(calm, "submit_generation", "SendMessage" if also else "StartExecution")
+    baseline = play(new_simulation(script))
+    accepted = first(baseline, "submit_generation", "SendMessage" if also else "StartExecution")
 
-    plans = [{number: when} for number, when in calm.calls.deaths() if number >= accepted]
+    plans = [{number: when} for number, when in baseline.calls.crashes() if number >= accepted]
     schedules = play_each(new_simulation, script, plans, {"completed"} if not also else {"completed", "unknown"})
 
     record_property("schedules", schedules)
 
 
-def test_an_id_that_comes_after_the_job_was_parked_is_taken(new_simulation: NewWorld) -> None:
-    simulation = new_simulation(
-        Script(
-            ("accept",),
-            faults={
-                "TransactWriteItems": ("good", *("refused",) * (MOST_SECONDS["submit_generation"] - KEEP_SECONDS + 2))
-            },
-        )
-    )
+def test_an_id_that_arrives_after_the_job_was_parked_is_accepted(new_simulation: NewSimulation) -> None:
+    refusals = TIMEOUT_SECONDS["submit_generation"] - SAVE_SECONDS + 2
+    faults = {"TransactWriteItems": ("good", *("refused",) * refusals)}
+    simulation = new_simulation(Script(("accept",), faults=faults))
     simulation.upload("0.jpg")
     simulation.deliver(simulation.queue[0])
     (execution,) = simulation.machine.running()
-    simulation.machine.abort_all()  # so that the sweeper sees nothing that runs
+    simulation.machine.abort_all()  # so that SweepJobs finds no running execution
     simulation.notices.clear()
     simulation.now += timedelta(minutes=10)
     simulation._try("sweep_jobs", {})
@@ -225,24 +221,24 @@ def test_an_id_that_comes_after_the_job_was_parked_is_taken(new_simulation: NewW
 
 
 @pytest.mark.parametrize("polls", [("failed, wrongly",), ("processing", "failed, wrongly", "time-out")])
-def test_one_wrong_failed_pays_nothing(
-    new_simulation: NewWorld, polls: tuple[str, ...], record_property: Record
+def test_one_wrong_failed_answer_starts_no_paid_attempt(
+    new_simulation: NewSimulation, polls: tuple[str, ...], record_property: Record
 ) -> None:
     script = Script(("accept", "accept"), polls=polls)
-    calm = play(new_simulation(script))
+    baseline = play(new_simulation(script))
 
-    schedules = play_each(new_simulation, script, deaths_of(calm, since="check_status"), {"completed"})
+    schedules = play_each(new_simulation, script, crashes_of(baseline, since="check_status"), {"completed"})
 
-    assert len(calm.provider.submissions) == 1
+    assert len(baseline.provider.submissions) == 1
     record_property("schedules", schedules)
 
 
-def test_every_id_that_was_ever_received_stays_readable(new_simulation: NewWorld) -> None:
+def test_every_id_that_was_ever_received_stays_readable(new_simulation: NewSimulation) -> None:
     simulation = play(new_simulation(Script(("busy", "fail", "accept"))))
 
     (job,) = simulation.tables.jobs()
-    told = [(row["row"], row.get("generation_id"), row["charge"]) for row in simulation.tables.rows("attempt")]
-    assert told == [
+    rows = [(row["row"], row.get("generation_id"), row["charge"]) for row in simulation.tables.rows("attempt")]
+    assert rows == [
         ("attempt#01#0000", None, "none"),
         ("attempt#01#0001", "gen_1", "charged"),
         ("attempt#02#0000", "gen_2", "charged"),
@@ -250,7 +246,7 @@ def test_every_id_that_was_ever_received_stays_readable(new_simulation: NewWorld
     assert [row["claimed_by"] for row in simulation.tables.rows("generation")] == [job["job_id"]] * 2
 
 
-def test_two_jobs_never_hold_one_generation(new_simulation: NewWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_jobs_never_hold_one_generation(new_simulation: NewSimulation, monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = new_simulation(Script(("accept", "accept")))
     real = simulation.provider.post
 
@@ -270,7 +266,7 @@ def test_two_jobs_never_hold_one_generation(new_simulation: NewWorld, monkeypatc
     ]
 
 
-def test_an_id_of_another_job_cannot_be_adopted(new_simulation: NewWorld) -> None:
+def test_an_id_of_another_job_cannot_be_adopted(new_simulation: NewSimulation) -> None:
     simulation = new_simulation(Script(("accept", "lost")))
     simulation.upload("0.jpg")
     simulation.upload("1.jpg")
@@ -286,34 +282,34 @@ def test_an_id_of_another_job_cannot_be_adopted(new_simulation: NewWorld) -> Non
 @pytest.mark.parametrize(
     ("script", "ends"),
     [
-        (Script(("lost and fails", "accept"), owner=("adopt",)), {"failed"}),
-        (Script(("fail", "accept"), polls=("404",) * 3, owner=("resume",)), {"failed"}),
+        (Script(("lost and fails", "accept"), operator=("adopt",)), {"failed"}),
+        (Script(("fail", "accept"), polls=("404",) * 3, operator=("resume",)), {"failed"}),
     ],
 )
 def test_a_failed_after_an_adoption_or_a_resume_is_final(
-    new_simulation: NewWorld, script: Script, ends: set[str], record_property: Record
+    new_simulation: NewSimulation, script: Script, ends: set[str], record_property: Record
 ) -> None:
-    calm = play(new_simulation(script))
+    baseline = play(new_simulation(script))
 
-    schedules = play_each(new_simulation, script, deaths_of(calm, since="owner"), ends)
+    schedules = play_each(new_simulation, script, crashes_of(baseline, since="operator"), ends)
 
-    assert [one.paid for one in calm.provider.submissions] == [True]
+    assert [one.paid for one in baseline.provider.submissions] == [True]
     record_property("schedules", schedules)
 
 
-# --- everything ends --------------------------------------------------------------------------------------------------
+# --- every job ends --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a job wait for hours where it may wait for days, so that a schedule takes seconds."""
+    """Set the maximum waits to hours, so that a schedule takes seconds."""
     for name in ("LONGEST_DEFERRAL", "LONGEST_DEAD_LETTER", "LONGEST_HOLD"):
         monkeypatch.setattr(f"dropreel.domain.backoff.{name}", timedelta(hours=6))
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_provider_that_is_never_reached_ends_the_job(
-    new_simulation: NewWorld, monkeypatch: pytest.MonkeyPatch
+def test_a_job_ends_if_the_provider_is_never_reached(
+    new_simulation: NewSimulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulation = new_simulation(Script())
     monkeypatch.setattr(simulation.provider, "post", lambda _image: NotSent("no route"))
@@ -329,7 +325,7 @@ def test_a_provider_that_is_never_reached_ends_the_job(
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_key_that_is_never_taken_ends_the_job(new_simulation: NewWorld) -> None:
+def test_a_job_ends_if_the_key_is_always_refused(new_simulation: NewSimulation) -> None:
     simulation = new_simulation(Script(("bad key",) * 2000))
     simulation.upload("0.jpg")
 
@@ -340,7 +336,7 @@ def test_a_key_that_is_never_taken_ends_the_job(new_simulation: NewWorld) -> Non
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_pause_that_never_ends_ends_the_job(new_simulation: NewWorld) -> None:
+def test_a_job_ends_if_the_limit_stays_zero(new_simulation: NewSimulation) -> None:
     simulation = new_simulation(Script(limit="0"))
     simulation.upload("0.jpg")
 
@@ -355,37 +351,37 @@ def test_a_pause_that_never_ends_ends_the_job(new_simulation: NewWorld) -> None:
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 60, 99, 100, 101, 3600])
-def test_no_claim_sends_across_the_days_end(new_simulation: NewWorld, seconds: int) -> None:
-    """With a limit of one video a day, one is paid on each day, by the clock of the POST."""
-    simulation = new_simulation(Script(("accept",) * 3, limit="0.47"))
+def test_no_post_is_sent_on_another_day_than_its_claim(new_simulation: NewSimulation, seconds: int) -> None:
+    """With a limit of one video a day, each day has one POST, by the clock of the POST."""
+    simulation = new_simulation(Script(("accept",) * 3, limit=str(usd(PRICE))))
     simulation.now = datetime(2026, 11, 13, tzinfo=UTC) - timedelta(seconds=seconds)
     days: list[str] = []
     real = simulation.provider.post
 
     def post(image: str) -> Any:
-        days.append((simulation.now + timedelta(seconds=40)).date().isoformat())  # how long a POST may be on its way
+        days.append((simulation.now + timedelta(seconds=40)).date().isoformat())  # the longest POST
         return real(image)
 
-    simulation.provider.post = post  # type: ignore[method-assign]
+    simulation.provider.post = post
     for image in ("0.jpg", "1.jpg", "2.jpg"):
         simulation.upload(image)
     simulation.run()
 
     assert len(days) == len(set(days)) == 3
-    assert {day["day"]: int(day["reserved_cents"]) for day in simulation.tables.days()} == dict.fromkeys(days, 47)
+    assert {day["day"]: int(day["reserved_cents"]) for day in simulation.tables.days()} == dict.fromkeys(days, PRICE)
 
 
 # --- the bytes --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("who", ["duplicate", "slow"])
-def test_object_receipt_and_job_tell_of_the_same_bytes(
-    new_simulation: NewWorld, who: str, record_property: Record
+@pytest.mark.parametrize("worker", ["duplicate", "slow"])
+def test_object_receipt_and_job_have_the_same_bytes(
+    new_simulation: NewSimulation, worker: str, record_property: Record
 ) -> None:
-    """Two deliveries at once, and the provider sends other bytes to the second."""
+    """Two concurrent deliveries, and the provider sends other bytes to the second."""
     script = Script(downloads=("good", "rendered again", "rendered again"), faults={"PutObject": ("lost",)})
-    calm = play(new_simulation(script))
-    points = points_of(calm, who, first(calm, "deliver_video"))
+    baseline = play(new_simulation(script))
+    points = points_of(baseline, worker, first(baseline, "deliver_video"))
 
     schedules = play_each(new_simulation, script, points, {"completed"})
 
@@ -393,8 +389,8 @@ def test_object_receipt_and_job_tell_of_the_same_bytes(
     record_property("schedules", schedules)
 
 
-def test_a_replaced_picture_is_not_paid_where_versions_are_suspended(new_simulation: NewWorld) -> None:
-    """Two uploads under one key, both of the version `null`: two jobs, and the first has no picture any more."""
+def test_a_replaced_picture_is_not_paid_where_versions_are_suspended(new_simulation: NewSimulation) -> None:
+    """Two uploads to one key, both of the version `null`: two jobs, and the picture of the first is replaced."""
     simulation = new_simulation(Script(("accept", "accept")))
     simulation.buckets.is_suspended = True
     simulation.images.append("0.jpg")
@@ -418,18 +414,18 @@ def test_a_replaced_picture_is_not_paid_where_versions_are_suspended(new_simulat
     ],
 )
 def test_text_that_cannot_be_encoded_stops_no_step(
-    new_simulation: NewWorld, script: Script, ends: set[str], record_property: Record
+    new_simulation: NewSimulation, script: Script, ends: set[str], record_property: Record
 ) -> None:
-    calm = play(new_simulation(script))
-    json.dumps([calm.tables.jobs(), calm.checks.events], ensure_ascii=False, default=str).encode()
+    baseline = play(new_simulation(script))
+    json.dumps([baseline.tables.jobs(), baseline.checks.events], ensure_ascii=False, default=str).encode()
 
-    record_property("schedules", play_each(new_simulation, script, deaths_of(calm), ends))
-
-
-# --- others at work ---------------------------------------------------------------------------------------------------
+    record_property("schedules", play_each(new_simulation, script, crashes_of(baseline), ends))
 
 
-def test_late_news_of_an_end_do_not_fail_a_job_that_was_redriven(new_simulation: NewWorld) -> None:
+# --- concurrency ------------------------------------------------------------------------------------------------------
+
+
+def test_a_late_event_of_an_ended_execution_fails_no_redriven_job(new_simulation: NewSimulation) -> None:
     simulation = new_simulation(Script(("accept",), polls=("processing",) * 10, notices=("late",)))
     simulation.upload("0.jpg")
     simulation.deliver(simulation.queue[0])
@@ -445,8 +441,8 @@ def test_late_news_of_an_end_do_not_fail_a_job_that_was_redriven(new_simulation:
 
 
 @pytest.mark.parametrize("copies", [2, 5, 20])
-def test_one_successor_a_deferral(new_simulation: NewWorld, copies: int) -> None:
-    """However often a message comes: while it is early, one message follows it."""
+def test_each_deferral_has_one_next_message(new_simulation: NewSimulation, copies: int) -> None:
+    """An early message is followed by one message, despite its duplicates."""
     simulation = new_simulation(Script(("busy for hours", "accept")))
     simulation.upload("0.jpg")
     simulation.deliver(simulation.queue[0])
@@ -460,7 +456,7 @@ def test_one_successor_a_deferral(new_simulation: NewWorld, copies: int) -> None
     assert simulation.statuses() == {"completed"}
 
 
-def test_a_message_that_dies_while_the_sweeper_sends_another_is_overtaken(new_simulation: NewWorld) -> None:
+def test_a_dead_letter_is_overtaken_by_the_sweepers_new_message(new_simulation: NewSimulation) -> None:
     simulation = new_simulation(Script(("busy", "accept")))
     simulation.upload("0.jpg")
     simulation.deliver(simulation.queue[0])
@@ -471,9 +467,8 @@ def test_a_message_that_dies_while_the_sweeper_sends_another_is_overtaken(new_si
         simulation.deliver(message)
         simulation.now += VISIBILITY
         simulation._sweep()
-    assert [
-        one for one in simulation.queue if one is not message
-    ] == []  # it may still say itself that it is a dead letter
+    # Its last receive can still note the dead letter itself.
+    assert [one for one in simulation.queue if one is not message] == []
     simulation.now += MESSAGE_LOST
     simulation._sweep()
 
@@ -484,10 +479,10 @@ def test_a_message_that_dies_while_the_sweeper_sends_another_is_overtaken(new_si
     assert len([one for one in simulation.provider.submissions if one.paid]) == 1
 
 
-def test_what_cannot_be_finished_is_not_begun(new_simulation: NewWorld) -> None:
-    """S3 takes so long that the function's time would end in the middle of the POST."""
-    calm = play(new_simulation(Script()))
-    at = first(calm, "submit_generation", "TransactWriteItems") - 1
+def test_no_post_begins_without_time_to_finish_it(new_simulation: NewSimulation) -> None:
+    """S3 is so slow that the function would time out during the POST."""
+    baseline = play(new_simulation(Script()))
+    at = first(baseline, "submit_generation", "TransactWriteItems") - 1
     simulation = new_simulation(Script(), {at: "slow"})
     simulation.upload("0.jpg")
     simulation.deliver(simulation.queue[0])

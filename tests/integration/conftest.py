@@ -3,7 +3,7 @@
 import importlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ STEPS = {"CheckStatus": "check_status", "DeliverVideo": "deliver_video", "Report
 WIRED = (
     "_client",
     "_session",
+    "_secrets",
     "submit_generation",
     "check_status",
     "deliver_video",
@@ -43,7 +44,7 @@ WIRED = (
 
 @dataclass
 class Context:
-    """What Lambda hands to a handler."""
+    """The context object that Lambda passes to a handler."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 256
@@ -52,7 +53,7 @@ class Context:
     seconds: int = 30
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return what is left of the function's time: all of it, as at its start."""
+        """Return the function's whole time-out, as at its start."""
         return 1000 * self.seconds
 
 
@@ -72,7 +73,7 @@ def call(step: str, event: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class MotoStack:
-    """The account as a test sees it."""
+    """The stack's resources in moto, and the provider simulator."""
 
     simulator: SimulatorClient
     uploads: str = "uploads"
@@ -92,7 +93,7 @@ class MotoStack:
         return from_queue(object_created(self.uploads, key, size, put["ETag"], put["VersionId"], "0055AED6DCD90281E5"))
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Return every job: the job table has rows of attempts, generations and pictures, too."""
+        """Return every job, without the rows of attempts, generations and pictures."""
         return [row for row in self._rows() if row["row"] == JOB_ROW]
 
     def attempts(self) -> list[tuple[str, str, str]]:
@@ -121,7 +122,7 @@ class MotoStack:
                 boto3.client("sqs").delete_message(QueueUrl=self.tail_url, ReceiptHandle=message["ReceiptHandle"])
         return found
 
-    def again(self) -> list[str]:
+    def deliver_retry_messages(self) -> list[str]:
         """Call SubmitGeneration with each message that is visible in the submission queue; return the outcomes."""
         sqs, outcomes = boto3.client("sqs"), []
         for message in sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", []):
@@ -129,12 +130,12 @@ class MotoStack:
             sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
         return outcomes
 
-    def spent(self) -> int:
+    def reserved_cents(self) -> int:
         """Return what is reserved on all days, in US cents."""
-        items = boto3.resource("dynamodb").Table(self.spend).scan()["Items"]
+        items: list[dict[str, Any]] = boto3.resource("dynamodb").Table(self.spend).scan()["Items"]
         return sum(int(item["reserved_cents"]) for item in items)
 
-    def executions(self) -> list[dict[str, Any]]:
+    def executions(self) -> Sequence[Mapping[str, Any]]:
         """Return the state machine's executions."""
         return boto3.client("stepfunctions").list_executions(stateMachineArn=self.state_machine_arn)["executions"]
 
@@ -160,7 +161,7 @@ def simulator() -> Iterator[SimulatorClient]:
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Set environment variables and forget what was wired with the ones before."""
+    """Set environment variables and clear the wiring that was cached with the earlier ones."""
 
     def apply(**values: str) -> None:
         for name, value in values.items():
@@ -247,7 +248,7 @@ def _resources() -> dict[str, Any]:
 
 
 def make_table(name: str) -> None:
-    """Create one of the stack's tables as template.yaml has it: keys and indexes."""
+    """Create one of the stack's tables with the keys and indexes of template.yaml."""
     properties = _resources()[TABLES[name]]["Properties"]
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     boto3.client("dynamodb").create_table(

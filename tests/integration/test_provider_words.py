@@ -1,4 +1,4 @@
-"""What the provider says on the whole way: it reaches the owner, and what is secret in it does not."""
+"""The provider's error text, end to end: it is in the job and its events, and the secrets in it are nowhere."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ import pytest
 import dropreel.wiring
 from tests.integration.conftest import MotoStack, call
 from tests.integration.test_whole_way import wait_for_end
+from tests.support.sample_jobs import PRICE
 
 TOKEN = hashlib.sha512(b"a session's token").hexdigest() + "Zz9+/=="
 REPEATED = "HTTPError: 403 Client Error: Forbidden for url: {image_url}"
@@ -33,8 +34,8 @@ def signed(stack: MotoStack, monkeypatch: pytest.MonkeyPatch, settings: Callable
     return addresses
 
 
-def everything_told(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> str:
-    """All that anybody but the provider can read: both tables, events, receipts, logs, executions."""
+def all_outputs(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return all outputs of the stack: tables, events, receipts, logs, executions."""
     s3 = boto3.client("s3")
     objects = s3.list_objects_v2(Bucket=stack.videos).get("Contents", [])
     receipts = [
@@ -48,15 +49,15 @@ def everything_told(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> str
     return json.dumps([stack.jobs(), stack.events(), receipts, histories, logged.out, logged.err], default=str)
 
 
-def assert_holds_no_secret(told: str, signed: list[str]) -> None:
+def assert_holds_no_secret(outputs: str, signed: list[str]) -> None:
     assert signed
     secrets = [part.partition("=")[2] for address in signed for part in address.partition("?")[2].split("&")]
     values = {value for value in [*secrets, TOKEN] if len(value) >= 40}
     assert len(values) >= 2
     for value in values:
         for begin in range(len(value) - 15):
-            assert value[begin : begin + 16] not in told
-    assert "Signature=" not in told
+            assert value[begin : begin + 16] not in outputs
+    assert "Signature=" not in outputs
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def assert_holds_no_secret(told: str, signed: list[str]) -> None:
         ),
     ],
 )
-def test_a_submission_that_is_not_taken_is_told_in_the_providers_words(
+def test_a_failed_submission_keeps_the_providers_text_and_no_secret(
     stack: MotoStack, signed: list[str], capsys: pytest.CaptureFixture[str], do: dict[str, Any], status: str, code: str
 ) -> None:
     stack.simulator.set_faults([{"on": "submit", "do": do}])
@@ -102,11 +103,11 @@ def test_a_submission_that_is_not_taken_is_told_in_the_providers_words(
     assert "403 Client Error: Forbidden for url: [removed]" in job["reason"]["message"]
     assert "403 Client Error: Forbidden" in job["reason"]["provider_error"]
     assert job["next_step"]
-    assert stack.spent() == (47 if status == "unknown" else 0)
-    assert_holds_no_secret(everything_told(stack, capsys), signed)
+    assert stack.reserved_cents() == (PRICE if status == "unknown" else 0)
+    assert_holds_no_secret(all_outputs(stack, capsys), signed)
 
 
-def test_polls_and_a_failure_are_told_in_the_providers_words(
+def test_failed_polls_and_a_failure_keep_the_providers_text(
     stack: MotoStack, signed: list[str], settings: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.simulator.set_faults(
@@ -123,10 +124,10 @@ def test_polls_and_a_failure_are_told_in_the_providers_words(
     assert job["last_fault"]["message"].startswith("the provider answered 502: HTTPError: 403 Client Error: Forbidden")
     assert (job["status"], job["reason"]["code"]) == ("deferred", "generation_failed")
     assert "Forbidden" in job["reason"]["provider_error"]
-    assert_holds_no_secret(everything_told(stack, capsys), signed)
+    assert_holds_no_secret(all_outputs(stack, capsys), signed)
 
 
-def test_a_refusal_of_what_is_shown_is_paid_once(stack: MotoStack) -> None:
+def test_a_content_refusal_is_paid_once(stack: MotoStack) -> None:
     error = {"code": "moderation", "message": "The image was flagged by our safety system"}
     stack.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": error}}])
 
@@ -136,12 +137,12 @@ def test_a_refusal_of_what_is_shown_is_paid_once(stack: MotoStack) -> None:
     job = stack.job()
     assert (job["status"], job["reason"]["code"], int(job["attempt"])) == ("failed", "content_refused", 1)
     assert stack.simulator.summary()["paid"] == 1
-    assert stack.again() == []
+    assert stack.deliver_retry_messages() == []
     failed = stack.events()[-1]["detail"]["data"]
     assert failed["reason"]["next_step"] == job["next_step"]
 
 
-def test_a_refusal_of_what_is_shown_is_tried_again_where_its_owner_chose_that(
+def test_a_content_refusal_is_retried_where_the_operator_chose_that(
     stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(RETRY_CONTENT_REFUSALS="true")
@@ -151,11 +152,11 @@ def test_a_refusal_of_what_is_shown_is_tried_again_where_its_owner_chose_that(
     call("submit_generation", stack.upload("a.jpg"))
     wait_for_end(stack)
 
-    assert stack.again() == ["generating"]
+    assert stack.deliver_retry_messages() == ["generating"]
     assert stack.simulator.summary()["paid"] == 2
 
 
-def test_who_waits_for_a_person_is_told_with_the_providers_words(stack: MotoStack) -> None:
+def test_a_wait_for_the_operator_is_published_with_the_providers_text(stack: MotoStack) -> None:
     body = {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}
     stack.simulator.set_faults([{"on": "submit", "do": {"kind": "status", "status": 429, "body": body}}])
 
@@ -169,7 +170,7 @@ def test_who_waits_for_a_person_is_told_with_the_providers_words(stack: MotoStac
     assert data["reason"]["next_step"] == stack.job()["next_step"]
 
 
-def test_half_a_surrogate_pair_in_the_providers_words_breaks_nothing(stack: MotoStack) -> None:
+def test_half_a_surrogate_pair_in_the_providers_text_is_replaced(stack: MotoStack) -> None:
     raw = {"kind": "status", "status": 400, "body": '{"error": "a \\ud83d face"}', "content_type": "application/json"}
     stack.simulator.set_faults([{"on": "submit", "do": raw}])
 

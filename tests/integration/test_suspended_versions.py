@@ -1,4 +1,4 @@
-"""A bucket whose versioning is suspended: every upload to a key is the version `null`, and only the last one is there."""
+"""A bucket with suspended versioning: every upload to a key is the version `null` and replaces the one before."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def _suspended(stack: MotoStack) -> None:
 
 
 def upload(stack: MotoStack, body: bytes, sequencer: str) -> dict[str, Any]:
-    """Put a picture under the one key; return the queue's event about it, as S3 words it for such a bucket."""
+    """Put a picture under the one key; return its event as S3 sends it for such a bucket, in the queue's message."""
     put = boto3.client("s3").put_object(Bucket=stack.uploads, Key="a.jpg", Body=body)
     return from_queue(object_created(stack.uploads, "a.jpg", len(body), put["ETag"], "null", sequencer))
 
@@ -42,7 +42,7 @@ def test_two_uploads_to_one_key_are_two_jobs(stack: MotoStack) -> None:
     assert stack.simulator.summary()["paid"] == 2
 
 
-def test_an_upload_that_comes_twice_is_one_job(stack: MotoStack) -> None:
+def test_a_duplicate_upload_event_is_one_job(stack: MotoStack) -> None:
     event = upload(stack, FIRST, "01")
 
     submit(event)
@@ -52,7 +52,7 @@ def test_an_upload_that_comes_twice_is_one_job(stack: MotoStack) -> None:
     assert stack.simulator.summary()["paid"] == 1
 
 
-def test_a_picture_replaced_before_its_event_came_is_not_paid(stack: MotoStack) -> None:
+def test_a_picture_replaced_before_its_event_is_not_paid(stack: MotoStack) -> None:
     replaced, there = upload(stack, FIRST, "01"), upload(stack, SECOND, "02")
 
     assert submit(replaced) == "rejected"
@@ -72,7 +72,7 @@ def test_a_picture_replaced_while_its_job_waited_is_not_paid(stack: MotoStack) -
     (waiting,) = stack.jobs()
 
     assert submit(upload(stack, SECOND, "02")) == "generating"
-    _let_it_be_due(stack, waiting)
+    _make_due(stack, waiting)
     again = {"job_id": waiting["job_id"], "attempt": 1, "requeues": 1}
 
     assert submit(from_queue(again)) == "rejected"
@@ -82,7 +82,7 @@ def test_a_picture_replaced_while_its_job_waited_is_not_paid(stack: MotoStack) -
 
 
 @pytest.mark.parametrize("image", [{}, {"version_id": "null"}], ids=["no version", "null"])
-def test_a_request_takes_the_picture_that_is_there(stack: MotoStack, image: dict[str, str]) -> None:
+def test_a_request_uses_the_current_picture(stack: MotoStack, image: dict[str, str]) -> None:
     upload(stack, FIRST, "01")
     upload(stack, SECOND, "02")
 
@@ -92,7 +92,7 @@ def test_a_request_takes_the_picture_that_is_there(stack: MotoStack, image: dict
     assert (job["image"]["version_id"], int(job["image"]["size"])) == (None, len(SECOND))
 
 
-def _let_it_be_due(stack: MotoStack, job: dict[str, Any]) -> None:
+def _make_due(stack: MotoStack, job: dict[str, Any]) -> None:
     boto3.resource("dynamodb").Table(stack.table).update_item(
         Key={"job_id": job["job_id"], "row": "job"},
         UpdateExpression="SET retry_at = :then",

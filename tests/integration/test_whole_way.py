@@ -1,21 +1,23 @@
-"""One image's whole way: our handlers, the real state machine in moto, the provider simulator."""
+"""From the upload to the video: the handlers, the real state machine in moto, the provider simulator."""
 
 import json
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
 import pytest
 
 from dropreel.adapters.image_bucket import ImageBucket, StoredImage
-from dropreel.domain.backoff import FLOOR_SECONDS
+from dropreel.domain.prices import usd
+from dropreel.provider.limits import MIN_RETRY_AFTER_SECONDS
 from tests.integration.conftest import MotoStack, call
 from tests.support.sample_events import from_queue, load_event, object_created
+from tests.support.sample_jobs import PRICE
 
 
-def wait_for_end(stack: MotoStack, seconds: float = 60) -> dict[str, Any]:
+def wait_for_end(stack: MotoStack, seconds: float = 60) -> Mapping[str, Any]:
     """Return the only execution once it has ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -27,7 +29,7 @@ def wait_for_end(stack: MotoStack, seconds: float = 60) -> dict[str, Any]:
 
 
 def wait_for_all(stack: MotoStack, seconds: float = 60) -> None:
-    """Return once no execution runs any more."""
+    """Return when no execution runs."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if all(execution["status"] != "RUNNING" for execution in stack.executions()):
@@ -69,7 +71,7 @@ def test_the_state_machine_gets_ids_and_never_an_address(stack: MotoStack) -> No
     assert "http" not in history.replace("https://states.amazonaws.com", "")
 
 
-def test_a_generation_that_the_provider_fails_is_reported_with_its_words(
+def test_a_failed_generation_is_reported_with_the_providers_text(
     stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(MAX_ATTEMPTS="1")
@@ -119,7 +121,7 @@ def test_a_failure_of_another_generation_does_not_fail_the_job(stack: MotoStack)
     assert stack.simulator.summary()["paid"] == 1
 
 
-def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(stack: MotoStack) -> None:
+def test_a_video_cut_short_is_not_stored_and_the_next_try_delivers_it(stack: MotoStack) -> None:
     cut = {"kind": "truncate", "bytes": 5000, "content_length": False}
     stack.simulator.set_faults([{"on": "download", "times": 1, "do": cut}])
 
@@ -134,7 +136,7 @@ def test_a_video_cut_short_never_becomes_an_object_and_the_next_try_delivers_it(
     assert [(one["Key"], one["Size"]) for one in versions] == [(job["video"]["key"], int(job["video"]["size"]))]
 
 
-def test_a_message_that_comes_twice_is_one_paid_submission(stack: MotoStack) -> None:
+def test_a_duplicate_message_is_one_paid_submission(stack: MotoStack) -> None:
     message = stack.upload("a.jpg")
 
     call("submit_generation", message)
@@ -155,7 +157,7 @@ def test_a_new_upload_to_the_same_key_is_a_new_job(stack: MotoStack) -> None:
     assert stack.simulator.summary()["paid"] == 2
 
 
-def test_what_is_no_image_is_rejected_without_a_cent(stack: MotoStack) -> None:
+def test_a_file_that_is_no_image_is_rejected_without_a_charge(stack: MotoStack) -> None:
     outcome = call("submit_generation", stack.upload("fake.jpg", b"this is a text file\n"))
 
     assert outcome == {"outcome": "rejected"}
@@ -173,7 +175,7 @@ def test_what_is_no_image_is_rejected_without_a_cent(stack: MotoStack) -> None:
 
 
 @pytest.mark.parametrize("key", ["a.jpg.json", "folder/dropreel.json", "a.jpg.JSON", "folder/.DS_Store", "._a.jpg"])
-def test_what_lies_beside_images_leaves_no_job_and_no_event(stack: MotoStack, key: str) -> None:
+def test_option_files_and_desktop_files_leave_no_job_and_no_event(stack: MotoStack, key: str) -> None:
     assert call("submit_generation", stack.upload(key, b"{}")) == {"outcome": "ignored"}
     assert stack.jobs() == []
     assert stack.events() == []
@@ -197,7 +199,7 @@ def test_files_from_another_system_count_for_an_image_from_a_mac(stack: MotoStac
 def copied(stack: MotoStack, key: str, **changes: Any) -> dict[str, Any]:
     """Copy an object onto itself; return the queue's event about it."""
     s3 = boto3.client("s3")
-    source = {"Bucket": stack.uploads, "Key": key}
+    source: Any = {"Bucket": stack.uploads, "Key": key}
     version = s3.copy_object(Bucket=stack.uploads, Key=key, CopySource=source, **changes)["VersionId"]
     found = s3.head_object(Bucket=stack.uploads, Key=key)
     event = object_created(stack.uploads, key, found["ContentLength"], found["ETag"], version, "0055AED6DCD90281E6")
@@ -220,7 +222,7 @@ def test_a_picture_that_is_copied_onto_itself_is_paid_once_in_any_order(
     first = order[0]
     assert [outcome == "generating" for outcome in outcomes] == [number == first for number in order]
     assert {outcome for outcome, number in zip(outcomes, order, strict=True) if number != first} == {"copied"}
-    assert (len(stack.jobs()), stack.simulator.summary()["paid"], stack.spent()) == (1, 1, 47)
+    assert (len(stack.jobs()), stack.simulator.summary()["paid"], stack.reserved_cents()) == (1, 1, PRICE)
     assert [event["detail-type"] for event in stack.events()] == ["Video Generation Submitted"]
 
 
@@ -240,7 +242,7 @@ def requested(key: str, **more: Any) -> dict[str, Any]:
     return from_queue(event)
 
 
-def test_a_requests_id_stands_in_its_job_its_events_and_its_receipt(stack: MotoStack) -> None:
+def test_a_request_id_is_in_the_job_its_events_and_its_receipt(stack: MotoStack) -> None:
     stack.upload("a.jpg")
 
     call("submit_generation", requested("a.jpg", options={"sound": False}))
@@ -249,11 +251,11 @@ def test_a_requests_id_stands_in_its_job_its_events_and_its_receipt(stack: MotoS
     job = stack.job()
     stored = boto3.client("s3").get_object(Bucket=stack.videos, Key=job["video"]["receipt_key"])
     receipt = json.loads(stored["Body"].read())
-    told = [event["detail"]["data"]["request_id"] for event in stack.events()]
-    assert [job["request_id"], receipt["request_id"], *told] == ["order-4711"] * 4
+    in_events = [event["detail"]["data"]["request_id"] for event in stack.events()]
+    assert [job["request_id"], receipt["request_id"], *in_events] == ["order-4711"] * 4
 
 
-def test_a_request_id_that_is_used_for_something_else_is_told(stack: MotoStack) -> None:
+def test_a_request_id_reused_for_another_request_is_rejected(stack: MotoStack) -> None:
     stack.upload("a.jpg")
     call("submit_generation", requested("a.jpg", options={"sound": False}))
     first = stack.job()
@@ -285,19 +287,19 @@ def test_a_submission_whose_answer_is_lost_is_parked_and_never_sent_again(stack:
     assert [event["detail-type"] for event in stack.events()] == ["Video Generation Unknown"]
 
 
-def test_a_busy_provider_costs_nothing_and_the_job_comes_again_by_itself(stack: MotoStack) -> None:
+def test_a_job_is_retried_after_a_busy_answer_that_costs_nothing(stack: MotoStack) -> None:
     busy = {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}}
     stack.simulator.set_faults([{"on": "submit", "times": 1, "do": busy}])
 
     first = call("submit_generation", stack.upload("a.jpg"))
-    spent_meanwhile = stack.spent()
-    at_once = stack.again()  # whatever the provider asks for, it is not called again in a tight loop
-    time.sleep(FLOOR_SECONDS + 0.5)
-    second = stack.again()
+    reserved_meanwhile = stack.reserved_cents()
+    at_once = stack.deliver_retry_messages()  # no tight loop, even for `Retry-After: 0`
+    time.sleep(MIN_RETRY_AFTER_SECONDS + 0.5)
+    second = stack.deliver_retry_messages()
 
     assert (first, at_once, second) == ({"outcome": "deferred"}, [], ["generating"])
-    assert spent_meanwhile == 0
-    assert stack.spent() == 47
+    assert reserved_meanwhile == 0
+    assert stack.reserved_cents() == PRICE
     assert stack.attempts() == [("attempt#01#0000", "deferred", "none"), ("attempt#01#0001", "generating", "charged")]
     assert stack.simulator.summary()["paid"] == 1
 
@@ -328,7 +330,7 @@ def test_every_parameter_of_the_provider_can_be_set_by_metadata(stack: MotoStack
     }
 
 
-def test_an_image_deleted_before_its_turn_is_rejected(stack: MotoStack) -> None:
+def test_an_image_deleted_before_its_submission_is_rejected(stack: MotoStack) -> None:
     message = stack.upload("a.jpg")
     version = boto3.client("s3").head_object(Bucket=stack.uploads, Key="a.jpg")["VersionId"]
     boto3.client("s3").delete_object(Bucket=stack.uploads, Key="a.jpg", VersionId=version)
@@ -337,57 +339,57 @@ def test_an_image_deleted_before_its_turn_is_rejected(stack: MotoStack) -> None:
     assert stack.job()["reason"]["code"] == "image_missing"
 
 
-def test_a_failed_generation_is_paid_for_once_more_and_no_more(stack: MotoStack) -> None:
+def test_a_failed_generation_is_paid_for_once_more_at_most(stack: MotoStack) -> None:
     stack.simulator.set_faults([{"on": "submit", "do": {"kind": "fail", "error": "no"}}])
 
     call("submit_generation", stack.upload("a.jpg"))
     wait_for_end(stack)
-    second = stack.again()
+    second = stack.deliver_retry_messages()
     wait_for_all(stack)
-    third = stack.again()
+    third = stack.deliver_retry_messages()
 
     assert (second, third) == (["generating"], [])
     job = stack.job()
     assert (job["status"], job["attempt"]) == ("failed", 2)
     assert stack.attempts() == [("attempt#01#0000", "failed", "charged"), ("attempt#02#0000", "failed", "charged")]
     assert stack.simulator.summary()["paid"] == 2
-    assert stack.spent() == 94
+    assert stack.reserved_cents() == 2 * PRICE
     events = [event["detail-type"].removeprefix("Video Generation ") for event in stack.events()]
     assert events == ["Submitted", "Submitted", "Failed"]
 
 
-def test_a_job_over_the_days_limit_is_held_told_once_and_released_when_the_limit_is_raised(
+def test_a_job_over_the_limit_is_held_once_and_released_by_a_higher_limit(
     stack: MotoStack, settings: Callable[..., None]
 ) -> None:
-    settings(DAILY_SPEND_LIMIT_USD="0.93")
+    settings(DAILY_SPEND_LIMIT_USD=str(usd(2 * PRICE - 1)))
     message = stack.upload("b.jpg")
 
     first = call("submit_generation", stack.upload("a.jpg"))
     held = [call("submit_generation", message) for _ in range(2)]
-    swept_in_vain = call("sweep_jobs", {})
-    settings(DAILY_SPEND_LIMIT_USD="0.94")
+    swept_without_room = call("sweep_jobs", {})
+    settings(DAILY_SPEND_LIMIT_USD=str(usd(2 * PRICE)))
     swept = call("sweep_jobs", {})
-    released = stack.again()
+    released = stack.deliver_retry_messages()
 
     assert (first["outcome"], held) == ("generating", [{"outcome": "held"}] * 2)
-    assert "released" not in swept_in_vain
+    assert "released" not in swept_without_room
     assert (swept["released"], released) == (1, ["generating"])
-    assert stack.spent() == 94
-    told = [event["detail-type"] for event in stack.events()]
-    assert told.count("Video Generation Held") == 1
+    assert stack.reserved_cents() == 2 * PRICE
+    published = [event["detail-type"] for event in stack.events()]
+    assert published.count("Video Generation Held") == 1
 
 
-def test_a_limit_of_zero_pauses_and_a_job_dearer_than_a_day_is_rejected(
+def test_a_zero_limit_pauses_and_a_job_above_the_days_limit_is_rejected(
     stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(DAILY_SPEND_LIMIT_USD="0")
     paused = call("submit_generation", stack.upload("a.jpg"))
-    settings(DAILY_SPEND_LIMIT_USD="0.46")
-    too_dear = call("submit_generation", stack.upload("b.jpg"))
+    settings(DAILY_SPEND_LIMIT_USD=str(usd(PRICE - 1)))
+    too_expensive = call("submit_generation", stack.upload("b.jpg"))
 
-    assert (paused, too_dear) == ({"outcome": "held"}, {"outcome": "rejected"})
+    assert (paused, too_expensive) == ({"outcome": "held"}, {"outcome": "rejected"})
     assert stack.simulator.submissions() == []
-    assert stack.spent() == 0
+    assert stack.reserved_cents() == 0
 
 
 @pytest.mark.parametrize(
@@ -398,26 +400,26 @@ def test_what_the_provider_refuses_costs_nothing(stack: MotoStack, status: int, 
 
     assert call("submit_generation", stack.upload("a.jpg")) == {"outcome": outcome}
     assert stack.job()["reason"]["code"] == code
-    assert stack.spent() == 0
+    assert stack.reserved_cents() == 0
 
 
-def test_the_owner_may_choose_to_submit_again_what_may_have_been_paid(
+def test_under_the_resubmit_policy_an_unknown_submission_is_sent_again(
     stack: MotoStack, settings: Callable[..., None]
 ) -> None:
     settings(AMBIGUOUS_SUBMIT_POLICY="resubmit")
     stack.simulator.set_faults([{"on": "submit", "do": {"kind": "cut", "paid": True}}])
 
     first = call("submit_generation", stack.upload("a.jpg"))
-    second = stack.again()
-    third = stack.again()
+    second = stack.deliver_retry_messages()
+    third = stack.deliver_retry_messages()
 
     assert (first, second, third) == ({"outcome": "deferred"}, ["unknown"], [])
     assert (stack.job()["attempt"], stack.job()["charge"]) == (2, "unknown")
     assert stack.simulator.summary()["paid"] == 2
-    assert stack.spent() == 94
+    assert stack.reserved_cents() == 2 * PRICE
 
 
-def test_a_message_on_its_way_to_the_dead_letters_says_so_on_the_job_and_comes_back_unpaid(
+def test_a_dead_letter_is_noted_on_its_job_and_redriven_unpaid(
     stack: MotoStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = stack.upload("a.jpg")
@@ -425,10 +427,10 @@ def test_a_message_on_its_way_to_the_dead_letters_says_so_on_the_job_and_comes_b
     broken = ImageBucket.find
 
     def fail(*_: object) -> StoredImage:
-        raise OSError("S3 is away")
+        raise OSError("S3 is down")
 
     monkeypatch.setattr(ImageBucket, "find", fail)
-    with pytest.raises(OSError, match="S3 is away"):
+    with pytest.raises(OSError, match="S3 is down"):
         call("submit_generation", message)
     dead = stack.job()
     monkeypatch.setattr(ImageBucket, "find", broken)

@@ -32,27 +32,27 @@ LOADED_BEFORE = (
     "PIL.Image",
     "requests",
 )
-"""What most tests load, and what is not ours: it is loaded once and not for each mutant."""
+"""Third-party modules that most tests import: imported once, not for each mutant."""
 
 
 def main(names: Sequence[str]) -> int:
-    """Play the mutants of the named modules, and write a report of each."""
+    """Run the tests against the mutants of the named modules, and write a report of each."""
     every = modules()
     unknown = [name for name in names if name not in every]
     if unknown:
-        _say(f"There is no {', '.join(unknown)}; there are {', '.join(every)}.")
+        _print(f"There is no {', '.join(unknown)}; there are {', '.join(every)}.")
         return 2
     for name in LOADED_BEFORE:
         with suppress(ImportError):
             importlib.import_module(name)
-    gc.freeze()  # else each run looks through all of that for garbage
+    gc.freeze()  # otherwise the garbage collector of each run scans all of it
     try:
         trees = copies(OUTPUT)
         faults = sum([_play(every[name], trees) for name in names or every])
     except BrokenRun as fault:
-        _say(str(fault))
+        _print(str(fault))
         return 2
-    _say(f"The reports are in {OUTPUT.relative_to(ROOT)}/.")
+    _print(f"The reports are in {OUTPUT.relative_to(ROOT)}/.")
     return 1 if faults else 0
 
 
@@ -68,7 +68,9 @@ def reviewed(path: Path = HERE / "equivalent.toml") -> list[dict[str, str]]:
     return found
 
 
-def judged(survivors: Sequence[Mutant], entries: Sequence[dict[str, str]]) -> tuple[list[Mutant], list[dict[str, str]]]:
+def compare(
+    survivors: Sequence[Mutant], entries: Sequence[dict[str, str]]
+) -> tuple[list[Mutant], list[dict[str, str]]]:
     """Return the survivors that no entry names, by line, and the entries that name no survivor."""
     keys = ("where", "was", "now")
     survived = {tuple(getattr(mutant, key) for key in keys) for mutant in survivors}
@@ -79,7 +81,7 @@ def judged(survivors: Sequence[Mutant], entries: Sequence[dict[str, str]]) -> tu
 
 
 def _play(module: Module, trees: Sequence[Path]) -> int:
-    """Play one module's mutants; return how many survivors are not reviewed, and how many reviews fit no survivor."""
+    """Run one module's mutants; return the number of survivors without a review plus that of reviews without a survivor."""
     began = time.monotonic()
     mutants = _mutants(module)
     ends: Counter[str] = Counter()
@@ -93,16 +95,16 @@ def _play(module: Module, trees: Sequence[Path]) -> int:
             sys.stdout.flush()
     for tree in trees:
         (tree / module.file).write_bytes((ROOT / module.file).read_bytes())
-    new, stale = judged(survivors, [entry for entry in reviewed() if entry["file"] == module.file])
+    new, stale = compare(survivors, [entry for entry in reviewed() if entry["file"] == module.file])
     figures = (
         f"{module.name}: {len(mutants)} mutants, {', '.join(f'{ends[end]} {end}' for end in sorted(ends))}, "
         f"{len(survivors) - len(new)} of them reviewed, {(time.monotonic() - began) / 60:.1f} minutes"
     )
-    _say(("\r" if sys.stdout.isatty() else "") + figures)
+    _print(("\r" if sys.stdout.isatty() else "") + figures)
     for mutant in new:
-        _say(f"  {module.file}:{mutant.line} {mutant.where}")
+        _print(f"  {module.file}:{mutant.line} {mutant.where}")
     for entry in stale:
-        _say(f"  equivalent.toml: no survivor is {entry['now']!r} in {entry['where'] or module.file}")
+        _print(f"  equivalent.toml: no survivor is {entry['now']!r} in {entry['where'] or module.file}")
     report = [f"# {figures}", *(_section(module, mutant) for mutant in new)]
     (OUTPUT / f"{module.name}.md").write_text("\n\n".join(report) + "\n", encoding="utf-8")
     return len(new) + len(stale)
@@ -115,7 +117,7 @@ def _mutants(module: Module) -> list[Mutant]:
 
 
 def _section(module: Module, mutant: Mutant) -> str:
-    """Say what survived, and how it would stand in equivalent.toml."""
+    """Return a survivor's part of the report, with its entry for equivalent.toml."""
     fields = {"file": module.file, "where": mutant.where, "was": mutant.was, "now": mutant.now, "why": ""}
     entry = "\n".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
     return (
@@ -124,7 +126,7 @@ def _section(module: Module, mutant: Mutant) -> str:
     )
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -63,7 +63,7 @@ class _Run:
 
 
 class BrokenRun(Exception):
-    """The tests cannot tell anything of mutants."""
+    """The tests cannot notice a mutant."""
 
 
 def copies(folder: Path, root: Path = ROOT) -> list[Path]:
@@ -89,7 +89,7 @@ def longest_seconds(module: Module, trees: Sequence[Path]) -> float:
 def played(
     module: Module, mutants: Iterable[Mutant], trees: Sequence[Path], seconds: float
 ) -> Iterator[tuple[Mutant, str]]:
-    """Yield each mutant with what became of it, in the order in which they end. A run is ended after so many seconds."""
+    """Yield each mutant with its outcome, in the order in which the runs end. A run is killed after so many seconds."""
     fork = multiprocessing.get_context("fork")  # pytest and what it loads are there already
     todo, free, runs = iter(mutants), list(trees), list[_Run]()
     try:
@@ -115,7 +115,7 @@ def played(
 
 
 def write(path: Path, code: str) -> None:
-    """Write a file with a time that it never had before: else Python could take what it compiled of the mutant before."""
+    """Write a file with a new modification time: otherwise Python could use the compiled code of an earlier mutant."""
     path.write_text(code, encoding="utf-8")
     modified_at = next(_TIMES)
     os.utime(path, (modified_at, modified_at))
@@ -132,14 +132,14 @@ def _outcome(run: _Run) -> str | None:
 
 def _end(run: _Run) -> None:
     """End a run and all that its tests have started."""
-    with suppress(ProcessLookupError):  # it has ended, or has no group of its own yet
+    with suppress(ProcessLookupError):  # it has ended, or has not set its group yet
         os.killpg(run.pid, signal.SIGKILL)
     run.process.kill()
     run.process.join()
 
 
 def _run_tests(tree: Path, tests: Sequence[str]) -> None:
-    """Become a process of its own that knows only the copy, and run its tests until the first that fails."""
+    """Run the copy's tests in this process until the first that fails, importing nothing of the checkout."""
     os.setsid()
     os.chdir(tree)
     with tree.with_suffix(".log").open("w", encoding="utf-8") as log:
@@ -150,6 +150,6 @@ def _run_tests(tree: Path, tests: Sequence[str]) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "dropreel")]:
         del sys.modules[name]
     sys.pycache_prefix, sys.dont_write_bytecode = None, False
-    # What failed last comes first: the test that kills one mutant mostly kills the next one, too.
+    # The test that failed last runs first: it mostly kills the next mutant too.
     plugins = ["-p", "no:anyio", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is loaded already
     sys.exit(int(pytest.main(["-x", "-q", "--ff", "--tb=short", *plugins, *tests])))

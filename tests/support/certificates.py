@@ -1,4 +1,4 @@
-"""Certificates of an authority that exists for the tests only."""
+"""Certificates of an authority for tests."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -36,14 +36,14 @@ def _authority() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
 
 
 def authority_file(folder: Path) -> str:
-    """Write the authority's own certificate, for those who are to trust it, and return its path."""
+    """Write the authority's certificate, for clients that trust it, and return its path."""
     path = folder / "authority.pem"
     path.write_bytes(_authority()[1].public_bytes(serialization.Encoding.PEM))
     return str(path)
 
 
 def server_context(folder: Path, host: str) -> ssl.SSLContext:
-    """What a server needs that shows a certificate for `host`."""
+    """Return the context of a server with a certificate for `host`."""
     authority_key, authority = _authority()
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (

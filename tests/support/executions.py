@@ -1,4 +1,4 @@
-"""What an execution of the state machine carries, and what EventBridge says when it has ended."""
+"""The input of a job's execution, and EventBridge's event about its end."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from dropreel.domain.messages import EndedExecution, Generation
 
 
 def generation_of(job: Job) -> Generation:
-    """What the job's own execution carries: a new one after each attempt, resume and adoption."""
+    """Return the input of the job's current execution: each attempt, resume and adoption starts a new one."""
     return Generation(job.job_id, job.attempt, job.generation_id or "", execution_name(job))
 
 
 def ended_execution_of(job: Job, status: str = "ABORTED", **changes: Any) -> EndedExecution:
-    """The event that the job's execution has ended."""
+    """Return the event that the job's execution has ended."""
     name = execution_name(job)
     arn = f"arn:aws:states:us-east-1:123456789012:execution:dropreel:{name}"
     fields: dict[str, Any] = {"job_id": job.job_id, "name": name, "arn": arn, "status": status, "cause": ""}

@@ -1,4 +1,4 @@
-"""Everything outside as fakes, and the steps wired to them."""
+"""All use cases, wired to fakes of the services that they call."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.job import ImageRef, Job, job_id_of
+from dropreel.domain.images import ImageRef
+from dropreel.domain.job import Job, job_id_of
 from dropreel.domain.messages import Drop, Generation, RetryMessage
+from dropreel.domain.metrics import Metric
 from dropreel.domain.spending import SpendLimit
 from dropreel.provider.answers import Accepted
 from dropreel.use_cases.check_status import CheckStatus
@@ -52,17 +54,18 @@ STACK = {
 }
 TIMEOUT_SECONDS = 3600
 SECONDS_LEFT = 100
-"""What SubmitGeneration has of its time when it is called."""
+"""SubmitGeneration's remaining time at the start of a call."""
 
 
 @dataclass
 class FakeStack:
-    """Everything outside, and the steps that work on it."""
+    """The fakes, and the use cases that are wired to them."""
 
     journal: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
+        self.counted: list[tuple[Metric, str]] = []
         self.database = Database(self.journal)
         self.jobs = JobTable(self.database.client, "jobs", self.clock.pass_seconds)
         self.ledger = Ledger(self.database.client, "jobs", "spend", SpendLimit(5000), self.clock.pass_seconds)
@@ -75,7 +78,9 @@ class FakeStack:
         self.source = FakeVideoSource(self.journal, content=tiny_video())
         self.videos = FakeVideoBucket(self.journal)
         self.publisher = Publisher(self.jobs, self.bus)
-        self.unknown = UnknownSubmission(self.jobs, self.queue, self.publisher, resubmits=False, max_attempts=2)
+        self.unknown = UnknownSubmission(
+            self.jobs, self.queue, self.publisher, resubmits=False, max_attempts=2, count=self.count
+        )
         self.find_job = FindJob(self.jobs, self.clock)
         self.note_dead_letter = NoteDeadLetter(self.jobs, self.find_job, self.publisher, self.clock)
         self.dead_letters = FakeDeadLetterQueue(self.journal)
@@ -90,11 +95,12 @@ class FakeStack:
             state_machine=self.state_machine,
             publisher=self.publisher,
             unknown=self.unknown,
+            count=self.count,
             now=self.clock,
             random=lambda: 0.6,
             sleep=self.clock.pass_seconds,
         )
-        self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.clock)
+        self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.count, self.clock)
         self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, self.publisher, self.clock)
         self.report = ReportFailure(
             self.jobs, self.queue, self.state_machine.status, self.publisher, 2, False, self.clock
@@ -112,47 +118,51 @@ class FakeStack:
             now=self.clock,
         )
 
+    def count(self, metric: Metric, job_id: str) -> None:
+        """Keep a metric that was counted, and its job."""
+        self.counted.append((metric, job_id))
+
     @property
     def job(self) -> Job:
-        """The upload's job as the table has it."""
+        """The upload's job, as stored in the table."""
         job = self.database.job(JOB_ID)
         assert job is not None
         return job
 
     @property
     def reserved(self) -> int:
-        """What is reserved on all days, in cents."""
+        """What is reserved on all days together, in US cents."""
         return sum(self.database.reserved.values())
 
-    def has(self, **changes: Any) -> Job:
-        """Let the table hold the upload's job with these fields."""
+    def put_job(self, **changes: Any) -> Job:
+        """Put the upload's job with these fields into the table."""
         self.database.put(job_with(job_id=JOB_ID, **changes))
         return self.job
 
-    def limit(self, cents: int | None) -> None:
-        """Let the day's limit be so many cents."""
+    def set_daily_limit(self, cents: int | None) -> None:
+        """Set the day's spend limit in US cents; None is unlimited."""
         self.ledger = replace(self.ledger, limit=SpendLimit(cents))
         self.submit = replace(self.submit, ledger=self.ledger)
         self.sweep = replace(self.sweep, ledger=self.ledger)
 
     def run(self, message: Drop | RetryMessage = DROP, seconds_left: float = SECONDS_LEFT) -> str:
-        """Let SubmitGeneration take a message."""
+        """Call SubmitGeneration with a message; return the outcome."""
         return self.submit.run(message, seconds_left)
 
-    def comes_again(self) -> str:
-        """Let the oldest of our own messages arrive when it is due."""
+    def deliver_retry_message(self) -> str:
+        """Deliver the oldest retry message when its delay is over; return the outcome."""
         message, delay = self.queue.sent.pop(0)
         self.clock.pass_seconds(delay)
         return self.run(message)
 
-    def allows_resubmitting(self, max_attempts: int = 2) -> None:
-        """Let the owner choose to submit again what may have been paid."""
+    def set_resubmit_policy(self, max_attempts: int = 2) -> None:
+        """Set `AmbiguousSubmitPolicy` to `resubmit`."""
         self.unknown = replace(self.unknown, resubmits=True, max_attempts=max_attempts)
         self.submit = replace(self.submit, unknown=self.unknown)
         self.sweep = replace(self.sweep, unknown=self.unknown)
 
-    def delivered_again(self) -> None:
-        """Let the queue bring the same message again, as often and as late as it likes."""
+    def redeliver(self) -> None:
+        """Deliver the upload's message three more times, each after the lease has ended."""
         for _ in range(3):
             self.clock.pass_seconds(LEASE.total_seconds() + 1)
             try:

@@ -1,38 +1,38 @@
-"""Small stand-ins for everything outside: they keep state, so that tests can look at what came of it.
+"""Fakes of every service that the code calls. They keep state, so that tests can assert on it.
 
-All of them write into one journal, which tells in which order things happened.
+All of them write their actions into one journal, in the order of the calls.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from dropreel.adapters.attribute_values import attribute_value
-from dropreel.adapters.image_bucket import Missing
+from dropreel.adapters.items import attribute_value
 from dropreel.adapters.job_table import JobTable, item_of
-from dropreel.adapters.video_bucket import StoredVideo
-from dropreel.adapters.video_source import VideoStream
 from dropreel.domain.backoff import LONGEST_SECONDS
 from dropreel.domain.errors import PublishFault
-from dropreel.domain.job import ImageRef, Job, execution_name
+from dropreel.domain.images import ImageRef, Missing
+from dropreel.domain.job import Job, execution_name
 from dropreel.domain.messages import Drop, RetryMessage
-from dropreel.media.images.reader import MAX_IMAGE_BYTES
+from dropreel.domain.options import Options
+from dropreel.media.video_stream import StoredVideo, VideoStream
 from dropreel.provider.answers import PollAnswer, PollFault, SubmitAnswer
+from dropreel.provider.limits import MAX_IMAGE_BYTES
 from tests.support.memory_dynamodb import MemoryDynamoDB
 from tests.support.sample_jobs import NOON
 from tests.support.tables import Tables
 
 
-class OutOfOrderError(Exception):
-    """The outside does not work just now, as a time-out or a crash would look."""
+class OutageError(Exception):
+    """A fake service fails. To the code under test it looks like a time-out or a crash."""
 
 
 @dataclass
 class Clock:
-    """Stands still until it is told to go on."""
+    """A clock that a test advances."""
 
     time: datetime = NOON
 
@@ -44,25 +44,25 @@ class Clock:
 
 
 @dataclass
-class Outside:
-    """Writes the journal, and breaks down where it is told to: before or after doing what it was asked."""
+class FakeService:
+    """Writes the journal. An action in `fails_before` fails without an effect, one in `fails_after` after it took effect."""
 
     journal: list[str]
-    broken_before: set[str] = field(default_factory=set)
-    broken_after: set[str] = field(default_factory=set)
+    fails_before: set[str] = field(default_factory=set)
+    fails_after: set[str] = field(default_factory=set)
 
-    def enters(self, action: str) -> None:
-        if action in self.broken_before:
-            raise OutOfOrderError(action)
+    def begin(self, action: str) -> None:
+        if action in self.fails_before:
+            raise OutageError(action)
         self.journal.append(action)
 
-    def leaves(self, action: str) -> None:
-        if action in self.broken_after:
-            raise OutOfOrderError(action)
+    def end(self, action: str) -> None:
+        if action in self.fails_after:
+            raise OutageError(action)
 
 
 @dataclass
-class Database(Outside):
+class Database(FakeService):
     """The two tables. The journal has `get`, `query`, `count_poll`, `discard`, and `save <status>` for each save of a job."""
 
     tables: Tables = field(default_factory=Tables)
@@ -75,10 +75,10 @@ class Database(Outside):
     def _around(self, operation: str, arguments: dict[str, Any], act: Callable[[], Any]) -> Any:
         action = self._action(operation, arguments)
         if operation == "GetItem" and arguments["Key"].get("job_id", {}).get("S") in self.unreadable:
-            raise OutOfOrderError(str(arguments["Key"]))
-        self.enters(action)
+            raise OutageError(str(arguments["Key"]))
+        self.begin(action)
         answer = act()
-        self.leaves(action)
+        self.end(action)
         return answer
 
     def _action(self, operation: str, arguments: dict[str, Any]) -> str:
@@ -98,7 +98,7 @@ class Database(Outside):
         return f"save {values.get(':status', there.get('status'))['S']}"
 
     def put(self, job: Job) -> None:
-        """Let the table hold this job as it is, whatever was there."""
+        """Write a job to the table unconditionally."""
         saved = replace(job, version=job.version or 1)
         item = {**item_of(saved), "job_id": saved.job_id, "row": "job", "version": saved.version}
         self.tables.items["jobs"][saved.job_id, "job"] = {
@@ -110,46 +110,46 @@ class Database(Outside):
         return JobTable(self._quiet, "jobs").get(job_id)
 
     def jobs(self) -> list[Job]:
-        """Return all jobs, in the order in which they came."""
+        """Return all jobs, in the order of their creation."""
         found = [self.job(job_id) for job_id, row in self.tables.items["jobs"] if row == "job"]
         return [job for job in found if job is not None]
 
-    def reserve(self, day: str, cents: int) -> None:
-        """Let so many cents be reserved on a day."""
+    def set_reserved(self, day: str, cents: int) -> None:
+        """Set what is reserved on a day, in US cents."""
         self.tables.items["spend"][(day,)] = {"day": {"S": day}, "reserved_cents": {"N": str(cents)}}
 
     @property
     def reserved(self) -> dict[str, int]:
-        """What is reserved a day, in cents."""
+        """What is reserved on each day, in US cents."""
         return {day["day"]: int(day["reserved_cents"]) for day in self.tables.days()}
 
 
 @dataclass
-class FakeQueue(Outside):
-    """Keeps our own messages and how long each is delayed, never longer than SQS can."""
+class FakeQueue(FakeService):
+    """Keeps the retry messages and their delays in seconds, at most what SQS allows."""
 
     sent: list[tuple[RetryMessage, int]] = field(default_factory=list)
 
     def send(self, message: RetryMessage, delay_seconds: float = 0) -> None:
-        self.enters("send")
+        self.begin("send")
         self.sent.append((message, min(max(0, round(delay_seconds)), LONGEST_SECONDS)))
-        self.leaves("send")
+        self.end("send")
 
 
 @dataclass
-class FakeDeadLetterQueue(Outside):
-    """Keeps the messages that could not be processed."""
+class FakeDeadLetterQueue(FakeService):
+    """Keeps messages that were received too often."""
 
     letters: list[Drop | RetryMessage] = field(default_factory=list)
 
     def messages(self) -> Iterator[Drop | RetryMessage]:
-        self.enters("dead_letters")
+        self.begin("dead_letters")
         yield from self.letters
 
 
 @dataclass
-class FakeStoredImage(Outside):
-    """One image as it lies in the bucket."""
+class FakeStoredImage(FakeService):
+    """One image in the bucket."""
 
     content: bytes | None = b""
     bucket: str = "uploads"
@@ -169,106 +169,105 @@ class FakeStoredImage(Outside):
         return None if self.content is None else hashlib.sha256(self.content).hexdigest()
 
     def presigned_url(self, content_type: str) -> str:
-        self.enters("presign")
+        self.begin("presign")
         self.presigned_as.append(content_type)
         return f"https://{self.bucket}.s3.amazonaws.com/{self.key}?X-Amz-Signature=5ec2e7"
 
 
 @dataclass
-class FakeImageBucket(Outside):
-    """A bucket with one image, or with none, and with small files beside it."""
+class FakeImageBucket(FakeService):
+    """A bucket with at most one image, and with option files."""
 
     stored: FakeStoredImage | Missing = Missing.GONE
     files: dict[str, bytes | Missing] = field(default_factory=dict)
     listed: list[str] = field(default_factory=list)
 
     def find(self, image: ImageRef, size: int | None = None) -> FakeStoredImage | Missing:
-        self.enters("find")
+        self.begin("find")
         return self.stored
 
     def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
-        self.enters("list_keys")
+        self.begin("list_keys")
         self.listed.append(f"{bucket}/{prefix}")
         found = sorted(key for key in self.files if key.startswith(prefix) and key > after)
         return found[:most], len(found) > most
 
     def read_file(self, bucket: str, key: str, most: int) -> bytes | Missing:
-        self.enters("read_file")
+        self.begin("read_file")
         content = self.files.get(key, Missing.GONE)
         return content if isinstance(content, Missing) else content[:most]
 
 
 @dataclass
-class FakeProvider(Outside):
-    """Answers what it is told to, and keeps each submission that was really sent."""
+class FakeProvider(FakeService):
+    """Gives the answers that a test sets, and keeps the body of each POST."""
 
     submit_answer: SubmitAnswer | None = None
-    poll_answer: PollAnswer = field(default_factory=lambda: PollFault("not told"))
+    poll_answer: PollAnswer = field(default_factory=lambda: PollFault("no answer was set"))
     sent: list[dict[str, Any]] = field(default_factory=list)
     polled: list[str] = field(default_factory=list)
 
-    def prepare(self, body: dict[str, Any]) -> "FakeSubmission":
-        self.enters("prepare")
-        return FakeSubmission(self, body)
+    def prepare(self, options: Options, image_url: str) -> "FakeSubmission":
+        self.begin("prepare")
+        return FakeSubmission(self, {**asdict(options), "image_url": image_url})
 
     def poll(self, generation_id: str) -> PollAnswer:
-        self.enters("poll")
+        self.begin("poll")
         self.polled.append(generation_id)
         return self.poll_answer
 
 
 @dataclass
 class FakeSubmission:
-    """A submission that was prepared."""
+    """A prepared submission."""
 
     provider: FakeProvider
     body: dict[str, Any]
 
     def send(self) -> SubmitAnswer:
-        self.provider.enters("post")
+        self.provider.begin("post")
         self.provider.sent.append(self.body)
-        self.provider.leaves("post")
+        self.provider.end("post")
         assert self.provider.submit_answer is not None
         return self.provider.submit_answer
 
 
 @dataclass
-class FakeStateMachine(Outside):
-    """Keeps the executions; a second start under the same name changes nothing."""
+class FakeStateMachine(FakeService):
+    """Keeps the executions. A second start under the same name changes nothing."""
 
     executions: dict[str, str | None] = field(default_factory=dict)
-
     statuses: dict[str, str] = field(default_factory=dict)
 
     def status_of(self, job: Job) -> str | None:
         return self.status(execution_name(job))
 
     def status(self, arn: str) -> str | None:
-        self.enters("status_of")
+        self.begin("status_of")
         name = arn.rpartition(":")[2]
         return self.statuses.get(name, "RUNNING") if name in self.executions else None
 
     def start(self, job: Job, generation_id: str | None = None) -> None:
-        self.enters("start")
+        self.begin("start")
         self.executions.setdefault(execution_name(job), generation_id or job.generation_id)
-        self.leaves("start")
+        self.end("start")
 
 
 @dataclass
-class FakeBus(Outside):
-    """Keeps what was published."""
+class FakeBus(FakeService):
+    """Keeps the published events."""
 
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    takes_nothing: bool = False
-    takes_nothing_of: set[str] = field(default_factory=set)
+    refuses_all: bool = False
+    refused_job_ids: set[str] = field(default_factory=set)
     stack: str = "shop"
 
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
-        if self.takes_nothing or detail["data"]["job_id"] in self.takes_nothing_of:
+        if self.refuses_all or detail["data"]["job_id"] in self.refused_job_ids:
             raise PublishFault(event_type)
-        self.enters("publish")
+        self.begin("publish")
         self.published.append((str(event_type), detail))
-        self.leaves("publish")
+        self.end("publish")
 
     @property
     def types(self) -> list[str]:
@@ -276,37 +275,37 @@ class FakeBus(Outside):
 
 
 @dataclass
-class FakeVideoSource(Outside):
-    """Has one video behind every address."""
+class FakeVideoSource(FakeService):
+    """Serves one video under every address."""
 
     content: bytes = b""
-    tells_its_length: bool = True
+    sends_length: bool = True
     opened: list[str] = field(default_factory=list)
 
     @contextmanager
     def open(self, result_url: str) -> Iterator[VideoStream]:
-        self.enters("open")
+        self.begin("open")
         self.opened.append(result_url)
-        yield VideoStream(iter([self.content]), 10_000_000, len(self.content) if self.tells_its_length else None)
+        yield VideoStream(iter([self.content]), 10_000_000, len(self.content) if self.sends_length else None)
 
 
 @dataclass
-class FakeVideoBucket(Outside):
-    """Keeps videos that were whole; a stream that raises leaves nothing behind."""
+class FakeVideoBucket(FakeService):
+    """Keeps complete videos. A stream that raises leaves no object."""
 
     bucket: str = "videos"
     objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
     receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def put(self, key: str, video: VideoStream, metadata: dict[str, str], replaces: str | None = None) -> str:
-        self.enters("put")
+        self.begin("put")
         content = video.read()
         self.objects[key] = (content, metadata)
-        self.leaves("put")
+        self.end("put")
         return f"version-{sha256(content)[:8]}"
 
     def find(self, key: str, metadata: dict[str, str]) -> StoredVideo | None:
-        self.enters("find_video")
+        self.begin("find_video")
         if key not in self.objects:
             return None
         content, stored = self.objects[key]
@@ -314,9 +313,9 @@ class FakeVideoBucket(Outside):
         return StoredVideo(f'"{sha256(content)}"', f"version-{sha256(content)[:8]}", stream)
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
-        self.enters("put_receipt")
+        self.begin("put_receipt")
         self.receipts[key] = receipt
-        self.leaves("put_receipt")
+        self.end("put_receipt")
 
 
 def sha256(content: bytes) -> str:

@@ -1,31 +1,31 @@
-"""What others do between two steps of the one that is tested."""
+"""Runs a concurrent writer between two calls of the code under test."""
 
 from collections.abc import Callable
 
-from tests.support.fakes import Outside
+from tests.support.fakes import FakeService
 
 
-def just_before(outside: Outside, action: str, act: Callable[[], object], *, each_time: bool = False) -> None:
-    """Let something happen right before an action of the outside: the first time only, or each time."""
-    enters, done = outside.enters, []
+def just_before(service: FakeService, action: str, act: Callable[[], object], *, each_time: bool = False) -> None:
+    """Call `act` right before an action of a fake: the first time only, or each time."""
+    begin, done = service.begin, list[str]()
 
-    def entered(name: str) -> None:
+    def begin_with_act(name: str) -> None:
         if name == action and (each_time or not done):
             done.append(name)
             act()
-        enters(name)
+        begin(name)
 
-    outside.__dict__["enters"] = entered
+    service.__dict__["begin"] = begin_with_act
 
 
-def just_after(outside: Outside, action: str, act: Callable[[], object], *, each_time: bool = False) -> None:
-    """Let something happen right after an action of the outside: the first time only, or each time."""
-    leaves, done = outside.leaves, []
+def just_after(service: FakeService, action: str, act: Callable[[], object], *, each_time: bool = False) -> None:
+    """Call `act` right after an action of a fake: the first time only, or each time."""
+    end, done = service.end, list[str]()
 
-    def left(name: str) -> None:
+    def end_with_act(name: str) -> None:
         if name == action and (each_time or not done):
             done.append(name)
             act()
-        leaves(name)
+        end(name)
 
-    outside.__dict__["leaves"] = left
+    service.__dict__["end"] = end_with_act

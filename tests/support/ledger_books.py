@@ -1,15 +1,15 @@
-"""The ledger's two tables on any client, and jobs to claim and to release."""
+"""The job table and the ledger on any DynamoDB client, and jobs to claim and to release."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.ledger import Ledger, NotReserved
+from dropreel.adapters.ledger import Ledger
 from dropreel.domain.fingerprints import Picture
 from dropreel.domain.job import Job, claim, defer, receive
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.domain.spending import SpendLimit
+from dropreel.domain.spending import NotReserved, SpendLimit
 from tests.support.sample_jobs import IMAGE, NOON
 
 DAY, NEXT_DAY = "2026-05-04", "2026-05-05"
@@ -22,7 +22,7 @@ BUSY = Reason(ReasonCode.PROVIDER_BUSY, "The provider is busy (429).")
 
 @dataclass
 class Books:
-    """Both tables, and ledgers of any limit on them."""
+    """Both tables on one client, and ledgers with any limit."""
 
     client: Any
     pauses: list[float] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Books:
         return Ledger(self.client, "jobs", "spend", SpendLimit(cents), self.pauses.append)
 
     def begin_with(self, cents: int) -> None:
-        """Let the day begin with this much reserved."""
+        """Reserve so many cents on the day, for other jobs."""
         self.client.update_item(
             TableName="spend",
             Key={"day": {"S": DAY}},
@@ -44,7 +44,7 @@ class Books:
         )
 
     def has(self, job_id: str = JOB_ID, **changes: Any) -> Job:
-        """Let the table hold a deferred job that costs 47 cents."""
+        """Put a deferred job that costs 47 cents into the table, whatever the price table says."""
         return self.saved(None, replace(receive(job_id, IMAGE, NOON), **{"cost_cents": 47, **changes}))
 
     def saved(self, before: Job | None, after: Job) -> Job:
@@ -71,7 +71,7 @@ class Books:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The job's whole story."""
+        """All rows of the job."""
         return self.jobs.history(JOB_ID)
 
 

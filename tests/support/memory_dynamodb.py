@@ -12,7 +12,7 @@ Around = Callable[[str, dict[str, Any], Callable[[], Any]], Any]
 
 
 class MemoryDynamoDB:
-    """Answers the few operations of a client that the code under test makes. `around` sees each call, and makes it or not."""
+    """The operations of a client that the code under test calls. `around` gets each call, and may make it or fail."""
 
     def __init__(self, tables: Tables | None = None, around: Around | None = None) -> None:
         self.tables = tables or Tables()

@@ -1,6 +1,7 @@
-"""Photographs as people have them, made here: megabytes large, in every format and encoding that the validator knows.
+"""Photographs of realistic size (megabytes), in every format and encoding that the reader accepts.
 
-Each is a scene of soft colours with a camera's noise, which compresses as badly as a real one. All are the same on each run.
+Each is a scene of soft colours with a camera's noise, which compresses as badly as a real photograph. All are the same on
+each run.
 """
 
 import io
@@ -8,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Photograph:
 
 @cache
 def small_jpeg() -> bytes:
-    """Return a JPEG of a few kilobytes, for tests in which only its being one counts."""
+    """Return a JPEG of a few kilobytes, for tests that need any valid image."""
     return _saved(Image.fromarray(_scene(320, 180, noise=4)), "JPEG", quality=80)
 
 
@@ -68,7 +69,7 @@ def _jpeg(width: int = 1500, height: int = 1100, mode: str = "RGB", **how: objec
 
 
 def _with_segments(jpeg: bytes, *segments: tuple[int, bytes]) -> bytes:
-    """Put segments behind the SOI."""
+    """Insert segments after the SOI marker."""
     inserted = b"".join(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments)
     return jpeg[:2] + inserted + jpeg[2:]
 
@@ -79,7 +80,7 @@ def _jpeg_with(*segments: tuple[int, bytes]) -> Photograph:
 
 
 def _large_exif() -> Photograph:
-    """EXIF of the most that a segment holds, as cameras write it with a preview and a maker's note."""
+    """The largest EXIF block that a segment holds, as cameras write it with a preview and a maker's note."""
     exif = Image.Exif()
     exif[0x010F], exif[0x0110] = "Camera maker", "Model 7"
     exif.get_ifd(0x8769)[0x927C] = _noise(60_000)
@@ -106,14 +107,14 @@ def _mpo() -> Photograph:
 
 
 def _motion_photo() -> Photograph:
-    """A JPEG with a short film behind it, as phones write it."""
-    film = struct.pack(">I4s4sI4s", 20, b"ftyp", b"mp42", 0, b"isom") + struct.pack(">I4s", 2_000_008, b"mdat")
+    """A JPEG followed by a short video, as phones write it."""
+    video = struct.pack(">I4s4sI4s", 20, b"ftyp", b"mp42", 0, b"isom") + struct.pack(">I4s", 2_000_008, b"mdat")
     still = _jpeg()
-    return _photograph(still.content + film + _noise(2_000_000), "JPEG", still.width, still.height)
+    return _photograph(still.content + video + _noise(2_000_000), "JPEG", still.width, still.height)
 
 
 def _largest() -> Photograph:
-    """As large as the provider takes one, to the byte; what is behind the picture is its maker's data."""
+    """The largest file that the provider takes, to the byte: a maker's data follows the picture."""
     still = _jpeg(3000, 2200)
     return _photograph(still.content + _noise(MAX_BYTES - len(still.content)), "JPEG", still.width, still.height)
 
@@ -205,7 +206,7 @@ MAKERS: dict[str, Callable[[], Photograph]] = {
     "many comments": lambda: _jpeg_with(*COMMENTS),
     "motion photo": _motion_photo,
     "exactly 10 MB": _largest,
-    **{f"orientation {number}": (lambda number=number: _oriented(number)) for number in range(1, 9)},
+    **{f"orientation {number}": partial(_oriented, number) for number in range(1, 9)},
     "palette": lambda: _png_of("P", 1800, 1300),
     "palette with transparency": lambda: _png_of("P", 1800, 1300, transparency=0),
     "PNG of grey": lambda: _png_of("L"),
@@ -222,10 +223,10 @@ MAKERS: dict[str, Callable[[], Photograph]] = {
     "lossless WebP": lambda: _webp(lossless=True, quality=0, width=1200),
     "extended WebP": _webp_with_everything,
 }
-"""How each is made, by what it is."""
+"""The function that makes each photograph."""
 
 
 def photographs() -> Iterator[tuple[str, Photograph]]:
-    """Make each of them, one after the other, so that not all are in memory at once."""
+    """Yield the name and file of each photograph. They are made one by one, so that only one is in memory."""
     for name, make in MAKERS.items():
         yield name, make()

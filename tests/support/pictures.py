@@ -1,7 +1,8 @@
-"""Picture files made by Pillow, and the odd ones that Pillow does not make."""
+"""Image files encoded by Pillow, and builders for what Pillow does not write."""
 
 import io
 import struct
+import zipfile
 import zlib
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ ORIENTATION = 0x0112
 
 
 def picture(width: int = 60, height: int = 40, mode: str = "RGB") -> Image.Image:
-    """A picture that is not the same everywhere, so that its file is not trivially short."""
+    """A picture of gradients: its file is longer than that of a single colour."""
     across = Image.linear_gradient("L").resize((width, height))
     down = Image.linear_gradient("L").rotate(90).resize((width, height))
     return Image.merge("RGB", (across, down, across.transpose(Image.Transpose.FLIP_TOP_BOTTOM))).convert(mode)
@@ -25,7 +26,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def exif(orientation: int, byte_order: str = "<") -> bytes:
-    """An Exif block with a camera's name before the orientation, as cameras write it."""
+    """An Exif block with a maker's name before the orientation, as cameras write it."""
     data = Image.Exif()
     data.endian = byte_order
     data[0x010F] = "A camera's maker"
@@ -67,7 +68,7 @@ def segment(marker: int, payload: bytes) -> bytes:
 
 
 def with_segments(content: bytes, *segments: bytes) -> bytes:
-    """The JPEG with these segments right behind its start."""
+    """The JPEG with these segments after its start marker."""
     return content[:2] + b"".join(segments) + content[2:]
 
 
@@ -77,12 +78,12 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def with_chunks(content: bytes, *chunks: bytes) -> bytes:
-    """The PNG with these chunks right behind its header."""
+    """The PNG with these chunks after its header."""
     return content[:33] + b"".join(chunks) + content[33:]
 
 
 def png_header(width: int, height: int, depth: int = 8, colour: int = 2, rest: bytes = b"\0\0\0") -> bytes:
-    """A PNG that says it has this size, with no real picture in it."""
+    """A PNG whose header has this size and whose image data is empty."""
     header = chunk(b"IHDR", struct.pack(">IIBB", width, height, depth, colour) + rest)
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
@@ -103,3 +104,12 @@ def vp8x(flags: int, width: int, height: int) -> bytes:
     return riff_chunk(
         b"VP8X", bytes([flags, 0, 0, 0]) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     )
+
+
+def zipped(comment: bytes = b"") -> bytes:
+    """A ZIP archive of one file."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("payload.txt", "hello " * 100)
+        archive.comment = comment
+    return file.getvalue()

@@ -1,8 +1,8 @@
-"""Rows of the job table as DynamoDB answers them."""
+"""Rows of the job table in DynamoDB's attribute values."""
 
 from typing import Any
 
-from dropreel.adapters.attribute_values import attribute_value
+from dropreel.adapters.items import attribute_value
 from dropreel.adapters.job_table import JOB_ROW, item_of
 from dropreel.domain.job import Job
 

@@ -1,4 +1,4 @@
-"""Reads the sample events of events/, one file each, as tests and people use them."""
+"""The sample events of events/, one file each, and events that are made from them."""
 
 import json
 from pathlib import Path

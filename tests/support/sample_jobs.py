@@ -4,8 +4,10 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-from dropreel.domain.job import Image, Job, JobStatus, VideoObject
+from dropreel.domain.images import Image
+from dropreel.domain.job import Job, JobStatus, VideoObject
 from dropreel.domain.options import Options
+from dropreel.domain.prices import price_cents
 from tests.support.pictures import jpeg
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -19,6 +21,8 @@ _OPTIONS: dict[str, Any] = {
     "sound": True,
 }
 OPTIONS = Options(**_OPTIONS)
+PRICE = price_cents("fast", 5)
+"""US cents: what the video of `OPTIONS` costs, which is the default video of every stack in these tests."""
 IMAGE = Image(
     bucket="uploads",
     key="holiday/beach.jpg",
@@ -34,7 +38,7 @@ VIDEO = VideoObject("videos", "holiday/beach-gen_1.mp4", 99, "ab" * 32, "holiday
 
 
 def job_with(**changes: Any) -> Job:
-    """A generating job of one image, with these fields changed."""
+    """Return a generating job of one image, with these fields changed."""
     fields: dict[str, Any] = {
         "job_id": "0123456789abcdef01234567",
         "status": JobStatus.GENERATING,
@@ -46,7 +50,7 @@ def job_with(**changes: Any) -> Job:
         "waiting_since": NOON,
         "options": OPTIONS,
         "option_sources": dict.fromkeys(_OPTIONS, "stack parameters"),
-        "cost_cents": 47,
+        "cost_cents": PRICE,
         "generation_id": "gen_1",
     }
     return Job(**{**fields, **changes})

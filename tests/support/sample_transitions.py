@@ -1,4 +1,4 @@
-"""Each transition with arguments to call it by, and a job in which every field is set."""
+"""Each transition with arguments, and a job in which every field is set."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ from dropreel.domain.job import (
     resume,
 )
 from dropreel.domain.reasons import Reason, ReasonCode
-from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, VIDEO
+from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, PRICE, VIDEO
 
 D, H, S, G = JobStatus.DEFERRED, JobStatus.HELD, JobStatus.SUBMITTING, JobStatus.GENERATING
 C, F, R, U = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN
@@ -56,7 +56,7 @@ MOVES: dict[str, Callable[[Job], Job]] = {
 
 
 def full_job(status: JobStatus, **changes: Any) -> Job:
-    """A job with every field set, so that each one that a transition resets is seen to change."""
+    """Return a job with every field set, so that each field that a transition resets changes."""
     held = Reason(ReasonCode.DAILY_LIMIT, "The day was full.")
     filled: dict[str, Any] = {
         "job_id": "a" * 24,
@@ -72,7 +72,7 @@ def full_job(status: JobStatus, **changes: Any) -> Job:
         "options": OPTIONS,
         "option_sources": {"prompt": "request"},
         "warnings": ("small",),
-        "cost_cents": 47,
+        "cost_cents": PRICE,
         "charge": Charge.CHARGED,
         "reserved_day": "2026-05-04",
         "lease_until": NOON,

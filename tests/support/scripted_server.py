@@ -1,4 +1,4 @@
-"""A server on loopback that plays one raw answer, byte for byte, and keeps every request it got."""
+"""A server on loopback that sends raw responses, byte for byte, and records its requests."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived."""
+    """One request as it was received."""
 
     method: str
     target: str
@@ -27,32 +27,32 @@ class Request:
 
 @dataclass(frozen=True)
 class Script:
-    """What happens once a request is read: these bytes, then those one by one, then perhaps nothing, then a close or a reset."""
+    """The response to a request: bytes, then slow bytes one by one, then a pause with `hangs`, then a close or a reset."""
 
     sends: bytes = b""
-    drips: bytes = b""
+    slow: bytes = b""
     hangs: bool = False
     resets: bool = False
 
 
-DRIP_SECONDS = 0.01
-"""From one byte that drips to the next."""
+SLOW_BYTE_SECONDS = 0.01
+"""Between two slow bytes."""
 
 
 @dataclass
 class ScriptedServer:
-    """Plays `script` to every connection, until the test ends. With `tls` it speaks https."""
+    """Sends `script` on every connection, until the test ends. With `tls` it speaks https."""
 
     port: int
     tls: ssl.SSLContext | None = None
     script: Script = field(default_factory=Script)
     afterwards: list[Script] = field(default_factory=list)
-    """What is played to the connections after that, in place of `script`."""
+    """The scripts of later connections, in place of `script`."""
     sent: Callable[[], object] = bool
-    """Called each time when `script.sends` is on its way."""
+    """Called each time `script.sends` was sent."""
     connections: int = 0
     played_out: int = 0
-    """How often the script came to its end: not where the other side gave up before."""
+    """How many scripts were sent to their end: not those that the client ended."""
     requests: list[Request] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -63,13 +63,13 @@ class ScriptedServer:
     def answers(self, status: int, body: object = b"", **headers: str) -> None:
         """Answer with this status and body (bytes, or anything else as JSON)."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(content)}", "Connection: close"]
+        lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(content)}", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.script = Script("\r\n".join([*lines, "", ""]).encode() + content)
 
-    def plays(self, sends: bytes = b"", drips: bytes = b"", hangs: bool = False, resets: bool = False) -> None:
-        """Send these bytes as they are, then those byte by byte."""
-        self.script = Script(sends, drips, hangs, resets)
+    def plays(self, sends: bytes = b"", slow: bytes = b"", hangs: bool = False, resets: bool = False) -> None:
+        """Send bytes as they are, then slow bytes one by one."""
+        self.script = Script(sends, slow, hangs, resets)
 
     def serve(self, connection: socket.socket) -> None:
         self.connections += 1
@@ -80,7 +80,7 @@ class ScriptedServer:
             if self.tls is not None:
                 connection = stack.enter_context(self.tls.wrap_socket(connection, server_side=True))
             request = _request_on(connection)
-            if request is None:  # no HTTP: a TLS greeting, for one
+            if request is None:  # no HTTP, such as a TLS handshake
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 return
             self.requests.append(request)
@@ -89,10 +89,10 @@ class ScriptedServer:
                 self.script = self.afterwards.pop(0)
             connection.sendall(script.sends)
             self.sent()
-            for place in range(len(script.drips)):
-                if self.over.wait(DRIP_SECONDS):
+            for place in range(len(script.slow)):
+                if self.over.wait(SLOW_BYTE_SECONDS):
                     return
-                connection.sendall(script.drips[place : place + 1])
+                connection.sendall(script.slow[place : place + 1])
             if script.hangs:
                 self.over.wait(5)
             self.played_out += not self.over.is_set()
@@ -130,7 +130,7 @@ def scripted_server(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServe
 
 @contextmanager
 def serving(listener: socket.socket, serve: Callable[[socket.socket], None], over: threading.Event) -> Iterator[None]:
-    """Let each connection be served in a thread of its own for as long as the block lasts; then `over` is set."""
+    """Serve each connection in a thread of its own for as long as the block lasts; then set `over`."""
 
     def accept() -> None:
         while True:
@@ -147,12 +147,12 @@ def serving(listener: socket.socket, serve: Callable[[socket.socket], None], ove
         yield
     finally:
         over.set()
-        socket.create_connection(listener.getsockname()).close()  # wakes the one who waits for connections
+        socket.create_connection(listener.getsockname()).close()  # ends the wait in accept()
         for thread in threads:
             thread.join(timeout=6)
 
 
 def closed_port() -> int:
-    """A port on loopback at which nobody listens."""
+    """Return a port on loopback on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Jobs that wait for the sweeper, and the time that passes until it runs."""
+"""Jobs for SweepJobs to find, and the times of its runs."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,42 +8,42 @@ from dropreel.use_cases.sweep_jobs import QUIET
 from tests.support.fake_stack import FakeStack
 from tests.support.sample_jobs import NOON, job_with
 
-MOMENT = timedelta(seconds=1)
-EVERY = timedelta(minutes=5)
-"""The sweeper's schedule."""
+SECOND = timedelta(seconds=1)
+SWEEP_INTERVAL = timedelta(minutes=5)
+"""The schedule of SweepJobs."""
 IDS = [f"{number:024x}" for number in range(600)]
 
 
-def lay(stack: FakeStack, number: int, status: str, **changes: Any) -> Job:
-    """Put a job into the table; a higher number is a later one."""
-    created = NOON + number * MOMENT
+def put_job(stack: FakeStack, number: int, status: str, **changes: Any) -> Job:
+    """Put a job into the table; a higher number was created later."""
+    created = NOON + number * SECOND
     fields: dict[str, Any] = {"created_at": created, "generation_id": None, "submitted_at": None, **changes}
     stack.database.put(job_with(job_id=IDS[number], status=JobStatus(status), **fields))
-    return at(stack, number)
+    return job_at(stack, number)
 
 
-def generating(stack: FakeStack, number: int = 0, **changes: Any) -> Job:
-    """Put a job that is generating into the table."""
-    return lay(stack, number, "generating", generation_id="gen_1", submitted_at=NOON, **changes)
+def put_generating(stack: FakeStack, number: int = 0, **changes: Any) -> Job:
+    """Put a generating job into the table."""
+    return put_job(stack, number, "generating", generation_id="gen_1", submitted_at=NOON, **changes)
 
 
-def at(stack: FakeStack, number: int) -> Job:
-    """Return a job as the table has it."""
+def job_at(stack: FakeStack, number: int) -> Job:
+    """Return a job as stored in the table."""
     job = stack.database.job(IDS[number])
     assert job is not None
     return job
 
 
-def pass_time(stack: FakeStack, since: timedelta = QUIET) -> None:
-    """Let it be so long after noon."""
+def set_time(stack: FakeStack, since: timedelta = QUIET) -> None:
+    """Set the clock to a time after noon."""
     stack.clock.time = NOON + since
 
 
 def sweep_until(stack: FakeStack, since: timedelta) -> list[int]:
-    """Sweep every five minutes until so long after noon; return after how many minutes a sweep did something."""
+    """Run SweepJobs every five minutes until that time after noon; return the minutes of the runs that did something."""
     found = []
     while stack.clock.time <= NOON + since:
         if stack.sweep.run():
             found.append(round((stack.clock.time - NOON) / timedelta(minutes=1)))
-        stack.clock.time += EVERY
+        stack.clock.time += SWEEP_INTERVAL
     return found

@@ -1,4 +1,4 @@
-"""DynamoDB: moto's own reading of every condition, on items that are kept here so that a schedule takes milliseconds."""
+"""The two DynamoDB tables in memory: moto evaluates each condition; the items are kept here, so a schedule takes milliseconds."""
 
 import copy
 import json
@@ -17,12 +17,12 @@ from tests.support.aws_errors import ACCOUNT, REGION, refusal
 Attributes = dict[str, dict[str, Any]]
 
 _CLAUSE = re.compile(r"(SET|ADD|DELETE|REMOVE) (.*?)(?= (?:SET|ADD|DELETE|REMOVE) |$)")
-_NO_KEY = DynamoType({"S": "-"})  # no condition of ours names the key by what moto takes for it
+_NO_KEY = DynamoType({"S": "-"})  # moto's Item needs a key; no condition of ours reads it
 _deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
 
 
 class Tables:
-    """The two tables. `MotoTables` tells whether they answer as moto's do."""
+    """The job table and the spend table. `MotoTables` compares them with moto's."""
 
     OPERATIONS = ("GetItem", "Query", "UpdateItem", "DeleteItem", "TransactWriteItems")
 
@@ -32,7 +32,7 @@ class Tables:
         self._before: dict[tuple[str, ...], Attributes | None] = {}
 
     def call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        """Make one call, and raise what the client would."""
+        """Make one call. Raises what the client would."""
         match operation:
             case "GetItem":
                 item = self._item(arguments) if arguments.get("ConsistentRead") else self._stale(arguments)
@@ -59,10 +59,10 @@ class Tables:
                 for update in updates:
                     self._update(update)
                 return {}
-        raise AssertionError(f"what is {operation}?")
+        raise AssertionError(f"not supported: {operation}")
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Return every job, straight from the table: a check is not an outside call and costs no time."""
+        """Return every job, without an AWS call of the code under test."""
         if self._jobs is None:
             jobs = (item for item in self.items["jobs"].values() if item["row"] == {"S": "job"})
             self._jobs = [_plain(item) for item in jobs]
@@ -81,17 +81,17 @@ class Tables:
         return self.items[arguments["TableName"]].get(_key(arguments))
 
     def _stale(self, arguments: dict[str, Any]) -> Attributes | None:
-        """Return what was there before the last write: a read that is not consistent may answer so."""
+        """Return the item before its last write, as an eventually consistent read may."""
         key = (arguments["TableName"], *_key(arguments))
         return self._before[key] if key in self._before else self._item(arguments)
 
     def _is_written(self, arguments: dict[str, Any]) -> None:
-        """Keep what is there before a write."""
+        """Keep the item as it is before a write."""
         self._jobs = None
         self._before[(arguments["TableName"], *_key(arguments))] = copy.deepcopy(self._item(arguments))
 
     def _found(self, arguments: dict[str, Any]) -> list[Attributes]:
-        """Return the rows of one job in the order of their keys, or what the index on `waiting` has, oldest first."""
+        """Return the rows of one job in the order of their keys, or the items of the index `waiting`, oldest first."""
         if "IndexName" not in arguments:
             rows = [self.items["jobs"][key] for key in sorted(self.items["jobs"])]
             return [copy.deepcopy(row) for row in rows if _is_true(arguments["KeyConditionExpression"], arguments, row)]
@@ -107,7 +107,7 @@ class Tables:
         return condition is None or _is_true(condition, arguments, self._item(arguments))
 
     def _update(self, arguments: dict[str, Any]) -> Attributes:
-        """Change an item by the few forms of UpdateExpression that there are, and create it if need be."""
+        """Apply an UpdateExpression in the few forms that the code uses; create the item if it does not exist."""
         self._is_written(arguments)
         item = self.items[arguments["TableName"]].setdefault(_key(arguments), dict(arguments["Key"]))
         names = arguments.get("ExpressionAttributeNames", {})
@@ -122,7 +122,7 @@ class Tables:
 
 
 def _is_true(condition: str, arguments: dict[str, Any], item: Attributes | None) -> bool:
-    """Whether a condition is true of an item, as moto reads it."""
+    """Whether moto evaluates a condition on an item as true."""
     names = arguments.get("ExpressionAttributeNames", {})
     parser = create_condition_expression_parser(condition, names, arguments.get("ExpressionAttributeValues", {}))
     named = {*names.values(), *re.findall(r"\w+", condition)}
@@ -158,7 +158,7 @@ def _plain(item: Attributes) -> dict[str, Any]:
 
 
 class MotoTables(Tables):
-    """Makes each call to moto's tables, too, and demands the same answer and the same items."""
+    """Makes each call to moto's tables too, and asserts the same answer and the same items."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,9 +177,9 @@ class MotoTables(Tables):
             ours = [error.response["Error"]["Code"], error.response.get("CancellationReasons")]
             assert json.dumps(ours) == json.dumps(theirs), f"{operation}: {ours}, and moto's {theirs}"
             raise
-        assert isinstance(theirs, dict), f"{operation} works, and at moto it does not: {theirs}"
+        assert isinstance(theirs, dict), f"{operation} succeeds, and fails in moto: {theirs}"
         for part in ("Item", "Items", "Attributes"):
-            assert _sorted(answer.get(part)) == _sorted(theirs.get(part)), f"{operation}: {part} is not like moto's"
+            assert _sorted(answer.get(part)) == _sorted(theirs.get(part)), f"{operation}: {part} differs from moto's"
         return answer
 
     def _theirs(self, operation: str, arguments: dict[str, Any]) -> Any:

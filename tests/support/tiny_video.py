@@ -33,7 +33,7 @@ def long_box(kind: bytes, payload: bytes = b"") -> bytes:
 
 
 def open_box(kind: bytes, payload: bytes = b"") -> bytes:
-    """One MP4 box that says it goes on to the end of the file."""
+    """One MP4 box of size 0, which extends to the end of the file."""
     return struct.pack(">I", 0) + kind + payload
 
 

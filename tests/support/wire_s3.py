@@ -1,4 +1,4 @@
-"""An S3 on loopback that shows what a PUT is on the wire, and ends it as it is told to."""
+"""An S3 on loopback that shows what a PUT is on the wire, and answers as configured."""
 
 import contextlib
 import socket
@@ -78,7 +78,8 @@ def wire_s3() -> Iterator[WireS3]:
 
 def unchunked(body: bytes) -> tuple[list[bytes], bytes]:
     """Take a body of chunks apart: those of HTTP, and those of S3's `aws-chunked`, are of one form. Return the rest too."""
-    chunks, at = [], 0
+    chunks: list[bytes] = []
+    at = 0
     while True:
         end = body.index(b"\r\n", at)
         size, at = int(body[at:end], 16), end + 2

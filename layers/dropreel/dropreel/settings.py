@@ -1,4 +1,4 @@
-"""The functions' settings: the only place that reads the environment. Each function sees and imports only what it needs."""
+"""The functions' settings: the only place that reads the environment."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the template sets. A value that a function does not get raises SettingsError when it is read."""
+    """Environment variables that the template sets. A missing or invalid one raises SettingsError when it is read."""
 
     environment: Mapping[str, str]
 
@@ -30,7 +30,7 @@ class Settings:
 
     @property
     def videos_bucket(self) -> str:
-        """The bucket that videos go to."""
+        """The videos bucket's name."""
         return self._text("VIDEOS_BUCKET_NAME")
 
     @property
@@ -40,14 +40,14 @@ class Settings:
 
     @property
     def key_prefixes(self) -> dict[str, str]:
-        """What the keys of a bucket's images must begin with, by bucket; a bucket that is not named takes every key."""
+        """What the keys of a bucket's images must begin with, by bucket; a bucket without an entry takes every key."""
         bucket = self._text("EXISTING_UPLOADS_BUCKET_NAME", may_be_empty=True)
         prefix = self._text("UPLOADS_PREFIX", may_be_empty=True)
         return {bucket: prefix} if bucket and prefix else {}
 
     @property
     def stack_name(self) -> str:
-        """The stack's name, as its events say it."""
+        """The stack's name, for events and metrics."""
         return self._text("STACK_NAME")
 
     @property
@@ -57,7 +57,7 @@ class Settings:
 
     @property
     def state_machine_arn(self) -> str:
-        """The ARN of the state machine that watches a generation."""
+        """The ARN of the state machine that polls a generation."""
         return self._text("STATE_MACHINE_ARN")
 
     @property
@@ -80,7 +80,7 @@ class Settings:
 
     @property
     def max_video_bytes(self) -> int:
-        """The largest video that is taken over, in bytes."""
+        """The largest video that is delivered, in bytes."""
         return self._number("MAX_VIDEO_BYTES")
 
     @property
@@ -90,22 +90,22 @@ class Settings:
 
     @property
     def queue_url(self) -> str:
-        """The address of the queue that images come through."""
+        """The submission queue's URL."""
         return self._text("QUEUE_URL")
 
     @property
     def dead_letter_queue_url(self) -> str:
-        """The address of the queue of messages that could not be processed."""
+        """The dead-letter queue's URL."""
         return self._text("DEAD_LETTER_QUEUE_URL")
 
     @property
     def max_attempts(self) -> int:
-        """How many paid submissions a job may have, at most."""
+        """The most submissions of a job that may be charged."""
         return self._number("MAX_ATTEMPTS")
 
     @property
     def spend_limit(self) -> "SpendLimit":
-        """The day's limit."""
+        """The daily spend limit."""
         from dropreel.domain.spending import SpendLimit
 
         value = self._text("DAILY_SPEND_LIMIT_USD")
@@ -116,17 +116,17 @@ class Settings:
 
     @property
     def resubmits_unknown(self) -> bool:
-        """Whether the owner chose to submit again what may have been paid."""
+        """Whether a submission that may have been charged is sent again (`AmbiguousSubmitPolicy` is `resubmit`)."""
         return self._text("AMBIGUOUS_SUBMIT_POLICY") == "resubmit"
 
     @property
     def retries_content_refusals(self) -> bool:
-        """Whether the owner chose to pay again for what the provider refused to show."""
+        """Whether a generation that the provider's content check refused is submitted, and charged, again."""
         return self._text("RETRY_CONTENT_REFUSALS") == "true"
 
     @property
     def default_options(self) -> dict[str, str]:
-        """The stack's parameters for the options, as text."""
+        """The stack's default options, as text."""
         from dropreel.domain.options import OPTION_NAMES
 
         return {name: self._text(f"DEFAULT_{name.upper()}", may_be_empty=True) for name in OPTION_NAMES}

@@ -1,20 +1,20 @@
-"""Puts the use cases together, once a process and only when asked. Each imports no more than its own function needs."""
+"""Builds the use cases: each once a process, when it is first asked for, with no more imports than its function needs."""
 
-import gc
 import random
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache, partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from dropreel.adapters.job_table import JobTable
 from dropreel.settings import Settings
 
 if TYPE_CHECKING:
-    from botocore.session import Session
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+    from boto3.session import Session
 
     from dropreel.adapters.ledger import Ledger
+    from dropreel.adapters.metrics import Metrics
     from dropreel.adapters.queues import SubmissionQueue
     from dropreel.adapters.state_machine import StateMachine
     from dropreel.provider.client import ProviderClient
@@ -30,31 +30,10 @@ if TYPE_CHECKING:
     from dropreel.use_cases.sweep_jobs import SweepJobs
     from dropreel.use_cases.unknown_submission import UnknownSubmission
 
-_UseCase = TypeVar("_UseCase")
-
-
-def _uninterrupted(make: Callable[[], _UseCase]) -> Callable[[], _UseCase]:
-    """Put a use case together without Python's search for garbage: a start makes next to none, and the search takes a sixth of it.
-
-    What was made stays as long as the process, so later searches pass it over.
-    """
-
-    @wraps(make)
-    def made() -> _UseCase:
-        if not gc.isenabled():
-            return make()
-        gc.disable()
-        try:
-            return make()
-        finally:
-            gc.freeze()
-            gc.enable()
-
-    return made
+_Service = Literal["dynamodb", "events", "s3", "secretsmanager", "sqs", "stepfunctions"]
 
 
 @cache
-@_uninterrupted
 def submit_generation() -> "SubmitGeneration":
     """Return the use case of SubmitGenerationFunction."""
     from dropreel.adapters.image_bucket import ImageBucket
@@ -74,6 +53,7 @@ def submit_generation() -> "SubmitGeneration":
         queue=_queue(),
         publisher=_publisher(),
         unknown=_unknown_submission(),
+        count=_metrics().count,
         now=_now,
         random=random.random,
         sleep=_sleep,
@@ -81,19 +61,21 @@ def submit_generation() -> "SubmitGeneration":
 
 
 @cache
-@_uninterrupted
 def check_status() -> "CheckStatus":
     """Return the use case of CheckStatusFunction."""
     from dropreel.use_cases.check_status import CheckStatus
 
     settings = Settings.from_environment()
     return CheckStatus(
-        jobs=_jobs(), provider=_provider(), timeout_seconds=settings.generation_timeout_seconds, now=_now
+        jobs=_jobs(),
+        provider=_provider(),
+        timeout_seconds=settings.generation_timeout_seconds,
+        count=_metrics().count,
+        now=_now,
     )
 
 
 @cache
-@_uninterrupted
 def deliver_video() -> "DeliverVideo":
     """Return the use case of DeliverVideoFunction."""
     from dropreel.adapters.video_bucket import VideoBucket
@@ -105,14 +87,15 @@ def deliver_video() -> "DeliverVideo":
         jobs=_jobs(),
         provider=_provider(),
         source=VideoSource(settings.api_base_url, settings.max_video_bytes),
-        videos=VideoBucket(_client("s3", read_timeout=60), settings.videos_bucket),  # S3 may look long at a large one
+        videos=VideoBucket(
+            _client("s3", read_timeout=60), settings.videos_bucket
+        ),  # S3 may take long to check a large one
         publisher=_publisher(),
         now=_now,
     )
 
 
 @cache
-@_uninterrupted
 def report_failure() -> "ReportFailure":
     """Return the use case of ReportFailureFunction."""
     from dropreel.adapters.state_machine import status_of
@@ -131,7 +114,6 @@ def report_failure() -> "ReportFailure":
 
 
 @cache
-@_uninterrupted
 def sweep_jobs() -> "SweepJobs":
     """Return the use case of SweepJobsFunction."""
     from dropreel.adapters.queues import DeadLetterQueue
@@ -153,7 +135,7 @@ def sweep_jobs() -> "SweepJobs":
 
 @cache
 def resume_job() -> "ResumeJob":
-    """Return what an owner goes on with a failed, paid job by."""
+    """Return the use case that resumes a failed, paid job."""
     from dropreel.use_cases.resume_job import ResumeJob
 
     return ResumeJob(_jobs(), _state_machine(), _publisher(), _now)
@@ -161,14 +143,14 @@ def resume_job() -> "ResumeJob":
 
 @cache
 def settle_unknown() -> "SettleUnknown":
-    """Return what an owner decides about an `unknown` job by."""
+    """Return the use case that settles an `unknown` job."""
     from dropreel.use_cases.settle_unknown import SettleUnknown
 
     return SettleUnknown(_jobs(), _provider(), _state_machine(), _queue(), _publisher(), _now)
 
 
 def _dynamodb() -> Any:
-    """Return DynamoDB's client: one call takes at most 15 s, so that an accepted id that cannot be written goes elsewhere in time."""
+    """Return DynamoDB's client. A call ends within 15 s: an accepted id that cannot be written must still reach the state machine."""
     return _client("dynamodb", read_timeout=4, tries=2)
 
 
@@ -204,9 +186,15 @@ def _publisher() -> "Publisher":
     return Publisher(_jobs(), EventBus(_client("events"), settings.event_bus, settings.stack_name))
 
 
+def _metrics() -> "Metrics":
+    from dropreel.adapters.metrics import Metrics
+
+    return Metrics(Settings.from_environment().stack_name)
+
+
 @cache
 def note_dead_letter() -> "NoteDeadLetter":
-    """Return what SubmitGenerationFunction says by that a message was received for the last time."""
+    """Return the use case for a message that was received for the last time."""
     from dropreel.use_cases.note_dead_letter import NoteDeadLetter
 
     return NoteDeadLetter(_jobs(), _find_job(), _publisher(), _now)
@@ -223,7 +211,12 @@ def _unknown_submission() -> "UnknownSubmission":
 
     settings = Settings.from_environment()
     return UnknownSubmission(
-        _jobs(), _queue(), _publisher(), resubmits=settings.resubmits_unknown, max_attempts=settings.max_attempts
+        _jobs(),
+        _queue(),
+        _publisher(),
+        resubmits=settings.resubmits_unknown,
+        max_attempts=settings.max_attempts,
+        count=_metrics().count,
     )
 
 
@@ -232,15 +225,21 @@ def _provider() -> "ProviderClient":
     from dropreel.provider.client import ProviderClient
 
     settings = Settings.from_environment()
-    key = ApiKey(_client("secretsmanager"), settings.api_key_secret_arn)
-    return ProviderClient(settings.api_base_url, key)
+    return ProviderClient(settings.api_base_url, ApiKey(_secrets, settings.api_key_secret_arn))
 
 
 @cache
-def _client(service: str, read_timeout: int = 10, tries: int = 5) -> Any:
-    """Return the process's one client of a service: a second one would open connections of its own.
+def _secrets() -> "SecretsProvider":
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-    `read_timeout` is in seconds, `tries` counts the first one, too.
+    return SecretsProvider(boto3_client=_client("secretsmanager"))
+
+
+@cache
+def _client(service: _Service, read_timeout: int = 10, tries: int = 5) -> Any:
+    """Return the process's one client of a service, which keeps its connections open.
+
+    `read_timeout` is in seconds; `tries` includes the first one.
     """
     from botocore.config import Config
 
@@ -248,21 +247,21 @@ def _client(service: str, read_timeout: int = 10, tries: int = 5) -> Any:
         retries={"mode": "standard", "total_max_attempts": tries}, connect_timeout=3, read_timeout=read_timeout
     )
     if service == "s3":
-        # By default, addresses are signed the old way in us-east-1, and for the global endpoint elsewhere: that redirects a
-        # young bucket's to its region, where the signature does not hold.
+        # boto3's defaults sign addresses with Signature Version 2 in us-east-1, and for the global endpoint elsewhere. That
+        # endpoint redirects requests for a new bucket to its region, where the signature is not valid.
         config = config.merge(
             Config(
                 signature_version="s3v4",
                 s3={"us_east_1_regional_endpoint": "regional", "addressing_style": "virtual"},
             )
         )
-    return _session().create_client(service, config=config)
+    return _session().client(service, config=config)
 
 
 @cache
 def _session() -> "Session":
-    """Return what all clients are made by. It is botocore's: boto3's own import would be a sixteenth of a start more."""
-    from botocore.session import Session
+    """Return the session of all clients."""
+    from boto3.session import Session
 
     return Session()
 

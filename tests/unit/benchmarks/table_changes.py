@@ -1,6 +1,7 @@
-"""Every change that the use cases make to the tables, as a stream of DynamoDB tells of it, and whether it was in a transaction."""
+"""Each change of the in-memory tables as a DynamoDB stream has it, and whether it was in a transaction."""
 
 import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ Item = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Change:
-    """One item that one call has changed. `call` is its number; what one transaction changes has the same."""
+    """One item that one call has changed. `call` is the call's number, the same for all items of a transaction."""
 
     call: int
     table: str
@@ -30,41 +31,32 @@ class Change:
         return {"Keys": self.key, **{name: image for name, image in images.items() if image is not None}}
 
 
-def watched(stack: FakeStack) -> list[Change]:
-    """Return a list that each change from now on is added to."""
+def record_changes(stack: FakeStack) -> list[Change]:
+    """Return a list to which each later change is added."""
     changes: list[Change] = []
     client, tables = stack.database.client, stack.database.tables
-    around, calls = client.around, [0]
+    original, calls = client.around, itertools.count(1)
 
-    def look(operation: str, arguments: dict[str, Any], act: Callable[[], Any]) -> Any:
-        updates = [one["Update"] for one in arguments.get("TransactItems", [])] or [arguments]
+    def record(operation: str, arguments: dict[str, Any], act: Callable[[], Any]) -> Any:
         if operation in ("GetItem", "Query"):
-            return around(operation, arguments, act)
-
-        def item(update: dict[str, Any]) -> Item | None:
-            found: Item | None = tables.items[update["TableName"]].get(
-                tuple(part["S"] for part in update["Key"].values())
-            )
-            return copy.deepcopy(found)
-
-        before = [item(update) for update in updates]
-        answer = around(operation, arguments, act)
-        calls[0] += 1
-        is_transaction = operation == "TransactWriteItems"
-        changes.extend(
-            Change(calls[0], update["TableName"], update["Key"], old, item(update), is_transaction)
-            for update, old in zip(updates, before, strict=True)
-        )
+            return original(operation, arguments, act)
+        before = copy.deepcopy(tables.items)
+        answer = original(operation, arguments, act)
+        call, updates = next(calls), [one["Update"] for one in arguments.get("TransactItems", [])] or [arguments]
+        for update in updates:
+            table, key = update["TableName"], tuple(part["S"] for part in update["Key"].values())
+            old, new = before[table].get(key), copy.deepcopy(tables.items[table].get(key))
+            changes.append(Change(call, table, update["Key"], old, new, operation == "TransactWriteItems"))
         return answer
 
-    client.around = look
+    client.around = record
     return changes
 
 
-def one_video(polls: int = 2) -> list[Change]:
-    """Return every change on the way of one upload that nothing disturbs."""
+def changes_of_one_video(polls: int = 2) -> list[Change]:
+    """Return every change of one upload without faults."""
     stack = FakeStack()
-    changes = watched(stack)
+    changes = record_changes(stack)
     stack.run()
     stack.provider.poll_answer = InProgress("processing")
     for _ in range(polls - 1):

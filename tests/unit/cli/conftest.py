@@ -1,4 +1,4 @@
-"""A CloudFormation that answers as scripted: botocore's own client with its Stubber, which checks what is sent."""
+"""CloudFormation with scripted answers: botocore's client with its Stubber, which checks each request."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -18,29 +18,29 @@ CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def described(status: str, **more: Any) -> dict[str, Any]:
-    """Return what CloudFormation answers about the stack `shop`."""
+    """Return CloudFormation's description of the stack `shop`."""
     return {"Stacks": [{"StackName": "shop", "StackId": ARN, "CreationTime": CREATED, "StackStatus": status, **more}]}
 
 
 @dataclass
 class Cloud:
-    """The scripted CloudFormation, and a console that keeps what was said."""
+    """The scripted CloudFormation, and a console that records what is printed."""
 
     stubber: Stubber
     console: Console
     session: Any
 
-    def answers(self, operation: str, answer: dict[str, Any], expected: dict[str, Any] | None = None) -> None:
+    def add_answer(self, operation: str, answer: dict[str, Any], expected: dict[str, Any] | None = None) -> None:
         self.stubber.add_response(operation, answer, expected)
 
-    def fails(self, operation: str, code: str, message: str = "") -> None:
+    def add_error(self, operation: str, code: str, message: str = "") -> None:
         self.stubber.add_client_error(operation, code, message)
 
-    def has_no_stack(self) -> None:
-        self.fails("describe_stacks", "ValidationError", "Stack with id shop does not exist")
+    def add_no_stack(self) -> None:
+        self.add_error("describe_stacks", "ValidationError", "Stack with id shop does not exist")
 
     @property
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.console.export_text(clear=False)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from cli import __main__ as cli
 from cli.options import image_fault, option_faults
+from cli.stack import Stack
 from local import run
 from local.cloud import ROOT
 
@@ -26,37 +27,37 @@ SAMPLE = ROOT / "local" / "sample.jpg"
         ("prompt", "x" * 2501, "at most 2,500 are allowed"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_told(name: str, value: str, sentence: str) -> None:
+def test_a_value_that_is_not_allowed_is_a_fault(name: str, value: str, sentence: str) -> None:
     (fault,) = option_faults({name: value})
 
     assert sentence in fault
 
 
-def test_every_value_that_the_provider_takes_is_let_through() -> None:
+def test_every_value_that_the_provider_allows_is_accepted() -> None:
     assert option_faults({}) == []
     assert option_faults({"prompt": "pan über $5", "duration": "10", "sound": "FALSE", "cfg_scale": ".5"}) == []
 
 
-def test_a_file_that_is_not_there_and_a_folder_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_faults(tmp_path: Path) -> None:
     assert image_fault(SAMPLE) is None
     assert image_fault(tmp_path / "none.jpg") == f"There is no image {tmp_path / 'none.jpg'}."
     assert "aws s3 cp --recursive" in (image_fault(tmp_path) or "")
 
 
 @pytest.fixture
-def nothing_may_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def starting_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("it was started")
+        raise AssertionError("it was called")
 
     monkeypatch.setattr(run, "running_cloud", refuse)
-    monkeypatch.setattr(cli.Stack, "find", refuse)
+    monkeypatch.setattr(Stack, "find", refuse)
     monkeypatch.setattr("sys.argv", ["cli", "drop"])
 
 
 @pytest.mark.parametrize("command", [run.main, cli.main], ids=["run", "drop"])
 def test_nothing_is_started_or_uploaded_with_a_wrong_option(
     command: Callable[[], int],
-    nothing_may_start: None,
+    starting_fails: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -66,16 +67,17 @@ def test_nothing_is_started_or_uploaded_with_a_wrong_option(
 
     assert command() == 2
 
-    said = capsys.readouterr().out
-    assert "mode is 'hd'; allowed are fast, hq" in said
-    assert "duration is '7'" in said
-    assert ".local/logs" not in said
+    printed = capsys.readouterr().out
+    assert "mode is 'hd'; allowed are fast, hq" in printed
+    assert "duration is '7'" in printed
+    assert "Nothing was " in printed
+    assert ".local/logs" not in printed
 
 
 @pytest.mark.parametrize("command", [run.main, cli.main], ids=["run", "drop"])
-def test_nothing_is_started_for_an_image_that_is_not_there(
+def test_nothing_is_started_for_a_missing_image(
     command: Callable[[], int],
-    nothing_may_start: None,
+    starting_fails: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -83,5 +85,4 @@ def test_nothing_is_started_for_an_image_that_is_not_there(
 
     assert command() == 2
 
-    said = capsys.readouterr().out
-    assert said == "There is no image no-such.jpg.\n"
+    assert capsys.readouterr().out == "There is no image no-such.jpg.\n"

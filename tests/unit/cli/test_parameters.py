@@ -1,4 +1,4 @@
-"""Parameters take what CloudFormation takes, and reach it through sam's reading as they were said."""
+"""Parameters allow the values that CloudFormation allows, and sam passes them on unchanged."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cli.parameters import Parameter, overrides_file, read_parameters
 
 ROOT = Path(__file__).resolve().parents[3]
-SAM_PYTHON = ROOT / ".venvs" / "sam" / "bin" / "python"
+SAM_PYTHON = ROOT / ".venvs" / "run" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def parameters() -> dict[str, Parameter]:
     return read_parameters()
 
 
-def test_every_default_of_the_template_is_taken_and_only_the_key_has_none(parameters: dict[str, Parameter]) -> None:
+def test_every_default_is_valid_and_only_the_key_has_none(parameters: dict[str, Parameter]) -> None:
     for parameter in parameters.values():
         if parameter.default is not None:
             assert parameter.fault_of(parameter.default) is None
@@ -38,11 +38,11 @@ def test_every_default_of_the_template_is_taken_and_only_the_key_has_none(parame
         ("PollIntervalSeconds", "often", "PollIntervalSeconds is 'often'"),
         ("DefaultPrompt", "", "DefaultPrompt is ''; must not be empty."),
         ("DefaultPrompt", "x" * 2501, "length that is not allowed."),
-        ("NohumanApiKey", "", "NohumanApiKey is not right; must not be empty."),
+        ("NohumanApiKey", "", "NohumanApiKey is not valid; must not be empty."),
         ("NotificationEmail", "me", "NotificationEmail is 'me'"),
     ],
 )
-def test_what_the_template_does_not_take_is_told(
+def test_a_value_that_the_template_does_not_allow_is_a_fault(
     parameters: dict[str, Parameter], name: str, value: str, sentence: str
 ) -> None:
     assert sentence in (parameters[name].fault_of(value) or "")
@@ -57,7 +57,7 @@ def test_what_the_template_does_not_take_is_told(
         ("NotificationEmail", ""),
     ],
 )
-def test_what_the_template_takes_is_let_through(parameters: dict[str, Parameter], name: str, value: str) -> None:
+def test_a_value_that_the_template_allows_is_accepted(parameters: dict[str, Parameter], name: str, value: str) -> None:
     assert parameters[name].fault_of(value) is None
 
 
@@ -68,7 +68,7 @@ def test_what_the_template_takes_is_let_through(parameters: dict[str, Parameter]
         ({"MinValue": 1}, "must be a number of 1 or more."),
     ],
 )
-def test_a_number_out_of_its_bounds_is_told_with_them(bounds: dict[str, int], sentence: str) -> None:
+def test_a_number_out_of_bounds_is_a_fault_that_names_the_bounds(bounds: dict[str, int], sentence: str) -> None:
     number = Parameter("Seconds", {"Type": "Number", **bounds})
 
     assert number.fault_of("1") is None
@@ -76,14 +76,14 @@ def test_a_number_out_of_its_bounds_is_told_with_them(bounds: dict[str, int], se
         assert sentence in (number.fault_of(wrong) or "")
 
 
-def test_a_secret_that_is_not_right_is_not_shown() -> None:
+def test_an_invalid_secret_is_not_shown() -> None:
     secret = Parameter("Key", {"Type": "String", "NoEcho": True, "MaxLength": 3})
 
     assert "hush" not in (secret.fault_of("hush") or "")
 
 
 @pytest.mark.skipif(not SAM_PYTHON.is_file(), reason="the SAM CLI is not installed: `make setup`")
-def test_sam_reads_the_values_that_were_meant(tmp_path: Path) -> None:
+def test_sam_reads_the_values_unchanged(tmp_path: Path) -> None:
     awkward = ["", " ", "'", '"', '""', "'x'", '"x"', "\\", "\\ ", '\\"', "\\\\'", "a\\ b", "pan \"right\", 'slow' $5 #1",
                "über 日本 😀", "a: {b}, [c]", "50", "true", "null", "0.50", "x\u2028y\u0085z"]  # fmt: skip
     values = {f"P{number}": value for number, value in enumerate(awkward)}

@@ -1,4 +1,4 @@
-"""What people read at the end of a job that brought no video."""
+"""What is printed while a job runs, and at the end of one without a video."""
 
 import io
 
@@ -8,9 +8,12 @@ from rich.console import Console
 from cli.progress import _MEANING, JobProgress, explain_end
 from dropreel.domain.job import Charge, JobStatus
 from dropreel.domain.next_steps import RESUMABLE, next_step
+from dropreel.domain.prices import price_cents, usd
 from dropreel.domain.reasons import Reason, ReasonCode
 from tests.support.sample_jobs import job_with
 
+PRICE = price_cents("fast", 5)
+"""What the job of these tests costs an attempt."""
 ENDS = [
     (JobStatus.FAILED, Charge.CHARGED, ReasonCode.TIMED_OUT),
     (JobStatus.FAILED, Charge.CHARGED, ReasonCode.GENERATION_FAILED),
@@ -26,51 +29,60 @@ ENDS = [
 def test_every_status_has_a_line_of_its_own(status):
     console = Console(record=True, file=io.StringIO())
 
-    JobProgress(console).saw(job_with(status=status))
+    JobProgress(console).show(job_with(status=status))
 
     assert f"{status.value}  {_MEANING[status]}" in console.export_text()
 
 
+def test_a_waiting_job_has_its_reason_in_the_line():
+    console = Console(record=True, width=200, file=io.StringIO())
+    reason = Reason(ReasonCode.KEY_REFUSED, "The provider refused [our] key.")
+
+    JobProgress(console).show(job_with(status=JobStatus.DEFERRED, reason=reason))
+
+    assert f"{_MEANING[JobStatus.DEFERRED]}: The provider refused [our] key." in console.export_text()
+
+
 @pytest.mark.parametrize(("status", "charge", "code"), ENDS)
-def test_an_end_says_what_happened_to_which_image_and_ends_with_the_next_step(status, charge, code):
+def test_an_end_has_the_image_status_reason_and_next_step(status, charge, code):
     job = job_with(status=status, charge=charge, reason=Reason(code, "It was too dark"))
 
-    said = explain_end(job)
+    text = explain_end(job)
 
-    assert said.startswith(f"holiday/beach.jpg: {status.value}. It was too dark. ")
-    assert said.endswith(next_step(job) or "-")
+    assert text.startswith(f"holiday/beach.jpg: {status.value}. It was too dark. ")
+    assert text.endswith(next_step(job) or "-")
 
 
 @pytest.mark.parametrize("code", sorted(RESUMABLE))
-def test_nobody_is_told_to_pay_again_for_what_can_be_resumed(code):
+def test_a_job_that_can_be_resumed_asks_for_no_second_payment(code):
     job = job_with(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=Reason(code, "x"))
 
-    said = explain_end(job)
+    text = explain_end(job)
 
-    assert f"Resume job {job.job_id}" in said
-    assert "nothing is paid again" in said
-    assert "Drop the image again" not in said
-    assert "will be paid" not in said
+    assert f"Resume job {job.job_id}" in text
+    assert "nothing is paid again" in text
+    assert "Drop the image again" not in text
+    assert "will be paid" not in text
 
 
 @pytest.mark.parametrize(
     ("charge", "attempt", "cost"),
     [
         (Charge.NONE, 1, "nothing was spent."),
-        (Charge.CHARGED, 1, "It cost $0.47."),
-        (Charge.UNKNOWN, 1, "It may have cost $0.47."),
-        (Charge.CHARGED, 2, "It cost up to $0.94 (2 attempts at $0.47)."),
-        (Charge.UNKNOWN, 3, "It may have cost up to $1.41 (3 attempts at $0.47)."),
+        (Charge.CHARGED, 1, f"It cost ${usd(PRICE)}."),
+        (Charge.UNKNOWN, 1, f"It may have cost ${usd(PRICE)}."),
+        (Charge.CHARGED, 2, f"It cost up to ${usd(2 * PRICE)} (2 attempts at ${usd(PRICE)})."),
+        (Charge.UNKNOWN, 3, f"It may have cost up to ${usd(3 * PRICE)} (3 attempts at ${usd(PRICE)})."),
     ],
 )
-def test_an_end_says_once_what_it_cost(charge, attempt, cost):
+def test_an_end_has_the_cost_once(charge, attempt, cost):
     reason = Reason(ReasonCode.PROVIDER_REFUSED, "y.")
     job = job_with(status=JobStatus.FAILED, charge=charge, attempt=attempt, reason=reason)
 
     assert explain_end(job).lower().count(cost.lower()) == 1
 
 
-def test_an_end_without_a_reason_is_told_too():
+def test_an_end_without_a_reason():
     assert explain_end(job_with(status=JobStatus.FAILED)) == (
         "holiday/beach.jpg: failed. No reason was given. Nothing was spent."
     )

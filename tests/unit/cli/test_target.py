@@ -1,10 +1,10 @@
-"""The stack and the region that were answered are meant by what is called later, unless somebody says otherwise."""
+"""The stack and region of the last answers are the default of later commands; STACK and AWS_REGION override them."""
 
 from pathlib import Path
 
 import pytest
 
-from cli.target import Target, is_yes, remember, target_from
+from cli.target import Target, is_yes, save_answers, target_from
 
 HOME = "eu-central-1"
 AWAY = "us-west-2"
@@ -31,39 +31,39 @@ def test_without_answers_it_is_dropreel_in_the_environments_region(
     assert target_from({"STACK": "shop"}, answers) == Target("shop", AWAY)
 
 
-def test_what_was_answered_is_meant_later_with_and_without_the_environment(answers: Path) -> None:
-    remember(Target("shop", AWAY), {"AWS_REGION": HOME}, answers)
+def test_answers_are_used_later_with_and_without_the_environment(answers: Path) -> None:
+    save_answers(Target("shop", AWAY), {"AWS_REGION": HOME}, answers)
 
     assert target_from({"AWS_REGION": HOME}, answers) == Target("shop", AWAY)
     assert target_from({}, answers) == Target("shop", AWAY)
 
 
-def test_an_environment_that_names_another_region_since_wins_over_the_answer(answers: Path) -> None:
-    remember(Target("shop", AWAY), {"AWS_REGION": HOME}, answers)
+def test_a_changed_region_of_the_environment_overrides_the_answer(answers: Path) -> None:
+    save_answers(Target("shop", AWAY), {"AWS_REGION": HOME}, answers)
 
     assert target_from({"AWS_REGION": "eu-west-1"}, answers) == Target("shop", "eu-west-1")
 
 
-def test_a_region_on_makes_command_line_wins_over_the_answer(answers: Path) -> None:
-    remember(Target("shop", AWAY), {"AWS_REGION": HOME}, answers)
+def test_a_region_on_makes_command_line_overrides_the_answer(answers: Path) -> None:
+    save_answers(Target("shop", AWAY), {"AWS_REGION": HOME}, answers)
 
-    said = {"AWS_REGION": HOME, "MAKE_VARIABLES": "AWS_REGION"}
-    assert target_from(said, answers) == Target("shop", HOME)
+    environment = {"AWS_REGION": HOME, "MAKE_VARIABLES": "AWS_REGION"}
+    assert target_from(environment, answers) == Target("shop", HOME)
 
 
-def test_each_stack_has_its_own_region_and_a_given_name_is_meant_for_that_call_only(answers: Path) -> None:
-    remember(Target("shop", AWAY), {}, answers)
-    remember(Target("trial", HOME), {"STACK": "trial"}, answers)
+def test_each_stack_has_its_region_and_a_given_name_is_not_saved(answers: Path) -> None:
+    save_answers(Target("shop", AWAY), {}, answers)
+    save_answers(Target("trial", HOME), {"STACK": "trial"}, answers)
 
     assert target_from({}, answers) == Target("shop", AWAY)
     assert target_from({"STACK": "trial"}, answers) == Target("trial", HOME)
 
 
-def test_a_broken_file_of_answers_is_as_none(answers: Path) -> None:
+def test_an_invalid_answers_file_counts_as_missing(answers: Path) -> None:
     for broken in ("{", "[]", ""):
         answers.write_text(broken, encoding="utf-8")
         assert target_from({"AWS_REGION": HOME}, answers) == Target("dropreel", HOME)
-    remember(Target("shop", AWAY), {}, answers)
+    save_answers(Target("shop", AWAY), {}, answers)
     assert target_from({}, answers) == Target("shop", AWAY)
 
 

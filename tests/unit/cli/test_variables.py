@@ -1,4 +1,4 @@
-"""A variable that make would ignore is refused before anything starts, and what is in the others arrives as it was typed."""
+"""A variable that make would ignore is refused before anything starts; the values of the others arrive unchanged."""
 
 import json
 import os
@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from cli.parameters import read_parameters
-from cli.variables import OPTIONS, parameter_names, refused, variable_name
+from cli.variables import option_variables, parameter_names, variable_faults, variable_name
 from dropreel.domain.options import OPTION_NAMES
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def make(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", *OPTIONS)}
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", *option_variables())
+    }
     return subprocess.run(
         ["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments],
         cwd=ROOT,
@@ -31,17 +33,20 @@ def make(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "DURATIN=10"], "There is no DURATIN; did you mean DURATION?"),
-        (["run", "duration=10"], "There is no duration; did you mean DURATION?"),
-        (["drop", "IMAGE=a.jpg", "PROMT=x"], "There is no PROMT; did you mean PROMPT?"),
-        (["up", "DAILY_SPEND_LIMIT=1"], "There is no DAILY_SPEND_LIMIT; did you mean DAILY_SPEND_LIMIT_USD?"),
-        (["deploy", "STAK=shop"], "There is no STAK; did you mean STACK?"),
-        (["bench", "ONYL=startup"], "There is no ONYL; did you mean ONLY?"),
-        (["test-faults", "DROPREEL_SCHEDULE=9"], "There is no DROPREEL_SCHEDULE; did you mean DROPREEL_SCHEDULES?"),
-        (["remove", "DURATION=5"], "make remove takes no DURATION: that is for make run, make drop."),
-        (["up", "NOHUMAN_API_KEY=k"], "make up takes no NOHUMAN_API_KEY: that is for make deploy."),
-        (["lint", "FAST=1"], "There is no FAST; make lint takes no variables."),
-        (["run", "it's=1"], "There is no it's; make run takes IMAGE, "),
+        (["run", "DURATIN=10"], "There is no variable DURATIN; did you mean DURATION?"),
+        (["run", "duration=10"], "There is no variable duration; did you mean DURATION?"),
+        (["drop", "IMAGE=a.jpg", "PROMT=x"], "There is no variable PROMT; did you mean PROMPT?"),
+        (["up", "DAILY_SPEND_LIMIT=1"], "There is no variable DAILY_SPEND_LIMIT; did you mean DAILY_SPEND_LIMIT_USD?"),
+        (["deploy", "STAK=shop"], "There is no variable STAK; did you mean STACK?"),
+        (["bench", "ONYL=startup"], "There is no variable ONYL; did you mean ONLY?"),
+        (
+            ["test-faults", "DROPREEL_SCHEDULE=9"],
+            "There is no variable DROPREEL_SCHEDULE; did you mean DROPREEL_SCHEDULES?",
+        ),
+        (["remove", "DURATION=5"], "make remove takes no DURATION: it belongs to make run, make drop."),
+        (["up", "NOHUMAN_API_KEY=k"], "make up takes no NOHUMAN_API_KEY: it belongs to make deploy."),
+        (["lint", "FAST=1"], "There is no variable FAST; make lint takes no variables."),
+        (["run", "it's=1"], "There is no variable it's; make run takes IMAGE, "),
     ],
 )
 def test_make_refuses_a_variable_that_it_would_ignore(arguments: list[str], sentence: str) -> None:
@@ -76,16 +81,16 @@ def test_every_wrong_variable_is_named_at_once() -> None:
         ("lint", "PYTHON"),
     ],
 )
-def test_what_a_target_takes_is_let_through(target: str, name: str) -> None:
-    assert refused([target], [name]) == []
+def test_a_variable_of_the_target_is_accepted(target: str, name: str) -> None:
+    assert variable_faults([target], [name]) == []
 
 
-def test_a_variable_of_one_of_two_targets_is_let_through() -> None:
-    assert refused(["build", "run"], ["DURATION"]) == []
+def test_a_variable_of_one_of_two_targets_is_accepted() -> None:
+    assert variable_faults(["build", "run"], ["DURATION"]) == []
 
 
 def test_every_option_and_every_parameter_of_the_template_is_a_variable() -> None:
-    assert [name.upper() for name in OPTION_NAMES] == list(OPTIONS)
+    assert {name.upper() for name in OPTION_NAMES} == set(option_variables())
     assert parameter_names() == list(read_parameters())
     assert len(set(map(variable_name, parameter_names()))) == len(parameter_names())
     assert variable_name("DailySpendLimitUsd") == "DAILY_SPEND_LIMIT_USD"
@@ -106,11 +111,14 @@ def test_values_arrive_as_they_were_typed(tmp_path: Path) -> None:
     assert names.split() == ["PROMPT", "PYTHON"]
 
 
-def test_the_check_needs_nothing_that_has_to_be_installed_first() -> None:
+def test_the_check_needs_the_standard_library_only() -> None:
     bare = [sys.executable, "-I", "-S", "-c"]
-    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from cli.variables import refused; print(refused(['up'], ['A']))"
+    script = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r});"
+        "from cli.variables import variable_faults; print(variable_faults(['up'], ['A']))"
+    )
 
     done = subprocess.run([*bare, script], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert "There is no A" in done.stdout
+    assert "There is no variable A" in done.stdout

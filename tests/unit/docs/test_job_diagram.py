@@ -5,7 +5,7 @@ from dropreel.domain.job import TRANSITIONS
 
 
 def test_the_diagram_is_not_stale() -> None:
-    assert PAGE.read_text() == page(), "run `python -m docs.draw_job`"
+    assert PAGE.read_text() == page(), "docs/reliability.md is stale: run `make docs`"
 
 
 def test_the_page_holds_the_diagram_once() -> None:

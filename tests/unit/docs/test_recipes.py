@@ -1,4 +1,4 @@
-"""The cookbook's recipes, pasted twice into one folder, with an `aws` that only writes down what it is asked."""
+"""The cookbook's recipes, pasted twice into one folder, with a fake `aws` that records its arguments."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def test_a_recipe_can_be_pasted_twice(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def test_a_sync_of_images_looks_at_sizes_only() -> None:
-    """A fresh checkout has new times everywhere: without it, every image would be uploaded and paid again."""
+    """A fresh checkout changes all files' times: without --size-only, every image would be uploaded and paid again."""
     syncs = [line for recipe in RECIPES for line in recipe.script.splitlines() if line.startswith("aws s3 sync ")]
 
     assert syncs

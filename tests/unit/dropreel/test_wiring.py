@@ -1,11 +1,11 @@
 """How a function starts."""
 
-import gc
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,7 @@ from dropreel import wiring
 from dropreel.domain.errors import SettingsError
 from dropreel.domain.options import OPTION_NAMES
 from dropreel.domain.spending import SpendLimit
-from tests.unit.template.resolved import resources, written
+from tests.unit.template.resolved import variables
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key",
     "API_BASE_URL": "https://api.example",
     "GENERATION_TIMEOUT_MINUTES": "30",
+    "STACK_NAME": "shop",
 }
 
 SUBMITTING = {
@@ -36,7 +37,6 @@ SUBMITTING = {
     "IMAGE_BUCKET_NAMES": "uploads,pictures",
     "EXISTING_UPLOADS_BUCKET_NAME": "pictures",
     "UPLOADS_PREFIX": "shop/",
-    "STACK_NAME": "shop",
     "EVENT_BUS_NAME": "orders",
     **{f"DEFAULT_{name.upper()}": "x" for name in OPTION_NAMES},
 }
@@ -58,37 +58,38 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("settings")
-def test_a_use_case_is_made_once_and_garbage_is_collected_again():
+def test_a_use_case_is_built_once():
     first = wiring.check_status()
 
     assert wiring.check_status() is first
-    assert gc.isenabled()
 
 
 @pytest.mark.usefixtures("settings")
-def test_garbage_is_collected_again_where_a_setting_is_wrong(monkeypatch: pytest.MonkeyPatch):
+def test_a_use_case_is_not_built_without_its_settings(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("JOBS_TABLE_NAME")
 
     with pytest.raises(SettingsError):
         wiring.check_status()
 
-    assert gc.isenabled()
+
+@pytest.mark.usefixtures("settings")
+def test_all_clients_come_from_one_session():
+    first, second = wiring._client("s3"), wiring._client("dynamodb")
+
+    assert wiring._client("s3") is first
+    assert first.meta.events is not second.meta.events
+    assert wiring._session.cache_info().misses == 1
 
 
 @pytest.mark.usefixtures("settings")
-def test_nothing_is_searched_while_a_use_case_is_made(monkeypatch: pytest.MonkeyPatch):
-    seen = []
-    now = wiring._jobs
+def test_the_secret_is_read_with_our_time_outs():
+    provider: Any = wiring.check_status().provider
+    key = provider.api_key
 
-    def jobs() -> object:
-        seen.append(gc.isenabled())
-        return now()
-
-    monkeypatch.setattr(wiring, "_jobs", jobs)
-
-    wiring.check_status()
-
-    assert seen == [False]
+    config = key.secrets().client.meta.config
+    assert key.secret_arn == ENVIRONMENT["API_KEY_SECRET_ARN"]
+    assert (config.connect_timeout, config.read_timeout) == (3, 10)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 5}
 
 
 @pytest.mark.usefixtures("settings")
@@ -110,8 +111,10 @@ def test_a_local_s3_on_an_ip_has_the_bucket_in_the_path(monkeypatch: pytest.Monk
     assert url.startswith("http://127.0.0.1:4566/uploads/a.jpg?")
 
 
-def test_a_function_is_ready_when_it_is_imported_and_has_not_imported_boto3():
-    code = "import sys, handler; from dropreel import wiring as w; print(w.check_status.cache_info().misses, 'boto3' in sys.modules)"
+def test_a_function_is_ready_when_imported_and_imports_no_other_step():
+    code = (
+        "import sys, handler; from dropreel import wiring as w; print(w.check_status.cache_info().misses, *sys.modules)"
+    )
     paths = f"{ROOT / 'functions' / 'check_status'}:{ROOT / 'layers' / 'dropreel'}"
 
     said = subprocess.run(
@@ -122,7 +125,10 @@ def test_a_function_is_ready_when_it_is_imported_and_has_not_imported_boto3():
         check=True,
     )
 
-    assert said.stdout.split() == ["1", "False"]
+    built, *modules = said.stdout.split()
+    assert built == "1"
+    steps = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+    assert {name for name in steps if f"dropreel.use_cases.{name}" in modules} == {"check_status"}
 
 
 @pytest.mark.usefixtures("settings")
@@ -130,9 +136,10 @@ def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.Monk
     for name, value in SUBMITTING.items():
         monkeypatch.setenv(name, value)
 
-    step = wiring.submit_generation()
+    step: Any = wiring.submit_generation()
 
     assert (step.publisher.bus.bus, step.publisher.bus.stack) == ("orders", "shop")
+    assert (step.count.__self__.stack, step.unknown.count.__self__.stack) == ("shop", "shop")
     assert step.validator.allowed_buckets == {"uploads", "pictures"}
     assert step.validator.key_prefixes == {"pictures": "shop/"}
 
@@ -140,21 +147,20 @@ def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize("step", sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py")))
 def test_each_function_has_every_setting_that_its_step_is_wired_from(monkeypatch: pytest.MonkeyPatch, step: str):
-    function = resources()[f"{step.title().replace('_', '')}Function"]["Properties"]
-    own = function["Environment"]["Variables"]
+    given = variables(f"{step.title().replace('_', '')}Function")
     handler = (ROOT / "functions" / step / "handler.py").read_text(encoding="utf-8")
     (wired,) = re.findall(r"^from dropreel\.wiring import (.+)$", handler, re.MULTILINE)
     for name in ENVIRONMENT:
         if not name.startswith("AWS_"):
             monkeypatch.delenv(name)
-    for name, value in {**own, "JOBS_TABLE_NAME": "jobs"}.items():
+    for name, value in given.items():
         monkeypatch.setenv(name, value)
 
     made = [getattr(wiring, name)() for name in wired.split(", ")]
 
     assert step in wired
     assert [type(use_case).__name__ for use_case in made][-1] == step.title().replace("_", "")
-    assert "JOBS_TABLE_NAME" in written()["Globals"]["Function"]["Environment"]["Variables"]
+    assert {"JOBS_TABLE_NAME", "STACK_NAME"} <= set(given)
 
 
 @pytest.mark.usefixtures("settings")
@@ -165,7 +171,8 @@ def test_what_writes_to_both_tables_and_queues_knows_which_is_which(monkeypatch:
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead_letters)
     monkeypatch.setenv("RETRY_CONTENT_REFUSALS", "true")
 
-    sweep, settle, resume = wiring.sweep_jobs(), wiring.settle_unknown(), wiring.resume_job()
+    steps: list[Any] = [wiring.sweep_jobs(), wiring.settle_unknown(), wiring.resume_job()]
+    sweep, settle, resume = steps
 
     assert (sweep.jobs.table, sweep.ledger.jobs_table, sweep.ledger.spend_table) == ("jobs", "jobs", "spend")
     assert (sweep.queue.url, sweep.dead_letters.url) == (SUBMITTING["QUEUE_URL"], dead_letters)

@@ -1,12 +1,13 @@
 """`make audit` is green only where every package of every lock file was looked up."""
 
 import json
+from typing import Any
 
 from tests.lint.audit import LOCK_FILES, findings, lock_files, verdict
 from tests.unit.template.resolved import ROOT
 
-CLEAN = {"name": "idna", "version": "3.20", "vulns": []}
-VULNERABLE = {
+CLEAN: dict[str, Any] = {"name": "idna", "version": "3.20", "vulns": []}
+VULNERABLE: dict[str, Any] = {
     "name": "urllib3",
     "version": "1.0",
     "vulns": [{"id": "PYSEC-2026-1", "fix_versions": ["1.1", "2.0"], "aliases": [], "description": ""}],

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from local.logs import KEPT, ROOT, new_log_folder, shown
+from local.logs import KEPT, ROOT, display_path, new_log_folder
 
 
-def test_each_run_has_a_folder_of_its_own_and_latest_is_the_last(tmp_path: Path) -> None:
+def test_each_run_has_its_own_folder_and_latest_links_to_the_last(tmp_path: Path) -> None:
     first, second = new_log_folder(tmp_path), new_log_folder(tmp_path)
 
     assert first != second
@@ -14,7 +14,7 @@ def test_each_run_has_a_folder_of_its_own_and_latest_is_the_last(tmp_path: Path)
     assert (tmp_path / "latest").resolve() == second
 
 
-def test_only_the_newest_folders_are_kept_and_those_of_runs_that_go_on(tmp_path: Path) -> None:
+def test_the_newest_folders_and_those_of_running_runs_are_kept(tmp_path: Path) -> None:
     over = 2**22 + 1  # above Linux's highest process id
     running = tmp_path / f"20200101-000000-{os.getpid()}"
     for folder in (running, *(tmp_path / f"202001{day:02d}-120000-{over}" for day in range(1, 20))):
@@ -30,6 +30,6 @@ def test_only_the_newest_folders_are_kept_and_those_of_runs_that_go_on(tmp_path:
     assert (tmp_path / "sam-build.log").exists()
 
 
-def test_paths_are_shown_from_the_repository_on(tmp_path: Path) -> None:
-    assert shown(ROOT / ".local" / "logs") == ".local/logs"
-    assert shown(tmp_path) == str(tmp_path)
+def test_paths_in_the_repository_are_shown_relative_to_it(tmp_path: Path) -> None:
+    assert display_path(ROOT / ".local" / "logs") == ".local/logs"
+    assert display_path(tmp_path) == str(tmp_path)

@@ -1,4 +1,4 @@
-"""What `make up` prints to paste."""
+"""The commands that `make up` prints."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import jmespath
 
-from dropreel.adapters.attribute_values import attribute_value
+from dropreel.adapters.items import attribute_value
 from local.up import commands_of
 
 OUTPUTS = {
@@ -27,15 +27,15 @@ ROWS: list[dict[str, Any]] = [
 
 def _jobs_query() -> str:
     (line,) = [command.line for command in commands_of(OUTPUTS, Path("events")) if command.purpose == "The jobs"]
-    words = shlex.split(line)
-    return words[words.index("--query") + 1]
+    arguments = shlex.split(line)
+    return arguments[arguments.index("--query") + 1]
 
 
-def test_the_command_for_the_jobs_prints_a_job_once_and_no_other_row() -> None:
+def test_the_jobs_command_prints_each_job_once_and_no_other_row() -> None:
     items = [{name: attribute_value(value) for name, value in row.items()} for row in ROWS]
 
     assert jmespath.search(_jobs_query(), {"Items": items}) == [["0f3c", "failed", "a.jpg", "Too late."]]
 
 
-def test_the_document_asks_for_the_jobs_as_the_command_does() -> None:
+def test_the_document_has_the_same_query_as_the_jobs_command() -> None:
     assert f'--query "{_jobs_query()}"' in DOCUMENT.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Reads an MP4 back with a decoder, and tells by comparison with the source which movement it shows."""
+"""Decodes an MP4, and finds its camera motion by comparison with the source."""
 
 import io
 import math
@@ -10,7 +10,7 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-MOVEMENTS = ("zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down", "no movement")
+MOTIONS = ("zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down", "no motion")
 ZOOMS = (1.1, 1.25, 1.35, 1.45)
 
 Pixels = NDArray[numpy.float64]
@@ -18,7 +18,7 @@ Pixels = NDArray[numpy.float64]
 
 @dataclass(frozen=True)
 class DecodedVideo:
-    """What a decoder finds in an MP4; durations in seconds, of the file as a whole and of each track."""
+    """The decoded content of an MP4; durations in seconds, of the file as a whole and of each track."""
 
     codecs: list[str]
     pixel_format: str
@@ -65,15 +65,15 @@ def _picture(frame: av.VideoFrame) -> Image.Image:
     return Image.fromarray(frame.to_ndarray(format="rgb24"))
 
 
-def movement_seen(video: DecodedVideo, source: Image.Image) -> tuple[str, float]:
-    """The movement and the zoom whose crops of the source come nearest to the first and the last frame."""
+def motion_of(video: DecodedVideo, source: Image.Image) -> tuple[str, float]:
+    """The motion and the zoom whose crops of the source come nearest to the first and the last frame."""
     shown_first, shown_last = _small(video.first), _small(video.last)
 
     def error(hypothesis: tuple[str, float]) -> float:
         first, last = _crops(source, video.size, *hypothesis)
         return float(numpy.abs(first - shown_first).mean() + numpy.abs(last - shown_last).mean())
 
-    return min(product(MOVEMENTS, ZOOMS), key=error)
+    return min(product(MOTIONS, ZOOMS), key=error)
 
 
 def widest_crop(source: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -88,7 +88,7 @@ def signal_to_noise(shown: Image.Image, expected: Image.Image) -> float:
     return math.inf if mean_square == 0 else 10 * math.log10(255**2 / mean_square)
 
 
-def _crops(source: Image.Image, size: tuple[int, int], movement: str, zoom: float) -> tuple[Pixels, Pixels]:
+def _crops(source: Image.Image, size: tuple[int, int], motion: str, zoom: float) -> tuple[Pixels, Pixels]:
     left, top, right, bottom = _middle(source, size)
     width, height = right - left, bottom - top
     near_width, near_height = width / zoom, height / zoom
@@ -105,8 +105,8 @@ def _crops(source: Image.Image, size: tuple[int, int], movement: str, zoom: floa
         "pan right": (near(0, 0.5), near(1, 0.5)),
         "pan up": (near(0.5, 1), near(0.5, 0)),
         "pan down": (near(0.5, 0), near(0.5, 1)),
-        "no movement": (middle, middle),
-    }[movement]
+        "no motion": (middle, middle),
+    }[motion]
     return _small(source, first), _small(source, last)
 
 

@@ -17,21 +17,21 @@ class _Hosted:
 
 
 class ImageHost:
-    """Serves what it was given, and keeps every target it was asked for."""
+    """Serves the given content, and records the target of every request."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self._hosted: dict[str, _Hosted] = {}
 
     def host(self, name: str, content: bytes, status: int = 200, pause_seconds: float = 0) -> str:
-        """The address at which this content is from now on."""
+        """Serves this content from now on; returns its address."""
         self._hosted[f"/{name}"] = _Hosted(content, status, pause_seconds)
         return f"{self.base_url}/{name}"
 
     def look_up(self, target: str) -> _Hosted:
-        """What is hosted at a target; its query is a signature and plays no part."""
-        self.asked.append(target)
+        """The content of a target. Its query, a signature, is ignored."""
+        self.requested.append(target)
         return self._hosted.get(urlsplit(target).path, _Hosted(b"no such image", 404, 0))
 
 

@@ -1,4 +1,4 @@
-"""Pictures to send, made here so that each test says what it needs."""
+"""Makes the images that the tests send."""
 
 import io
 from typing import Any

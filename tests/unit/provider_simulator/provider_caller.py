@@ -30,20 +30,20 @@ class ProviderCaller:
         return self._session.post(f"{self.base_url}/v1/videos/generate", data=body, headers=headers, timeout=_SECONDS)
 
     def submit_at_once(self, count: int, **fields: Any) -> list[requests.Response]:
-        """Submits so many times, all at the same moment."""
+        """Submits `count` times at the same moment."""
         with ThreadPoolExecutor(count) as pool:
             return list(pool.map(lambda _: self._alone().submit(**fields), range(count)))
 
     def _alone(self) -> "ProviderCaller":
-        # A session is not made to be shared by threads.
+        # A session is not thread-safe.
         return ProviderCaller(self.base_url, requests.Session(), self.image_url)
 
     def poll(self, generation_id: str, timeout: float = _SECONDS) -> requests.Response:
-        """Asks once."""
+        """Polls once."""
         return self._session.get(f"{self.base_url}/v1/videos/generations/{generation_id}", timeout=timeout)
 
     def wait_until_ended(self, generation_id: str) -> dict[str, Any]:
-        """Asks until the generation has completed or failed."""
+        """Polls until the generation has completed or failed."""
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
             progress: dict[str, Any] = self.poll(generation_id).json()

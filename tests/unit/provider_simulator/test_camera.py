@@ -1,14 +1,14 @@
-"""What a prompt asks of the camera."""
+"""The camera motion of a prompt."""
 
 from itertools import pairwise
 
 import pytest
 
-from local.provider_simulator.camera import Movement, movement_of, view, zoom_of
+from local.provider_simulator.camera import CameraMotion, motion_in, view, zoom_of
 
 
 @pytest.mark.parametrize(
-    ("prompt", "movement"),
+    ("prompt", "motion"),
     [
         ("Zoom in on the cat", "zoom in"),
         ("slow PUSH IN", "zoom in"),
@@ -29,20 +29,20 @@ from local.provider_simulator.camera import Movement, movement_of, view, zoom_of
         ("expand left", "zoom in"),
     ],
 )
-def test_the_movement_that_is_named_first_is_taken_and_zoom_in_if_none_is(prompt: str, movement: str) -> None:
-    assert movement_of(prompt) == Movement(movement)
+def test_the_first_named_motion_is_used_and_zoom_in_without_one(prompt: str, motion: str) -> None:
+    assert motion_in(prompt) == CameraMotion(motion)
 
 
-@pytest.mark.parametrize("movement", list(Movement))
+@pytest.mark.parametrize("motion", list(CameraMotion))
 @pytest.mark.parametrize("cfg_scale", [0.0, 0.5, 1.0])
-def test_every_movement_is_large_smooth_and_stays_inside_the_picture(movement: Movement, cfg_scale: float) -> None:
-    views = [view(movement, frame / 119, 1000, 600, zoom_of(cfg_scale)) for frame in range(120)]
+def test_every_motion_is_large_smooth_and_inside_the_image(motion: CameraMotion, cfg_scale: float) -> None:
+    views = [view(motion, frame / 119, 1000, 600, zoom_of(cfg_scale)) for frame in range(120)]
 
     assert all(0 <= left < right <= 1000 and 0 <= top < bottom <= 600 for left, top, right, bottom in views)
-    way = max(abs(last - first) for first, last in zip(views[0], views[-1], strict=True))
+    distance = max(abs(last - first) for first, last in zip(views[0], views[-1], strict=True))
     steps = [max(abs(b - a) for a, b in zip(before, after, strict=True)) for before, after in pairwise(views)]
-    assert way >= (90 if "zoom" in movement else 115)
-    assert max(steps) < way / 60
+    assert distance >= (90 if "zoom" in motion else 115)
+    assert max(steps) < distance / 60
     assert min(steps) > 0
 
 

@@ -1,4 +1,4 @@
-"""What a submission may hold."""
+"""The fields of a submission, and how wrong ones are refused."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from .provider_caller import ProviderCaller
 MINIMAL = {"prompt": "zoom in", "image_url": "https://images.example/cat.png"}
 
 
-def test_what_is_left_out_takes_the_documented_defaults() -> None:
+def test_left_out_fields_take_the_documented_defaults() -> None:
     request = check_request(MINIMAL)
 
     assert (request.mode, request.aspect_ratio, request.seconds, request.cfg_scale) == ("fast", "16:9", 5, 0.5)
@@ -85,7 +85,7 @@ def test_a_missing_prompt_is_refused() -> None:
         check_request({"image_url": MINIMAL["image_url"]})
 
 
-def test_without_an_image_the_refusal_says_that_only_image_to_video_is_simulated() -> None:
+def test_a_missing_image_is_refused_as_only_image_to_video_works() -> None:
     with pytest.raises(Refusal, match="image-to-video only"):
         check_request({"prompt": "zoom in"})
 
@@ -99,7 +99,7 @@ def test_a_wrong_image_address_is_quoted_without_its_query() -> None:
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "{", "", '"\\ud800"', "\xff", "[" * 100_000])
-def test_what_is_not_json_with_finite_numbers_is_refused(text: str) -> None:
+def test_a_body_that_is_not_json_with_finite_numbers_is_refused(text: str) -> None:
     with pytest.raises(Refusal, match="finite numbers"):
         read_json(text.encode("latin-1"))
 

@@ -27,13 +27,13 @@ def statuses(script: FaultScript, prompts: list[str]) -> list[int | None]:
     return [fault.status if isinstance(fault, StatusFault) else None for fault in chosen]
 
 
-def test_a_rule_lets_some_calls_by_then_acts_as_often_as_it_says() -> None:
+def test_a_rule_skips_some_calls_then_acts_the_given_times() -> None:
     script = script_of(status(500, skip=2, times=3))
 
     assert statuses(script, ["a"] * 7) == [None, None, 500, 500, 500, None, None]
 
 
-def test_a_rule_without_times_acts_for_ever() -> None:
+def test_a_rule_without_times_acts_on_every_call() -> None:
     assert statuses(script_of(status(500)), ["a"] * 50) == [500] * 50
 
 
@@ -58,7 +58,7 @@ def test_a_rule_may_be_narrowed_to_a_generation() -> None:
     assert script.choose("download", "prompt", "gen_img2v_a") is None
 
 
-def test_chance_hits_about_as_often_as_it_says_and_repeats_with_the_seed() -> None:
+def test_a_probability_is_kept_and_its_draws_repeat_with_the_seed() -> None:
     rule = status(500, probability=0.3)
 
     first = statuses(script_of(rule, seed=5), ["a"] * 1000)
@@ -69,7 +69,7 @@ def test_chance_hits_about_as_often_as_it_says_and_repeats_with_the_seed() -> No
 
 
 @pytest.mark.parametrize(
-    ("rule", "complaint"),
+    ("rule", "message"),
     [
         ({"on": "upload", "do": {"kind": "cut"}}, "on: Input should be 'submit', 'poll' or 'download'"),
         ({"on": "submit", "do": {"kind": "explode"}}, "'explode'"),
@@ -89,13 +89,13 @@ def test_chance_hits_about_as_often_as_it_says_and_repeats_with_the_seed() -> No
         ({"on": "poll", "do": {"kind": "cut", "paid": True}}, "do.paid has no meaning on 'poll'"),
     ],
 )
-def test_a_rule_that_makes_no_sense_is_refused_by_name(
-    simulator: RunningSimulator, rule: dict[str, Any], complaint: str
+def test_an_invalid_rule_is_refused_with_its_field(
+    simulator: RunningSimulator, rule: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(requests.HTTPError, match="422") as refused:
         simulator.client.set_faults([rule])
 
-    assert complaint in refused.value.response.json()["error"]["message"]
+    assert message in refused.value.response.json()["error"]["message"]
 
 
 def test_a_refused_script_leaves_the_rules_in_force(simulator: RunningSimulator) -> None:
@@ -109,7 +109,7 @@ def test_a_refused_script_leaves_the_rules_in_force(simulator: RunningSimulator)
 
 
 @pytest.mark.parametrize("pace", [{"created_seconds": -1}, {"speed": 2}, {"processing_seconds": True}])
-def test_a_pace_that_makes_no_sense_is_refused(simulator: RunningSimulator, pace: dict[str, float]) -> None:
+def test_an_invalid_pace_is_refused(simulator: RunningSimulator, pace: dict[str, float]) -> None:
     with pytest.raises(requests.HTTPError, match=next(iter(pace))):
         simulator.client.set_pace(**pace)
 

@@ -29,7 +29,7 @@ def script(simulator: RunningSimulator, **do: Any) -> None:
 
 
 def raw_answer(url: str) -> tuple[bytes, bytes]:
-    """Head and body exactly as they came over the wire, until the connection ended."""
+    """Head and body exactly as received, until the connection ended."""
     parts = urlsplit(url)
     received = b""
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
@@ -74,7 +74,7 @@ def test_a_delay_sends_the_whole_video_late(
     assert time.monotonic() - began >= 0.2
 
 
-def test_a_truncated_video_under_its_full_length_is_noticed_by_the_client(
+def test_a_truncated_video_with_its_full_length_fails_at_the_client(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
 ) -> None:
     script(simulator, kind="truncate", bytes=1000, content_length=True)
@@ -88,7 +88,7 @@ def test_a_truncated_video_under_its_full_length_is_noticed_by_the_client(
     assert body == video[:1000]
 
 
-def test_a_truncated_video_without_a_length_looks_whole_to_the_client(
+def test_a_truncated_video_without_a_length_looks_whole(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
 ) -> None:
     script(simulator, kind="truncate", bytes=1000, content_length=False)
@@ -101,7 +101,7 @@ def test_a_truncated_video_without_a_length_looks_whole_to_the_client(
 
 
 @pytest.mark.parametrize("sent", [0, 1000])
-def test_a_video_in_chunks_that_never_end_is_noticed_by_the_client(
+def test_a_video_in_chunks_without_an_end_fails_at_the_client(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, sent: int
 ) -> None:
     script(simulator, kind="truncate", bytes=sent, content_length="chunked")
@@ -123,7 +123,7 @@ def test_junk_follows_the_video(simulator: RunningSimulator, provider: ProviderC
     assert len(answer.content) == len(video) + 17
 
 
-def test_junk_that_follows_the_video_may_be_counted_in_its_length(
+def test_junk_after_the_video_may_be_part_of_its_length(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
 ) -> None:
     script(simulator, kind="extend", bytes=17, content_length=True, fill="<!-- edge -->")
@@ -135,7 +135,7 @@ def test_junk_that_follows_the_video_may_be_counted_in_its_length(
 
 
 @pytest.mark.parametrize("oddity", ["long mdat", "no ftyp", "no media", "no picture"])
-def test_an_odd_video_is_sent_under_its_length(
+def test_an_odd_video_is_sent_with_its_length(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes, oddity: str
 ) -> None:
     script(simulator, kind="odd", oddity=oddity)
@@ -151,7 +151,7 @@ def test_an_odd_video_is_sent_under_its_length(
 
 
 @pytest.mark.parametrize(("extra", "kind"), [({}, "text/html"), ({"content_type": "video/mp4"}, "video/mp4")])
-def test_something_else_is_sent_with_200(
+def test_another_body_is_sent_with_200(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, extra: dict[str, str], kind: str
 ) -> None:
     script(simulator, kind="body", body="<html>maintenance</html>", **extra)
@@ -170,7 +170,7 @@ def test_an_empty_video_is_sent(simulator: RunningSimulator, provider: ProviderC
     assert (answer.status_code, answer.content, answer.headers["Content-Length"]) == (200, b"", "0")
 
 
-def test_a_dripping_video_comes_whole_but_at_the_scripted_speed(
+def test_a_dripping_video_arrives_whole_at_the_scripted_speed(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
 ) -> None:
     script(simulator, kind="drip", bytes_per_second=len(video) * 2)
@@ -181,7 +181,7 @@ def test_a_dripping_video_comes_whole_but_at_the_scripted_speed(
     assert 0.4 < time.monotonic() - began < 20
 
 
-def test_a_stalled_video_times_an_impatient_client_out(
+def test_a_stall_times_out_a_client_with_a_shorter_time_out(
     simulator: RunningSimulator, provider: ProviderCaller, url: str
 ) -> None:
     script(simulator, kind="stall", after_bytes=500, seconds=5)
@@ -190,7 +190,7 @@ def test_a_stalled_video_times_an_impatient_client_out(
         provider.download(url, timeout=0.2)
 
 
-def test_a_stalled_video_comes_whole_to_a_patient_client(
+def test_a_stalled_video_arrives_whole_within_a_longer_time_out(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
 ) -> None:
     script(simulator, kind="stall", after_bytes=500, seconds=0.3)
@@ -246,7 +246,7 @@ def test_a_padded_video_may_be_reset_on_the_way(
         _ = answer.content
 
 
-def test_a_gzipped_video_says_so_and_unpacks_to_the_same(
+def test_a_gzipped_video_has_the_encoding_and_unpacks_to_the_same(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
 ) -> None:
     script(simulator, kind="gzip")
@@ -257,7 +257,7 @@ def test_a_gzipped_video_says_so_and_unpacks_to_the_same(
     assert answer.content == video
 
 
-def test_a_video_may_only_say_that_it_is_gzipped(
+def test_a_content_encoding_of_gzip_may_be_false(
     simulator: RunningSimulator, provider: ProviderCaller, url: str, video: bytes
 ) -> None:
     script(simulator, kind="gzip", compressed=False)

@@ -16,7 +16,7 @@ def script(simulator: RunningSimulator, **do: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500, 503])
-def test_a_status_is_answered_once_and_the_generation_goes_on(
+def test_a_status_is_answered_once_and_the_generation_continues(
     simulator: RunningSimulator, provider: ProviderCaller, finished: dict[str, Any], status: int
 ) -> None:
     script(simulator, kind="status", status=status)
@@ -68,7 +68,7 @@ def test_another_answer_is_sent_with_200(
     assert (answer.status_code, answer.text) == (200, text)
 
 
-def test_a_completed_generation_hands_out_exactly_the_scripted_address(
+def test_a_completed_generation_returns_exactly_the_scripted_address(
     simulator: RunningSimulator, provider: ProviderCaller
 ) -> None:
     script(simulator, kind="result_url", url="http://169.254.169.254/latest/meta-data")
@@ -78,7 +78,7 @@ def test_a_completed_generation_hands_out_exactly_the_scripted_address(
     assert progress["result"] == {"url": "http://169.254.169.254/latest/meta-data"}
 
 
-def test_an_expired_address_is_forbidden_and_the_next_one_is_good(
+def test_an_expired_address_is_forbidden_and_the_next_one_is_valid(
     simulator: RunningSimulator, provider: ProviderCaller
 ) -> None:
     script(simulator, kind="expired_url")

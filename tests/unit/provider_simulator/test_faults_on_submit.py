@@ -101,7 +101,7 @@ def test_a_cut_connection_gives_no_answer_and_is_charged_only_if_scripted(
 
 
 @pytest.mark.parametrize("paid", [False, True])
-def test_silence_outlasts_a_client_that_gives_up_sooner(
+def test_silence_lasts_longer_than_the_clients_time_out(
     simulator: RunningSimulator, provider: ProviderCaller, paid: bool
 ) -> None:
     script(simulator, kind="silence", seconds=5, paid=paid)
@@ -176,7 +176,7 @@ def test_another_answer_may_be_free(simulator: RunningSimulator, provider: Provi
     assert simulator.client.summary()["paid"] == 0
 
 
-def test_what_is_sent_wrongly_is_refused_whatever_the_script_says(
+def test_an_invalid_request_is_refused_whatever_the_fault_rules(
     simulator: RunningSimulator, provider: ProviderCaller
 ) -> None:
     script(simulator, kind="status", status=503)

@@ -1,4 +1,4 @@
-"""Which images the provider takes."""
+"""Which images the provider accepts."""
 
 import pytest
 from PIL import Image
@@ -14,7 +14,7 @@ PICTURE = textured_picture(120, 80)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_the_three_documented_formats_are_told_by_their_bytes(images: ImageHost, kind: str) -> None:
+def test_the_three_documented_formats_are_recognised_by_their_bytes(images: ImageHost, kind: str) -> None:
     url = images.host("picture.txt", encoded(PICTURE, kind))
 
     facts = ImageChecker().fetch(url).facts
@@ -50,12 +50,12 @@ def test_width_and_height_are_those_of_the_picture_as_shown(images: ImageHost) -
     ],
     ids=["gif", "tiff", "cut jpeg", "cut png", "cut webp", "html in disguise", "nothing"],
 )
-def test_what_is_not_a_whole_picture_of_these_formats_is_refused(images: ImageHost, content: bytes) -> None:
+def test_anything_but_a_whole_image_of_these_formats_is_refused(images: ImageHost, content: bytes) -> None:
     with pytest.raises(Refusal, match="not a whole JPEG, PNG or WebP"):
         ImageChecker().fetch(images.host("broken", content))
 
 
-def test_exactly_ten_million_bytes_are_taken_and_one_more_is_refused(images: ImageHost) -> None:
+def test_ten_million_bytes_are_accepted_and_one_more_is_refused(images: ImageHost) -> None:
     # Bytes after the end of a JPEG's picture are no part of it, and harmless.
     content = encoded(PICTURE).ljust(MAX_IMAGE_BYTES, b"\0")
 
@@ -65,7 +65,7 @@ def test_exactly_ten_million_bytes_are_taken_and_one_more_is_refused(images: Ima
 
 
 @pytest.mark.parametrize("fault", ["missing", "forbidden", "no host"])
-def test_an_image_that_cannot_be_had_is_refused_without_telling_its_query(images: ImageHost, fault: str) -> None:
+def test_an_unreachable_image_is_refused_without_its_query(images: ImageHost, fault: str) -> None:
     url = {
         "missing": f"{images.base_url}/not-there.png",
         "forbidden": images.host("forbidden.png", b"", status=403),
@@ -79,7 +79,7 @@ def test_an_image_that_cannot_be_had_is_refused_without_telling_its_query(images
     assert "secret" not in refused.value.message
 
 
-def test_a_host_that_keeps_silent_is_given_up(images: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_does_not_answer_times_out(images: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.provider_simulator.image_check._QUIET_SECONDS", 0.1)
     url = images.host("slow.png", encoded(PICTURE, "PNG"), pause_seconds=0.5)
 

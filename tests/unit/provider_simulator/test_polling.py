@@ -1,4 +1,4 @@
-"""Polling: the stages of a generation, and the address that a completed one hands out."""
+"""Polling: the stages of a generation, and the address that a completed one returns."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ from .decoded_video import decode
 from .provider_caller import ProviderCaller
 
 
-def test_a_generation_goes_from_created_over_processing_to_completed(
+def test_a_generation_is_created_then_processing_then_completed(
     simulator: RunningSimulator, provider: ProviderCaller
 ) -> None:
     simulator.client.set_pace(created_seconds=0.3, processing_seconds=0.3)
@@ -39,9 +39,7 @@ def test_before_the_end_an_answer_holds_neither_result_nor_error(
     assert answer == {"id": generation_id, "model": "nohuman-x33", "status": "processing"}
 
 
-def test_a_change_of_pace_leaves_what_was_accepted_before_alone(
-    simulator: RunningSimulator, provider: ProviderCaller
-) -> None:
+def test_a_change_of_pace_affects_later_submissions_only(simulator: RunningSimulator, provider: ProviderCaller) -> None:
     simulator.client.set_pace(created_seconds=60)
     slow = provider.submit().json()["id"]
 
@@ -74,7 +72,7 @@ def test_a_completed_generation_leads_to_a_video_without_any_key(
     assert simulator.client.summary()["downloads"] == {finished["id"]: 1}
 
 
-def test_the_address_is_good_for_an_hour_unless_the_pace_says_otherwise(
+def test_the_address_is_valid_for_an_hour_by_default(
     simulator: RunningSimulator, provider: ProviderCaller, finished: dict[str, Any]
 ) -> None:
     simulator.client.set_pace(result_url_seconds=7)
@@ -84,7 +82,7 @@ def test_the_address_is_good_for_an_hour_unless_the_pace_says_otherwise(
     assert _life_of(short_lived["result"]["url"]) == pytest.approx(7, abs=5)
 
 
-def test_each_poll_hands_out_a_fresh_address(provider: ProviderCaller, finished: dict[str, Any]) -> None:
+def test_each_poll_returns_a_new_address(provider: ProviderCaller, finished: dict[str, Any]) -> None:
     later = provider.poll(finished["id"]).json()
 
     assert later["result"]["url"] != finished["result"]["url"]

@@ -1,4 +1,4 @@
-"""The MP4: codecs, duration, shape, sound, movement and quality, as a decoder sees them."""
+"""The MP4: codecs, duration, shape, sound, motion and quality, as a decoder finds them."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,24 +10,24 @@ import numpy
 import pytest
 from PIL import Image
 
-from local.provider_simulator.camera import Movement
+from local.provider_simulator.camera import CameraMotion
 from local.provider_simulator.rendering import RenderingStopped, VideoPlan, render_video, widest_view
 
-from .decoded_video import DecodedVideo, decode, movement_seen, signal_to_noise, widest_crop
+from .decoded_video import DecodedVideo, decode, motion_of, signal_to_noise, widest_crop
 from .pictures import encoded, textured_picture
 
 SOURCE = textured_picture()
 FRAME_SECONDS = 1 / 24
 
 
-HQ = VideoPlan("hq", "16:9", 5, False, Movement.PAN_RIGHT, 0.5)
+HQ = VideoPlan("hq", "16:9", 5, False, CameraMotion.PAN_RIGHT, 0.5)
 CASES = [
-    (VideoPlan("fast", "16:9", 5, True, Movement.ZOOM_IN, 0.5), (640, 360), 1.35),
-    (VideoPlan("fast", "9:16", 5, False, Movement.ZOOM_OUT, 0.0), (360, 640), 1.25),
-    (VideoPlan("fast", "1:1", 10, True, Movement.PAN_LEFT, 1.0), (480, 480), 1.45),
-    (VideoPlan("fast", "16:9", 5, False, Movement.PAN_RIGHT, 0.5), (640, 360), 1.35),
-    (VideoPlan("fast", "9:16", 5, True, Movement.PAN_UP, 0.5), (360, 640), 1.35),
-    (VideoPlan("fast", "1:1", 5, False, Movement.PAN_DOWN, 0.0), (480, 480), 1.25),
+    (VideoPlan("fast", "16:9", 5, True, CameraMotion.ZOOM_IN, 0.5), (640, 360), 1.35),
+    (VideoPlan("fast", "9:16", 5, False, CameraMotion.ZOOM_OUT, 0.0), (360, 640), 1.25),
+    (VideoPlan("fast", "1:1", 10, True, CameraMotion.PAN_LEFT, 1.0), (480, 480), 1.45),
+    (VideoPlan("fast", "16:9", 5, False, CameraMotion.PAN_RIGHT, 0.5), (640, 360), 1.35),
+    (VideoPlan("fast", "9:16", 5, True, CameraMotion.PAN_UP, 0.5), (360, 640), 1.35),
+    (VideoPlan("fast", "1:1", 5, False, CameraMotion.PAN_DOWN, 0.0), (480, 480), 1.25),
 ]
 
 Rendered = Callable[[VideoPlan], bytes]
@@ -35,7 +35,7 @@ Rendered = Callable[[VideoPlan], bytes]
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rendered]:
-    """The video of the source for each plan of this file; two are made at a time."""
+    """The video of the source for each plan of this file; two are rendered at a time."""
     directory = tmp_path_factory.mktemp("videos")
     source = encoded(SOURCE, quality=95)
 
@@ -50,8 +50,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rendered]:
         yield lambda plan: videos[plan].result()
 
 
-@pytest.mark.parametrize(("plan", "size", "zoom"), CASES, ids=[plan.movement for plan, _, _ in CASES])
-def test_a_video_has_the_movement_shape_sound_and_duration_asked_for(
+@pytest.mark.parametrize(("plan", "size", "zoom"), CASES, ids=[plan.motion for plan, _, _ in CASES])
+def test_a_video_has_the_requested_motion_shape_sound_and_duration(
     rendered: Rendered, plan: VideoPlan, size: tuple[int, int], zoom: float
 ) -> None:
     video = decode(rendered(plan))
@@ -60,7 +60,7 @@ def test_a_video_has_the_movement_shape_sound_and_duration_asked_for(
     assert (video.loudest > 0.02) == plan.sound
     assert (video.pixel_format, video.size, video.frame_count) == ("yuv420p", size, 24 * plan.seconds)
     assert video.durations == pytest.approx([plan.seconds] * len(video.durations), abs=FRAME_SECONDS)
-    assert movement_seen(video, SOURCE) == (plan.movement, zoom)
+    assert motion_of(video, SOURCE) == (plan.motion, zoom)
 
 
 def test_hq_has_more_pixels_and_is_nearer_to_the_source_than_fast(rendered: Rendered) -> None:
@@ -71,25 +71,25 @@ def test_hq_has_more_pixels_and_is_nearer_to_the_source_than_fast(rendered: Rend
 
 
 def _fidelity(video: DecodedVideo) -> float:
-    """How near the last frame comes to the source, both shown at the larger size."""
+    """The signal-to-noise ratio of the last frame to the source, both at the larger size."""
     width, height = 1600 / 1.35, 900 / 1.35
     box = (1600 - width, 600 - height / 2, 1600, 600 + height / 2)
     expected = SOURCE.resize((1280, 720), Image.Resampling.LANCZOS, box=box)
     return signal_to_noise(video.last.resize((1280, 720), Image.Resampling.BICUBIC), expected)
 
 
-def test_a_player_can_begin_before_the_whole_file_is_there(rendered: Rendered) -> None:
+def test_a_player_can_start_before_the_whole_file_is_there(rendered: Rendered) -> None:
     content = rendered(CASES[0][0])
 
     assert content[4:8] == b"ftyp"
     assert 0 < content.index(b"moov") < content.index(b"mdat")
 
 
-def test_rendering_stops_at_once_when_told_to(tmp_path: Path) -> None:
+def test_rendering_stops_at_the_next_frame(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
 
-    plan = VideoPlan("hq", "16:9", 10, True, Movement.ZOOM_IN, 0.5)
+    plan = VideoPlan("hq", "16:9", 10, True, CameraMotion.ZOOM_IN, 0.5)
 
     with pytest.raises(RenderingStopped):
         render_video(encoded(SOURCE), plan, tmp_path / "video.mp4", stop)
@@ -147,7 +147,7 @@ def test_what_is_transparent_is_shown_white() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_of_an_animation_the_first_picture_is_taken(kind: str) -> None:
+def test_the_first_picture_of_an_animation_is_used(kind: str) -> None:
     first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
 
     seen = widest_view(encoded(first, kind, save_all=True, append_images=[second]), (64, 64))

@@ -29,7 +29,7 @@ def test_a_submission_is_answered_as_documented(provider: ProviderCaller) -> Non
 
 
 @pytest.mark.parametrize("authorization", [None, "", KEY, f"Basic {KEY}", "Bearer ", "Bearer other"])
-def test_without_the_right_key_nothing_is_answered_but_401(
+def test_a_wrong_key_is_answered_with_401(
     simulator: RunningSimulator, image_url: str, authorization: str | None
 ) -> None:
     headers = {"Authorization": authorization} if authorization is not None else {}
@@ -67,7 +67,7 @@ def test_a_submission_is_recorded_with_its_price_and_its_image(
             "height": 200,
         },
     }
-    assert images.asked[-1] == "/cat.png?X-Amz-Signature=secret"
+    assert images.requested[-1] == "/cat.png?X-Amz-Signature=secret"
 
 
 def test_refused_submissions_are_recorded_in_order_and_cost_nothing(
@@ -112,7 +112,7 @@ def test_submissions_at_the_same_moment_are_counted_as_such(
     assert simulator.client.summary()["max_in_flight"] == 6
 
 
-def test_a_reset_forgets_submissions_generations_and_faults(
+def test_a_reset_deletes_submissions_generations_and_faults(
     simulator: RunningSimulator, provider: ProviderCaller
 ) -> None:
     known = provider.submit().json()["id"]
@@ -125,7 +125,7 @@ def test_a_reset_forgets_submissions_generations_and_faults(
     assert provider.submit().status_code == 200
 
 
-def test_the_openapi_document_describes_the_request_and_sets_the_control_endpoints_apart(
+def test_the_openapi_document_has_the_request_and_control_tags(
     simulator: RunningSimulator,
 ) -> None:
     document = requests.get(f"{simulator.base_url}/openapi.json", timeout=10).json()

@@ -1,4 +1,4 @@
-"""The cache of videos: one render for the same video, and no render that nobody waits for."""
+"""The cache of videos: one render for each video, and no render after a reset or a shutdown."""
 
 import hashlib
 import threading
@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from local.provider_simulator.camera import Movement
+from local.provider_simulator.camera import CameraMotion
 from local.provider_simulator.rendering import RenderingStopped, VideoPlan
 from local.provider_simulator.videos import VideoFile, Videos
 
-PLAN = VideoPlan("fast", "16:9", 5, True, Movement.ZOOM_IN, 0.5)
+PLAN = VideoPlan("fast", "16:9", 5, True, CameraMotion.ZOOM_IN, 0.5)
 
 
 class SlowRenderer:
-    """Writes a few bytes in place of a video, once it may, and keeps what it was asked for."""
+    """Writes a few bytes as a video once `may_end` is set, and records its calls."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[bytes, VideoPlan]] = []
-        self.began = threading.Event()
+        self.calls: list[tuple[bytes, VideoPlan]] = []
+        self.started = threading.Event()
         self.may_end = threading.Event()
 
     def __call__(self, image: bytes, plan: VideoPlan, destination: Path, stop: threading.Event) -> None:
-        self.asked.append((image, plan))
-        self.began.set()
+        self.calls.append((image, plan))
+        self.started.set()
         while not self.may_end.wait(0.01):
             if stop.is_set():
                 raise RenderingStopped
@@ -48,12 +48,12 @@ def order(videos: Videos, image: bytes, plan: VideoPlan = PLAN) -> VideoFile:
     return videos.video(image, hashlib.sha256(image).hexdigest(), plan)
 
 
-def test_the_same_video_is_rendered_once_however_often_it_is_asked_for(videos: Videos, renderer: SlowRenderer) -> None:
+def test_the_same_video_is_rendered_once_for_many_submissions(videos: Videos, renderer: SlowRenderer) -> None:
     renderer.may_end.set()
 
     paths = {order(videos, b"cat").result(5) for _ in range(500)}
 
-    assert len(renderer.asked) == len(paths) == 1
+    assert len(renderer.calls) == len(paths) == 1
     assert paths.pop().read_bytes() == b"video of cat"
 
 
@@ -65,7 +65,7 @@ def test_another_image_or_another_plan_is_another_video(videos: Videos, renderer
         replace(PLAN, aspect_ratio="1:1"),
         replace(PLAN, seconds=10),
         replace(PLAN, sound=False),
-        replace(PLAN, movement=Movement.PAN_UP),
+        replace(PLAN, motion=CameraMotion.PAN_UP),
         replace(PLAN, cfg_scale=0.6),
     ]
 
@@ -74,7 +74,7 @@ def test_another_image_or_another_plan_is_another_video(videos: Videos, renderer
     assert len(paths) == 2 * len(plans)
 
 
-def test_all_images_share_one_video_of_a_plan_where_that_is_asked_for(videos: Videos, renderer: SlowRenderer) -> None:
+def test_with_one_for_all_images_share_the_video_of_a_plan(videos: Videos, renderer: SlowRenderer) -> None:
     renderer.may_end.set()
     own = order(videos, b"cat").result(5)
 
@@ -95,18 +95,16 @@ def test_only_finished_videos_stay_on_disk(videos: Videos, renderer: SlowRendere
     assert list(finished.parent.iterdir()) == [finished]
 
 
-def test_forgetting_drops_waiting_and_running_renders_but_no_finished_video(
-    videos: Videos, renderer: SlowRenderer
-) -> None:
+def test_cancelling_ends_waiting_and_running_renders_only(videos: Videos, renderer: SlowRenderer) -> None:
     renderer.may_end.set()
     finished = order(videos, b"cat")
     finished.result(5)
     renderer.may_end.clear()
-    renderer.began.clear()
+    renderer.started.clear()
     running, waiting = order(videos, b"dog"), order(videos, b"eel")
-    assert renderer.began.wait(5)
+    assert renderer.started.wait(5)
 
-    videos.forget_unfinished()
+    videos.cancel_unfinished()
 
     assert isinstance(running.exception(5), RenderingStopped)
     assert waiting.cancelled()
@@ -115,13 +113,11 @@ def test_forgetting_drops_waiting_and_running_renders_but_no_finished_video(
     assert order(videos, b"dog").result(5).read_bytes() == b"video of dog"
 
 
-def test_a_render_that_was_given_up_takes_nothing_from_the_next_one_of_the_same_video(
-    videos: Videos, renderer: SlowRenderer
-) -> None:
+def test_a_cancelled_render_does_not_touch_the_next_ones_files(videos: Videos, renderer: SlowRenderer) -> None:
     order(videos, b"cat")
-    assert renderer.began.wait(5)
+    assert renderer.started.wait(5)
 
-    videos.forget_unfinished()
+    videos.cancel_unfinished()
     again = order(videos, b"cat")
     renderer.may_end.set()
 

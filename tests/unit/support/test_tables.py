@@ -10,21 +10,21 @@ import boto3
 import pytest
 
 from dropreel.adapters.job_table import JobTable, key_of
-from dropreel.adapters.ledger import Ledger, NotReserved
+from dropreel.adapters.ledger import Ledger
 from dropreel.domain.fingerprints import Picture
 from dropreel.domain.job import Job, accept, claim, complete, defer, hold, next_attempt, receive, reject, requeue
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.domain.spending import SpendLimit
+from dropreel.domain.spending import NotReserved, SpendLimit
 from tests.integration.conftest import make_table
 from tests.support import tables
 from tests.support.memory_dynamodb import MemoryDynamoDB
 from tests.support.moto_account import moto_account
-from tests.support.sample_jobs import IMAGE, NOON, VIDEO
+from tests.support.sample_jobs import IMAGE, NOON, PRICE, VIDEO
 from tests.support.tables import MotoTables, Tables
 
 BUSY = Reason(ReasonCode.PROVIDER_BUSY, "The provider is busy.")
 LEASE = timedelta(seconds=150)
-FULL = {
+FULL: dict[str, Any] = {
     "version": {"N": "3"},
     "status": {"S": "held"},
     "reason": {"M": {"code": {"S": "daily_limit"}}},
@@ -55,8 +55,8 @@ def comparable(item: dict[str, Any]) -> str:
     return json.dumps(tables._sorted(item))
 
 
-def has(dynamodb: Any, row: str = "job", job_id: str = "a", **attributes: Any) -> None:
-    """Let both tables hold a row."""
+def put_row(dynamodb: Any, row: str = "job", job_id: str = "a", **attributes: Any) -> None:
+    """Put a row into both tables."""
     update(dynamodb, f"SET {', '.join(f'#{name} = :{name}' for name in attributes)}", row, job_id, **attributes)
 
 
@@ -91,8 +91,8 @@ def got(dynamodb: Any, row: str = "job", job_id: str = "a") -> dict[str, Any] | 
 # --- one item -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_item_that_is_not_there_is_no_item(dynamodb: Any):
-    has(dynamodb, **FULL)
+def test_a_missing_item_is_no_item(dynamodb: Any):
+    put_row(dynamodb, **FULL)
 
     assert got(dynamodb) == {**key_of("a", "job"), **FULL}
     assert got(dynamodb, "attempt#01#0000") is None
@@ -121,7 +121,7 @@ def test_an_item_that_is_not_there_is_no_item(dynamodb: Any):
     ],
 )
 def test_each_clause_of_an_update_changes_the_same(dynamodb: Any, expression, values, changed):
-    has(dynamodb, **FULL)
+    put_row(dynamodb, **FULL)
 
     update(dynamodb, expression, **values)
 
@@ -139,7 +139,7 @@ def test_an_update_makes_an_item_that_is_not_there(dynamodb: Any, expression):
 
 
 def test_an_update_answers_with_the_item_where_it_is_asked_to(dynamodb: Any):
-    has(dynamodb, **FULL)
+    put_row(dynamodb, **FULL)
     asked = {**arguments("ADD version :one", one={"N": "1"}), "ReturnValues": "ALL_NEW"}
 
     assert dynamodb.update_item(**asked)["Attributes"]["version"] == {"N": "4"}
@@ -167,7 +167,7 @@ CONDITIONS: list[tuple[str, dict[str, Any], bool, bool]] = [
 @pytest.mark.parametrize(("condition", "values", "of_full", "of_none"), CONDITIONS)
 def test_an_update_is_made_only_where_its_condition_holds(dynamodb: Any, condition, values, of_full, of_none, is_there):
     if is_there:
-        has(dynamodb, **FULL)
+        put_row(dynamodb, **FULL)
     before = got(dynamodb)
 
     if of_full if is_there else of_none:
@@ -185,8 +185,8 @@ def test_an_item_is_deleted_only_where_the_condition_holds(
     dynamodb: Any, condition, values, of_full, of_none, is_there
 ):
     if is_there:
-        has(dynamodb, **FULL)
-    has(dynamodb, "attempt#01#0000", **FULL)
+        put_row(dynamodb, **FULL)
+    put_row(dynamodb, "attempt#01#0000", **FULL)
     before = got(dynamodb)
     asked = arguments("", condition=condition, **values)
     del asked["UpdateExpression"]
@@ -208,7 +208,7 @@ def test_an_item_is_deleted_only_where_the_condition_holds(
 def test_a_transaction_is_made_as_a_whole_or_says_which_conditions_failed(dynamodb: Any, holds):
     rows = ("job", "job_2", "job_3")
     for row in rows:
-        has(dynamodb, row, **FULL)
+        put_row(dynamodb, row, **FULL)
     before = [got(dynamodb, row) for row in rows]
     updates = [
         arguments("ADD polls :one", row, condition=f"attribute_not_exists({'x' if each else 'job_id'})", one={"N": "1"})
@@ -227,10 +227,10 @@ def test_a_transaction_is_made_as_a_whole_or_says_which_conditions_failed(dynamo
         assert [got(dynamodb, row) for row in rows] == before
 
 
-def test_a_jobs_rows_are_found_in_the_order_of_their_keys_and_no_other_jobs(dynamodb: Any):
+def test_a_query_finds_the_rows_of_one_job_in_key_order(dynamodb: Any):
     for job_id in ("ab", "a", "b"):
         for row in ("job", "attempt#01#0001", "attempt#02#0000", "attempt#01#0000"):
-            has(dynamodb, row, job_id, **FULL)
+            put_row(dynamodb, row, job_id, **FULL)
     story = JobTable(dynamodb, "jobs").history("a")
 
     assert [(row["job_id"], row["row"]) for row in story] == [
@@ -239,11 +239,11 @@ def test_a_jobs_rows_are_found_in_the_order_of_their_keys_and_no_other_jobs(dyna
     assert JobTable(dynamodb, "jobs").history("c") == []
 
 
-def test_the_index_has_what_waits_for_one_thing_until_a_time_oldest_first(dynamodb: Any):
+def test_the_index_has_jobs_of_one_value_until_a_time_oldest_first(dynamodb: Any):
     for job_id, what, minutes in [("a", "held", 3), ("b", "held", 1), ("c", "held", 9), ("d", "submitting", 2)]:
         created_at = {"S": (NOON + timedelta(minutes=minutes)).isoformat()}
-        has(dynamodb, "job", job_id, waiting={"S": what}, created_at=created_at)
-    has(dynamodb, "attempt#01#0000", "a", **FULL)
+        put_row(dynamodb, "job", job_id, waiting={"S": what}, created_at=created_at)
+    put_row(dynamodb, "attempt#01#0000", "a", **FULL)
     found = list(JobTable(dynamodb, "jobs").waiting("held", NOON + timedelta(minutes=3)))
     update(dynamodb, "REMOVE waiting", "job", "b")
 
@@ -254,7 +254,7 @@ def test_the_index_has_what_waits_for_one_thing_until_a_time_oldest_first(dynamo
 # --- the real adapters on both --------------------------------------------------------------------------------------------
 
 
-def test_whole_lives_of_jobs_are_the_same_on_both_by_every_operation(dynamodb: Any):
+def test_complete_jobs_are_the_same_on_both_by_every_operation(dynamodb: Any):
     made: set[str] = set()
 
     def note(operation: str, _arguments: dict[str, Any], act: Callable[[], Any]) -> Any:
@@ -262,7 +262,7 @@ def test_whole_lives_of_jobs_are_the_same_on_both_by_every_operation(dynamodb: A
         return act()
 
     dynamodb.around = note
-    play(JobTable(dynamodb, "jobs"), Ledger(dynamodb, "jobs", "spend", SpendLimit(100)))
+    play(JobTable(dynamodb, "jobs"), Ledger(dynamodb, "jobs", "spend", SpendLimit(2 * PRICE)))
 
     assert made == set(Tables.OPERATIONS)
     assert [row["row"] for row in dynamodb.tables.rows("attempt")] == [
@@ -274,14 +274,14 @@ def test_whole_lives_of_jobs_are_the_same_on_both_by_every_operation(dynamodb: A
 
 
 def play(jobs: JobTable, ledger: Ledger) -> None:
-    """Let one job come to its video in two attempts, with a copy, a job that is held and one that is rejected beside it."""
+    """Complete one job in two attempts, beside a copy, a held job and a rejected one."""
 
     def saved(found: Job | NotReserved | None) -> Job:
         assert isinstance(found, Job)
         return found
 
     def received(job_id: str) -> Job:
-        return saved(jobs.save(None, replace(receive(job_id * 24, IMAGE, NOON), cost_cents=47)))
+        return saved(jobs.save(None, replace(receive(job_id * 24, IMAGE, NOON), cost_cents=PRICE)))
 
     upload, copy = (Picture("picture-1", is_copy, NOON) for is_copy in (False, True))
     job, other, third = received("a"), received("b"), received("c")
@@ -307,7 +307,7 @@ def play(jobs: JobTable, ledger: Ledger) -> None:
     job = saved(jobs.save(job, accept(job, "gen_2", "created", NOON)))
     saved(jobs.save(job, complete(job, VIDEO, ("short",), NOON)))
     assert jobs.holder_of("gen_2") == ledger.claimed_by(copy) == job.job_id
-    assert ledger.reserved_cents("2026-05-04") == 94
+    assert ledger.reserved_cents("2026-05-04") == 2 * PRICE
     assert len(jobs.history(job.job_id)) == 4
 
 
@@ -332,21 +332,21 @@ def _find_no_item(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("break_it", [_forget_to_remove, _hold_every_condition, _find_rows_of_all_jobs, _find_no_item])
-def test_tables_that_answer_otherwise_than_motos_are_noticed(
+def test_a_difference_from_motos_tables_fails_the_comparison(
     moto: Any, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None]
 ):
     client: Any = MemoryDynamoDB(MotoTables())
     break_it(monkeypatch)
 
-    with pytest.raises(AssertionError, match=r"not like moto's|at moto it does not"):
-        play(JobTable(client, "jobs"), Ledger(client, "jobs", "spend", SpendLimit(100)))
+    with pytest.raises(AssertionError, match=r"differs from moto's|fails in moto"):
+        play(JobTable(client, "jobs"), Ledger(client, "jobs", "spend", SpendLimit(2 * PRICE)))
 
 
 @pytest.mark.parametrize("write", ["update", "transaction", "delete"])
-def test_a_read_that_is_not_consistent_answers_with_what_was_there_before(write):
+def test_an_inconsistent_read_answers_with_the_item_before_the_last_write(write):
     client: Any = MemoryDynamoDB()
-    has(client, **FULL)
-    has(client, polls={"N": "1"})
+    put_row(client, **FULL)
+    put_row(client, polls={"N": "1"})
     before = got(client)
     asked = arguments("ADD polls :one", one={"N": "1"})
     match write:

@@ -1,4 +1,4 @@
-"""Reads template.yaml as CloudFormation does once it has its parameters: conditions decided, references filled in."""
+"""Reads template.yaml as CloudFormation does once it has its parameters: conditions evaluated, references resolved."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def written() -> dict[str, Any]:
 @cache
 def translated() -> dict[str, Any]:
     """Return template.yaml as SAM hands it to CloudFormation."""
-    command = [str(ROOT / ".venvs" / "sam" / "bin" / "python"), "-m", "tests.lint.translated_template"]
+    command = [str(ROOT / ".venvs" / "run" / "bin" / "python"), "-m", "tests.lint.translated_template"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     loaded: dict[str, Any] = json.loads(done.stdout)
     return loaded
@@ -46,7 +46,7 @@ def parameters(**given: str) -> dict[str, str]:
 
 
 def refused(**given: str) -> list[str]:
-    """Return what CloudFormation has against these parameters before it creates anything: patterns, lengths, values, rules."""
+    """Return the parameters and rules for which CloudFormation refuses these values before it creates anything."""
     values = parameters(**given)
     wrong = [name for name, value in values.items() if not _is_allowed(written()["Parameters"][name], value)]
     for name, rule in written()["Rules"].items():
@@ -60,7 +60,21 @@ def _is_allowed(parameter: Mapping[str, Any], value: str) -> bool:
         return False
     if not parameter.get("MinLength", 0) <= len(value) <= parameter.get("MaxLength", 4096):
         return False
+    if parameter["Type"] == "Number":
+        return _is_number(value) and parameter["MinValue"] <= float(value) <= parameter["MaxValue"]
     return re.fullmatch(parameter.get("AllowedPattern", ".*"), value, re.DOTALL) is not None
+
+
+def _is_number(value: str) -> bool:
+    """Whether CloudFormation accepts the text as a Number: an integer or a float."""
+    return re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value) is not None
+
+
+def variables(function: str, **given: str) -> dict[str, str]:
+    """Return a function's environment variables: the shared ones and its own."""
+    values = parameters(**given)
+    own = resources(**given)[function]["Properties"]["Environment"]["Variables"]
+    return {**_value(written()["Globals"]["Function"]["Environment"]["Variables"], values), **own}
 
 
 def resources(**given: str) -> dict[str, Any]:
@@ -74,7 +88,7 @@ def resources(**given: str) -> dict[str, Any]:
 
 
 def statements(role: str, **given: str) -> list[dict[str, Any]]:
-    """Return what a role may do: by its own policy, and by those that stand apart from it."""
+    """Return a role's statements: of its inline policies, and of policies that are resources of their own."""
     there = resources(**given)
     policies = list(there[f"{role}Role"]["Properties"]["Policies"])
     apart = (one["Properties"] for one in there.values() if one["Type"] == "AWS::IAM::Policy")
@@ -123,9 +137,6 @@ def _value(node: Any, values: Mapping[str, str]) -> Any:
                 return _value(yes if _holds(condition, values) else no, values)
             case "Fn::Sub":
                 return _substituted(arguments, values)
-            case "Fn::FindInMap":
-                name, first, second = (_value(one, values) for one in arguments)
-                return written()["Mappings"][name][first][second]
     found_values = {str(name): _value(one, values) for name, one in node.items()}
     return {name: one for name, one in found_values.items() if one is not _NOTHING}
 

@@ -1,4 +1,4 @@
-"""What docs/decisions/ says of the template is so in the template."""
+"""The template is as docs/decisions/ describes it."""
 
 from typing import Any
 

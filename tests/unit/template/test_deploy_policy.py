@@ -1,4 +1,4 @@
-"""docs/deploy-policy.json lets whoever has it deploy the template: what CloudFormation itself says that each resource takes."""
+"""docs/deploy-policy.json allows what CloudFormation's own schemas require for each resource of the template."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.unit.template.resolved import ROOT, as_list, translated
 
 POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
 NOT_NEEDED = (
-    # what CloudFormation does for properties that the template does not have
+    # for properties that the template does not have
     "kinesis:*", "s3tables:*", "s3files:*", "ec2:*", "elasticfilesystem:*", "firehose:*", "s3:REST.PUT.OBJECT",
     "dynamodb:*Item", "dynamodb:Scan", "dynamodb:Query", "dynamodb:ImportTable", "dynamodb:*Replica",
     "dynamodb:*KinesisStreamingDestination", "iam:CreateServiceLinkedRole", "s3:*MetadataTableConfiguration",
@@ -28,7 +28,7 @@ NOT_NEEDED = (
 
 @cache
 def schemas() -> dict[str, dict[str, Any]]:
-    """Return CloudFormation's schema of each resource type, as cfn-lint brings them along."""
+    """Return CloudFormation's schema of each resource type, from cfn-lint."""
     folder = Path(cfnlint.__file__).parent / "data" / "schemas" / "resources"
     found = (json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json"))
     return {one["typeName"]: one for one in found if "typeName" in one}
@@ -43,12 +43,12 @@ def allowed() -> Iterator[str]:
         yield from as_list(statement["Action"])
 
 
-def test_every_resource_type_is_known_to_say_what_it_takes():
+def test_every_resource_type_has_a_schema_with_permissions():
     assert {kind for kind in types() if not schemas().get(kind, {}).get("handlers")} == set()
 
 
 @pytest.mark.parametrize("kind", types())
-def test_whoever_deploys_may_do_what_a_resource_takes(kind):
+def test_the_policy_allows_what_a_resource_type_requires(kind):
     handlers = schemas()[kind]["handlers"]
     steps = [handlers[name] for name in ("create", "read", "update", "delete") if name in handlers]
     wanted = {action for step in steps for action in step["permissions"]}
@@ -59,11 +59,11 @@ def test_whoever_deploys_may_do_what_a_resource_takes(kind):
     assert missing == set()
 
 
-def test_no_service_is_given_away_whole():
+def test_no_service_is_allowed_as_a_whole():
     assert [action for action in allowed() if action.partition(":")[2] == "*"] == []
 
 
-def test_only_what_has_no_name_is_allowed_everywhere():
+def test_only_actions_without_a_resource_name_are_allowed_on_all():
     everywhere = [one["Sid"] for one in POLICY["Statement"] if "*" in as_list(one["Resource"])]
 
     assert everywhere == ["WhatHasNoName"]

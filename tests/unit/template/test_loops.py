@@ -1,4 +1,4 @@
-"""Lambda ends a chain in which a function comes round about 16 times, and may do so only where that is a fault."""
+"""Lambda stops a recursive loop after about 16 invocations; a function that requeues its jobs must allow the loop."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from tests.unit.template.resolved import as_list, refused, resources, statements, translated
 
 FUNCTIONS = ("SubmitGeneration", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs")
-HOPS = 16  # Lambda ends a chain after about so many invocations of one function
+HOPS = 16  # Lambda stops a loop after about so many invocations of one function
 
 
 def queues_that_call(function: str) -> set[str]:
@@ -30,10 +30,10 @@ def loop_setting(function: str) -> Any:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_who_sends_to_the_queue_that_calls_it_may_do_so_for_ever_and_nobody_else(function):
-    comes_round = bool(queues_that_call(function) & queues_it_sends_to(function))
+def test_only_functions_that_send_to_their_own_queue_allow_recursion(function):
+    is_loop = bool(queues_that_call(function) & queues_it_sends_to(function))
 
-    assert loop_setting(function) == ("Allow" if comes_round else "Terminate")
+    assert loop_setting(function) == ("Allow" if is_loop else "Terminate")
 
 
 def test_submit_generation_sends_to_the_queue_that_calls_it():
@@ -41,10 +41,10 @@ def test_submit_generation_sends_to_the_queue_that_calls_it():
     assert "SubmissionQueue.Arn" in queues_it_sends_to("SubmitGeneration")
 
 
-def test_sam_hands_the_setting_on():
+def test_sam_passes_the_setting_to_cloudformation():
     assert translated()["Resources"]["SubmitGenerationFunction"]["Properties"]["RecursiveLoop"] == "Allow"
 
 
-def test_an_attempt_comes_round_less_often_than_lambda_counts():
-    """ReportFailure sends a job back once an attempt. Were the state machine's starts counted, it would still be left alone."""
+def test_the_most_attempts_stay_below_lambdas_loop_limit():
+    """ReportFailure requeues a job once an attempt. Even if starts of the state machine count, the limit is not reached."""
     assert "MaxAttempts" in refused(MaxAttempts=str(HOPS))

@@ -1,7 +1,11 @@
-"""What the template takes and what it refuses before anything is created."""
+"""The values that the template accepts, and those that it refuses before anything is created."""
+
+import json
+from typing import Any
 
 import pytest
 
+from cli.parameters import read_parameters
 from dropreel.domain.errors import SettingsError
 from dropreel.settings import Settings
 from tests.unit.template.resolved import parameters, refused, resources, written
@@ -21,12 +25,29 @@ READ_BY_THE_CODE = {
     "GenerationTimeoutMinutes": ("GENERATION_TIMEOUT_MINUTES", "generation_timeout_seconds"),
     "MaxVideoBytes": ("MAX_VIDEO_BYTES", "max_video_bytes"),
 }
+NUMBERS = ["SubmitConcurrency"]
 NO_WHOLE_NUMBERS = ["90.0", "1.5", "5.", "1e2", "5e0", " 5", "5 ", "+5", "-5", "05", "0x5", "5\n", "٥", "five", ""]
 
 
-def test_no_parameter_is_a_number_to_cloudformation():
+def test_only_submit_concurrency_is_a_number_to_cloudformation():
     """A Number may be 90.0 or 1e2, and its AllowedPattern is not looked at: use String with an AllowedPattern."""
-    assert [name for name, one in written()["Parameters"].items() if one["Type"] != "String"] == []
+    assert [name for name, one in written()["Parameters"].items() if one["Type"] != "String"] == NUMBERS
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_reaches_only_a_property_that_lambda_checks(name: str):
+    """Code, state machine and Rules would get 5.0 or 5e0 unchanged."""
+    assert _paths_of({"Ref": name}, written()) == [
+        "Resources.SubmitGenerationFunction.Properties.Events.Queue.Properties.ScalingConfig.MaximumConcurrency"
+    ]
+    assert f"${{{name}}}" not in json.dumps(written())
+
+
+def _paths_of(wanted: Any, node: Any, path: str = "") -> list[str]:
+    if node == wanted:
+        return [path.removeprefix(".")]
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [found for name, one in children for found in _paths_of(wanted, one, f"{path}.{name}")]
 
 
 @pytest.mark.parametrize("name", WHOLE_NUMBERS)
@@ -44,13 +65,20 @@ def test_a_number_out_of_its_range_is_refused(name):
 
 
 @pytest.mark.parametrize("value", NO_WHOLE_NUMBERS)
-@pytest.mark.parametrize("name", WHOLE_NUMBERS)
+@pytest.mark.parametrize("name", [name for name in WHOLE_NUMBERS if name not in NUMBERS])
 def test_what_is_no_whole_number_is_refused(name, value):
     assert name in refused(**{name: value})
 
 
+@pytest.mark.parametrize("value", NO_WHOLE_NUMBERS)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_make_deploy_refuses_a_number_that_is_not_whole(name, value):
+    """On AWS it would fail after the tables are created."""
+    assert "must be a whole number" in (read_parameters()[name].fault_of(value) or "")
+
+
 @pytest.mark.parametrize("name", WHOLE_NUMBERS)
-def test_the_range_of_a_number_is_said(name):
+def test_a_numbers_constraint_is_described(name):
     parameter = written()["Parameters"][name]
 
     assert "AllowedValues" in parameter or "whole number" in parameter["ConstraintDescription"]
@@ -69,7 +97,7 @@ def test_every_parameter_of_a_plain_stack_is_taken():
     assert refused() == []
 
 
-def test_every_parameter_stands_in_the_consoles_form():
+def test_every_parameter_is_in_a_group_of_the_console():
     groups = written()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
 
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(written()["Parameters"])
@@ -86,7 +114,7 @@ def test_a_prefix_that_iam_would_read_as_more_is_refused(prefix):
 
 
 def test_a_prefix_without_a_bucket_is_refused():
-    assert refused(UploadsPrefix="shop/") == ["UploadsPrefixIsOfTheExistingBucket"]
+    assert refused(UploadsPrefix="shop/") == ["UploadsPrefixNeedsExistingBucket"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +135,6 @@ def test_what_is_no_keys_arn_is_refused(arn):
     assert refused(KmsKeyArn=arn) == ["KmsKeyArn"]
 
 
-def test_the_defaults_add_no_resource_for_what_nobody_asked_for():
+def test_the_defaults_create_no_optional_resource():
     assert not {"ExistingBucketImageUploadedRule", "AlarmTopic", "AlarmTopicPolicy"} & set(resources())
     assert (parameters()["UploadsPrefix"], parameters()["KmsKeyArn"]) == ("", "")

@@ -1,4 +1,4 @@
-"""What stays, who may come in, and what is kept of what failed."""
+"""Retention of data, access, encryption, and what is kept of failed invocations."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ RETAINED = ("UploadsBucket", "VideosBucket", "JobsTable", "SpendTable")
 EVERYTHING = {
     "ExistingUploadsBucketName": "pictures",
     "UploadsPrefix": "shop/",
-    "NotificationEmail": "owner@example.com",
+    "NotificationEmail": "operator@example.com",
     "KmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd",
 }
 WATCHED_QUEUES = ("DeadLetterQueue", "FailedInvocationsQueue")
@@ -21,10 +21,10 @@ def of_type(kind: str, **given: str) -> dict[str, dict[str, Any]]:
     return {name: one for name, one in resources(**given).items() if one["Type"] == kind}
 
 
-# --- what stays -------------------------------------------------------------------------------------------------------
+# --- retention --------------------------------------------------------------------------------------------------------
 
 
-def test_what_nothing_can_bring_back_is_retained_unless_its_creation_failed():
+def test_resources_with_data_are_retained_unless_their_creation_failed():
     stays = {name for name, one in resources().items() if one.get("DeletionPolicy") == "RetainExceptOnCreate"}
 
     assert stays == set(RETAINED)
@@ -40,7 +40,7 @@ def test_a_table_is_protected_against_deletion(table):
     assert resources()[table]["Properties"]["DeletionProtectionEnabled"] is True
 
 
-def test_sam_leaves_the_policies_as_they_are_and_layers_go_with_the_stack():
+def test_sam_keeps_the_policies_and_layers_are_deleted_with_the_stack():
     found = translated()["Resources"]
     layers = [one for one in found.values() if one["Type"] == "AWS::Lambda::LayerVersion"]
 
@@ -49,11 +49,11 @@ def test_sam_leaves_the_policies_as_they_are_and_layers_go_with_the_stack():
     assert {found[name]["DeletionPolicy"] for name in RETAINED} == {"RetainExceptOnCreate"}
 
 
-# --- what failed and nobody waited for ----------------------------------------------------------------------------------
+# --- failed asynchronous invocations ----------------------------------------------------------------------------------
 
 
-def called_without_waiting() -> set[str]:
-    """Return the functions that a rule or a schedule calls."""
+def invoked_asynchronously() -> set[str]:
+    """Return the functions that a rule or a schedule invokes."""
     rules = of_type("AWS::Events::Rule").values()
     targets = {target["Arn"].partition(".")[0] for one in rules for target in one["Properties"]["Targets"]}
     functions = of_type("AWS::Serverless::Function")
@@ -66,12 +66,12 @@ def called_without_waiting() -> set[str]:
     return (targets & set(functions)) | scheduled
 
 
-def test_the_sweeper_and_report_failure_are_called_without_anybody_waiting():
-    assert called_without_waiting() == {"SweepJobsFunction", "ReportFailureFunction"}
+def test_the_sweeper_and_report_failure_are_invoked_asynchronously():
+    assert invoked_asynchronously() == {"SweepJobsFunction", "ReportFailureFunction"}
 
 
-@pytest.mark.parametrize("function", sorted(called_without_waiting()))
-def test_an_invocation_that_kept_failing_is_kept(function):
+@pytest.mark.parametrize("function", sorted(invoked_asynchronously()))
+def test_a_failed_asynchronous_invocation_is_kept(function):
     config = resources()[function]["Properties"]["EventInvokeConfig"]
     queue = config["DestinationConfig"]["OnFailure"]["Destination"]
 
@@ -86,7 +86,7 @@ def test_an_invocation_that_kept_failing_is_kept(function):
     assert queue in may_send
 
 
-def test_every_target_of_a_rule_has_a_dead_letter_queue_that_lets_the_rule_in():
+def test_every_rule_target_has_a_dead_letter_queue_that_allows_the_rule():
     found = translated()["Resources"]
     rules = {name: one["Properties"] for name, one in found.items() if one["Type"] == "AWS::Events::Rule"}
     policies = [one["Properties"] for one in found.values() if one["Type"] == "AWS::SQS::QueuePolicy"]
@@ -107,7 +107,7 @@ def _leaves(node: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("queue", WATCHED_QUEUES)
-def test_a_queue_of_failures_has_an_alarm_that_tells_the_owner(queue):
+def test_a_queue_of_failures_has_an_alarm_that_notifies_the_operator(queue):
     watching = [
         one["Properties"]
         for one in of_type("AWS::CloudWatch::Alarm", **EVERYTHING).values()
@@ -118,7 +118,7 @@ def test_a_queue_of_failures_has_an_alarm_that_tells_the_owner(queue):
     assert alarm["AlarmActions"] == ["AlarmTopic"]
 
 
-# --- who may come in --------------------------------------------------------------------------------------------------------
+# --- access -----------------------------------------------------------------------------------------------------------
 
 
 def policies_of(kind: str, holders: str) -> dict[str, list[dict[str, Any]]]:
@@ -166,14 +166,14 @@ def trust(role: str) -> dict[str, Any]:
 
 
 def test_only_this_accounts_state_machines_may_take_their_role():
-    said = trust("GenerateVideoRole")["Condition"]
+    condition = trust("GenerateVideoRole")["Condition"]
 
-    assert said["StringEquals"] == {"aws:SourceAccount": "123456789012"}
-    assert said["ArnLike"] == {"aws:SourceArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:*"}
+    assert condition["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+    assert condition["ArnLike"] == {"aws:SourceArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:*"}
 
 
 @pytest.mark.parametrize("role", sorted(name for name in of_type("AWS::IAM::Role") if name != "GenerateVideoRole"))
-def test_lambda_says_no_source_so_that_none_is_asked_of_it(role):
+def test_lambdas_trust_has_no_condition_as_it_sends_no_source(role):
     assert trust(role) == {
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
@@ -193,14 +193,14 @@ def test_no_partition_is_written_out():
     assert [path.name for path in sources if re.search(r"arn:aws(-[a-z-]+)?:", path.read_text(encoding="utf-8"))] == []
 
 
-# --- buckets under a key ------------------------------------------------------------------------------------------------------
+# --- encryption with a KMS key ----------------------------------------------------------------------------------------
 
 KEY = EVERYTHING["KmsKeyArn"]
 KEY_USES = {"SubmitGeneration": {"kms:Decrypt"}, "DeliverVideo": {"kms:GenerateDataKey", "kms:Decrypt"}}
 
 
 @pytest.mark.parametrize("bucket", ["UploadsBucket", "VideosBucket"])
-def test_a_bucket_is_encrypted_with_the_owners_key_where_there_is_one(bucket):
+def test_a_bucket_is_encrypted_with_the_given_key(bucket):
     def rule(**given: str) -> Any:
         return resources(**given)[bucket]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
 
@@ -211,7 +211,7 @@ def test_a_bucket_is_encrypted_with_the_owners_key_where_there_is_one(bucket):
 
 
 @pytest.mark.parametrize("role", ["SubmitGeneration", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs"])
-def test_who_reads_or_writes_objects_may_use_the_key_through_s3_and_nobody_else(role):
+def test_only_roles_that_read_or_write_objects_may_use_the_key(role):
     uses = [one for one in statements(role, KmsKeyArn=KEY) if any("kms:" in a for a in as_list(one["Action"]))]
 
     assert {action for one in uses for action in as_list(one["Action"])} == KEY_USES.get(role, set())
@@ -220,11 +220,11 @@ def test_who_reads_or_writes_objects_may_use_the_key_through_s3_and_nobody_else(
     assert not any("kms:" in action for one in statements(role) for action in as_list(one["Action"]))
 
 
-# --- the existing bucket under a prefix ----------------------------------------------------------------------------------------
+# --- the existing bucket under a prefix -------------------------------------------------------------------------------
 
 
 def readable(**given: str) -> list[str]:
-    (read,) = [one for one in statements("SubmitGeneration", **given) if one["Sid"] == "ReadImage"]
+    (read,) = [one for one in statements("SubmitGeneration", **given) if one["Sid"] == "ReadImages"]
     return as_list(read["Resource"])
 
 
@@ -239,7 +239,7 @@ def test_only_keys_under_the_prefix_may_be_read():
     ]
 
 
-def test_a_listing_of_the_existing_bucket_is_kept_to_the_prefix_and_a_missing_key_still_found_missing():
+def test_a_listing_is_limited_to_the_prefix_and_a_missing_key_is_found():
     given = {"ExistingUploadsBucketName": "pictures", "UploadsPrefix": "shop/"}
     lists = [one for one in statements("SubmitGeneration", **given) if one["Action"] == "s3:ListBucket"]
 
@@ -247,14 +247,14 @@ def test_a_listing_of_the_existing_bucket_is_kept_to_the_prefix_and_a_missing_ke
     assert [one.get("Condition") for one in lists] == [None, {"StringLikeIfExists": {"s3:prefix": "shop/*"}}]
 
 
-def test_the_function_hears_of_the_prefix():
+def test_the_functions_environment_has_bucket_and_prefix():
     variables = resources(**EVERYTHING)["SubmitGenerationFunction"]["Properties"]["Environment"]["Variables"]
 
     assert variables["IMAGE_BUCKET_NAMES"] == "UploadsBucket,pictures"
     assert (variables["EXISTING_UPLOADS_BUCKET_NAME"], variables["UPLOADS_PREFIX"]) == ("pictures", "shop/")
 
 
-def test_who_asks_for_an_executions_status_may_see_the_stacks_own_executions_alone():
+def test_only_the_stacks_own_executions_may_be_described():
     may = {
         role: [one["Resource"] for one in statements(role) if "states:DescribeExecution" in as_list(one["Action"])]
         for role in ("SubmitGeneration", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs")

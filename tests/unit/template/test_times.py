@@ -11,8 +11,8 @@ from dropreel.adapters.ledger import MAX_RELEASE_TRIES
 from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES
 from dropreel.adapters.video_source import DOWNLOAD_SECONDS
 from dropreel.domain.backoff import LONGEST_SECONDS
-from dropreel.provider.client import POLL_SECONDS, POLL_TIMEOUT, SUBMIT_SECONDS, SUBMIT_TIMEOUT
-from dropreel.use_cases.submit_generation import KEEP_SECONDS, LEASE, NEEDED
+from dropreel.provider.limits import POLL_SECONDS, POLL_TIMEOUT, SUBMIT_SECONDS, SUBMIT_TIMEOUT
+from dropreel.use_cases.submit_generation import LEASE, MIN_TIME_LEFT, SAVE_SECONDS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, QUIET
 from tests.support.fake_stack import FakeStack
 from tests.unit.template.resolved import ROOT, resources, written
@@ -43,7 +43,7 @@ def seconds_of(schedule: str) -> int:
 
 
 def last_receive() -> int:
-    """Return MAX_RECEIVES as it stands in the handler: importing a handler would start its function."""
+    """Return the handler's MAX_RECEIVES, read from its source: an import would start the function."""
     handler = (ROOT / "functions" / "submit_generation" / "handler.py").read_text(encoding="utf-8")
     (last,) = re.findall(r"^MAX_RECEIVES = (\d+)", handler, re.MULTILINE)
     return int(last)
@@ -106,11 +106,11 @@ SUBMISSION = [
         "A message that comes again finds the lease over and can settle the job. Else that costs a second receive.",
     ),
     Limit(
-        "what a submission needs", SUBMIT_SECONDS + 20, NEEDED.total_seconds(), SUBMIT - 20,
+        "what a submission needs", SUBMIT_SECONDS + 20, MIN_TIME_LEFT.total_seconds(), SUBMIT - 20,
         "The POST fits into it, and 20 s for its id; the image is read before, in the 20 s that are left of the function.",
     ),
     Limit(
-        "what is left to write an id", 15, KEEP_SECONDS, SUBMIT - SUBMIT_SECONDS,
+        "what is left to write an id", 15, SAVE_SECONDS, SUBMIT - SUBMIT_SECONDS,
         "A call that DynamoDB does not answer takes up to 15 s; the start of the execution follows it.",
     ),
     Limit(
@@ -237,7 +237,7 @@ def test_a_time_or_count_keeps_its_bounds(limit: Limit) -> None:
     assert limit.at_least <= limit.value <= limit.at_most, limit.why
 
 
-def test_every_task_source_and_queue_stands_in_the_table() -> None:
+def test_every_task_source_and_queue_is_in_the_table() -> None:
     assert [name for name, _, _ in TASKS] == ["Check Status", "Deliver Video", "Report Failure"]
     assert ("SubmitGenerationFunction", "SubmissionQueue") in [(function, queue) for function, queue, _ in SOURCES]
     assert ("SubmissionQueue", "DeadLetterQueue") in [(name, dead) for name, _, dead in REDRIVES]

@@ -1,4 +1,4 @@
-"""Several stacks on one bus: an upload and a request have one answer, and the events say whose they are."""
+"""Several stacks on one bus: one stack takes an upload or request, and each event names its stack."""
 
 import json
 from typing import Any
@@ -6,19 +6,36 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from dropreel.domain.events import SOURCE, EventType
+from dropreel.domain.events import SOURCE
+from dropreel.domain.job import EventType
 from tests.support.sample_events import load_event, object_created
-from tests.unit.template.resolved import ACCOUNT, as_list, resources, statements
+from tests.unit.template.resolved import ACCOUNT, as_list, resources, statements, variables
 
 EXISTING = {"ExistingUploadsBucketName": "pictures"}
 PUBLISHERS = ("SubmitGeneration", "DeliverVideo", "ReportFailure", "SweepJobs")
 
 
-def rules_for(event: dict[str, Any], **given: str) -> list[str]:
-    """Return the names of the rules that take an event, as moto's EventBridge reads their patterns."""
-    rules = {name: one for name, one in resources(**given).items() if one["Type"] == "AWS::Events::Rule"}
-    patterns = {name: json.dumps(one["Properties"]["EventPattern"]) for name, one in rules.items()}
+def rules_for(event: Any, **given: str) -> list[str]:
+    """Return the names of the rules that match an event, by moto's EventBridge."""
+    patterns = {name: json.dumps(pattern) for name, pattern in patterns_of_rules(**given).items()}
     return [name for name, text in patterns.items() if EventPattern.load(text).matches_event(event)]
+
+
+def patterns_of_rules(**given: str) -> dict[str, Any]:
+    """Return the event pattern of each rule, by the name that the rule has in CloudFormation."""
+    found = resources(**given)
+    rules = {name: one["Properties"] for name, one in found.items() if one["Type"] == "AWS::Events::Rule"}
+    events = {
+        f"{name}{event}": rule["Properties"]
+        for name, one in found.items()
+        if one["Type"] == "AWS::Serverless::Function"
+        for event, rule in one["Properties"].get("Events", {}).items()
+        if rule["Type"] == "EventBridgeRule"
+    }
+    return {
+        **{name: rule["EventPattern"] for name, rule in rules.items()},
+        **{name: rule["Pattern"] for name, rule in events.items()},
+    }
 
 
 def uploaded(bucket: str, key: str = "shop/a.jpg", **changes: Any) -> dict[str, Any]:
@@ -42,27 +59,27 @@ def test_an_upload_into_the_existing_bucket_is_taken_once():
 
 
 @pytest.mark.parametrize("event", [uploaded("another"), requested(image_in("another"))], ids=["upload", "request"])
-def test_what_concerns_another_stacks_bucket_is_left_to_it(event):
+def test_events_about_another_stacks_bucket_are_not_taken(event):
     assert rules_for(event, **EXISTING) == []
 
 
 @pytest.mark.parametrize("event", [uploaded("pictures"), requested(image_in("pictures"))], ids=["upload", "request"])
-def test_without_an_existing_bucket_nothing_of_it_is_taken(event):
+def test_without_an_existing_bucket_no_event_about_one_is_taken(event):
     assert rules_for(event) == []
 
 
 @pytest.mark.parametrize("bucket", ["UploadsBucket", "pictures"])
-def test_a_request_about_an_image_in_a_bucket_of_the_stack_is_taken_once(bucket):
+def test_a_request_about_an_image_of_the_stack_is_taken_once(bucket):
     assert rules_for(requested(image_in(bucket)), **EXISTING) == ["VideoRequestedRule"]
 
 
 @pytest.mark.parametrize("event", [uploaded("UploadsBucket"), requested(image_in("UploadsBucket"))])
-def test_what_another_account_says_is_not_taken(event):
+def test_events_of_another_account_are_not_taken(event):
     assert rules_for({**event, "account": "999999999999"}) == []
 
 
 @pytest.mark.parametrize("image", [None, "a.jpg", {}, {"key": "a.jpg"}, {"bucket": 5}, {"bucket": {}}])
-def test_a_request_that_names_no_bucket_is_nobodys(image):
+def test_a_request_that_names_no_bucket_is_not_taken(image):
     assert rules_for(requested(image)) == []
 
 
@@ -74,7 +91,7 @@ def test_a_request_that_names_no_bucket_is_nobodys(image):
         {"bucket": ["UploadsBucket", 5]},  # EventBridge looks for a value among several
     ],
 )
-def test_a_request_that_names_our_bucket_and_is_wrong_otherwise_is_taken_to_be_answered(image):
+def test_a_faulty_request_for_our_bucket_is_taken_and_answered(image):
     assert rules_for(requested(image)) == ["VideoRequestedRule"]
 
 
@@ -82,14 +99,14 @@ def test_an_execution_of_another_account_is_not_ours():
     detail = {"stateMachineArn": "GenerateVideoStateMachine", "status": "FAILED", "name": "x"}
     event = {"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail}
 
-    assert rules_for({**event, "account": ACCOUNT}) == ["ExecutionEndedRule"]
+    assert rules_for({**event, "account": ACCOUNT}) == ["ReportFailureFunctionExecutionEnded"]
     assert rules_for({**event, "account": "999999999999"}) == []
 
 
 @pytest.mark.parametrize(
     ("key", "rules"), [("shop/a.jpg", 1), ("shop/b/c.jpg", 1), ("other/a.jpg", 0), ("shop.jpg", 0)]
 )
-def test_of_the_existing_bucket_only_what_is_under_the_prefix_is_taken(key, rules):
+def test_only_keys_under_the_prefix_of_the_existing_bucket_are_taken(key, rules):
     assert len(rules_for(uploaded("pictures", key), **EXISTING, UploadsPrefix="shop/")) == rules
 
 
@@ -120,10 +137,9 @@ def put_events(role: str) -> list[dict[str, Any]]:
 def test_a_step_may_publish_our_own_events_alone(role):
     (statement,) = put_events(role)
 
-    said = statement["Condition"]["StringEquals"]
-    assert said["events:source"] == SOURCE
-    # Deferred is published from the release on that knows it: the permission may be there before.
-    assert set(said["events:detail-type"]) == {event.value for event in EventType} | {"Video Generation Deferred"}
+    condition = statement["Condition"]["StringEquals"]
+    assert condition["events:source"] == SOURCE
+    assert set(condition["events:detail-type"]) == {event.value for event in EventType}
     assert "*" not in statement["Resource"]
 
 
@@ -132,5 +148,5 @@ def test_check_status_publishes_nothing():
 
 
 @pytest.mark.parametrize("role", PUBLISHERS)
-def test_who_publishes_knows_the_stacks_name(role):
-    assert resources()[f"{role}Function"]["Properties"]["Environment"]["Variables"]["STACK_NAME"] == "shop"
+def test_a_function_that_publishes_has_the_stacks_name(role):
+    assert variables(f"{role}Function")["STACK_NAME"] == "shop"

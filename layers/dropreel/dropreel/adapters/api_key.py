@@ -1,27 +1,31 @@
-"""The provider's API key, from Secrets Manager."""
+"""The provider's API key, from Secrets Manager through the cache of Powertools."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dropreel.domain.errors import SettingsError
+
 if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from collections.abc import Callable
 
-KEEP_SECONDS = 300
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+MAX_AGE_SECONDS = 300
 
 
-@dataclass
+@dataclass(frozen=True)
 class ApiKey:
-    """Call it to get the key. It is kept for `KEEP_SECONDS`, so that a changed key is in use within minutes."""
+    """Call it to get the key, at most `MAX_AGE_SECONDS` old. A read that fails is not cached.
 
-    client: "SecretsManagerClient"
+    `secrets` returns the provider of secrets when it is first needed.
+    """
+
+    secrets: "Callable[[], SecretsProvider]"
     secret_arn: str
-    _value: str = field(default="", repr=False)
-    _read_at: float = 0.0
 
     def __call__(self) -> str:
-        """Return the key as it was at most `KEEP_SECONDS` ago."""
-        if not self._value or time.monotonic() - self._read_at > KEEP_SECONDS:
-            self._value = self.client.get_secret_value(SecretId=self.secret_arn)["SecretString"].strip()
-            self._read_at = time.monotonic()
-        return self._value
+        """Return the key without white space around it. Raises Powertools' GetParameterError where it cannot be read."""
+        secret = self.secrets().get(self.secret_arn, max_age=MAX_AGE_SECONDS)
+        if not isinstance(secret, str):
+            raise SettingsError("the secret of the API key holds binary data; it must hold text")
+        return secret.strip()

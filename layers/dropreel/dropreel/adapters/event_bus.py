@@ -1,4 +1,4 @@
-"""The event bus that our events go to."""
+"""The event bus that events are published on."""
 
 import json
 import time
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 PAUSES = (0.2, 1.0)
-"""Seconds before the second and the third try: `PutEvents` may answer 200 and not take the event, which no SDK retries."""
+"""Seconds before the second and the third try: `PutEvents` may answer 200 with a failed entry, which no SDK retries."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class EventBus:
     sleep: Callable[[float], None] = time.sleep
 
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
-        """Put one event on the bus. Raises PublishFault where the bus does not take it in three tries."""
+        """Put one event on the bus. Raises PublishFault where three tries fail."""
         for pause in (*PAUSES, None):
             refusal = self._put(event_type, detail)
             if refusal is None:

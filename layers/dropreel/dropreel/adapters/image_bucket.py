@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,12 +14,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.job import ImageRef
+from dropreel.domain.images import ImageRef, Missing
 from dropreel.domain.messages import pinned_version
-from dropreel.media.images.reader import MAX_IMAGE_BYTES
+from dropreel.provider.limits import MAX_IMAGE_BYTES
 
 PRESIGN_SECONDS = 3600
-"""An hour at most: the address dies with the role's credentials anyway."""
+"""How long an address is valid, at most: it also expires with the role's credentials."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class StoredImage:
     def presigned_url(self, content_type: str) -> str:
         """Return an address that anyone can read this version from for `PRESIGN_SECONDS`. It is a secret: never log or store it.
 
-        Its answer says `content_type`, whatever the object was stored with: many upload tools guess it from the name. An
-        encoding that the bytes do not have would make clients decode them, or fail; `identity` is what each of them knows.
+        The response has `content_type`, whatever the object was stored with: many upload tools guess it from the name. A
+        stored Content-Encoding that the bytes do not have would make clients fail; it is replaced by `identity`.
         """
         answer = {"ResponseContentType": content_type}
         if self.encoding:
@@ -57,21 +56,6 @@ class StoredImage:
             Params={"Bucket": self.bucket, "Key": self.key, **_version(self.version_id), **answer},
             ExpiresIn=PRESIGN_SECONDS,
         )
-
-
-class Missing(Enum):
-    """Why an image cannot be had, and will not be until somebody does something about it."""
-
-    GONE = "gone"
-    """Deleted, or never there."""
-    SUPERSEDED = "superseded"
-    """Replaced by a newer upload, which has an event of its own."""
-    ARCHIVED = "archived"
-    """In a storage class that has to be restored before anyone can read it."""
-    ENCRYPTED = "encrypted"
-    """Encrypted with a key that only its owner has (SSE-C): neither we nor the provider can send that key along."""
-    KMS_KEY = "kms key"
-    """Encrypted with a KMS key that is disabled, being deleted, or gone."""
 
 
 _BY_ERROR_CODE = {
@@ -85,19 +69,19 @@ _BY_ERROR_CODE = {
     "KMS.KMSInvalidStateException": Missing.KMS_KEY,
     "KMS.NotFoundException": Missing.KMS_KEY,
 }
-"""S3's error codes that tell of the object itself (Amazon S3 API Reference, "Error responses"; KMS's come through it)."""
+"""S3's error codes about the object itself (Amazon S3 API Reference, "Error responses"; KMS's are passed on by S3)."""
 
 
 @dataclass(frozen=True)
 class ImageBucket:
-    """Looks images up. Raises botocore's ClientError on what says nothing of the object: an expired token, a denied access."""
+    """Looks images up. Raises botocore's ClientError on faults that are not about the object: an expired token, a denied access."""
 
     client: "S3Client"
 
     def find(self, image: ImageRef, size: int | None = None) -> StoredImage | Missing:
-        """Return the image with all of its bytes, by one GET, or why there is none. `size`: what its event says, in bytes.
+        """Return the image with all of its bytes, by one GET, or why there is none. `size`: its size in the event, in bytes.
 
-        Raises RetryLater where S3 answers with anything but the whole object that was asked for.
+        Raises RetryLater where S3's response is not the whole object.
         """
         asked: dict[str, Any] = {"Bucket": image.bucket, "Key": image.key, **_version(image.version_id)}
         etag = None if "VersionId" in asked else image.etag
@@ -110,9 +94,9 @@ class ImageBucket:
             if missing is None:
                 raise
             return missing
-        with closing(found["Body"]) as body:  # what is not read of it is not fetched either
+        with closing(found["Body"]) as body:  # bytes that are not read are not fetched
             if etag and found["ETag"].strip('"') != etag.strip('"'):
-                return Missing.SUPERSEDED  # a store that knows no conditions
+                return Missing.SUPERSEDED  # a store that ignores IfMatch
             said = _whole_length(found, asked.get("VersionId"), size)
             content = _all_of(body, said) if said <= MAX_IMAGE_BYTES else None
         return StoredImage(
@@ -130,13 +114,13 @@ class ImageBucket:
         )
 
     def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
-        """Return at most `most` (1000 at most) keys that begin so and come after another, and whether there are more."""
+        """Return keys with a prefix that sort after `after`, `most` (at most 1000) of them, and whether there are more."""
         start: dict[str, Any] = {"StartAfter": after} if after else {}
         found = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **start)
         return [one["Key"] for one in found.get("Contents", [])], bool(found.get("IsTruncated"))
 
     def read_file(self, bucket: str, key: str, most: int) -> bytes | Missing:
-        """Return a small object's first `most` bytes, or why it cannot be had."""
+        """Return a small object's first `most` bytes, or why it cannot be read."""
         try:
             found = self.client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")
         except ClientError as error:
@@ -149,11 +133,11 @@ class ImageBucket:
         with closing(found["Body"]) as body:
             if not found.get("ContentRange", "bytes 0-").startswith("bytes 0-"):
                 raise RetryLater(f"S3 answered with another range of {key} than was asked for")
-            return body.read(most)  # a store that knows no ranges sends all of it
+            return body.read(most)  # a store that ignores Range sends the whole object
 
 
 def _whole_length(found: Any, version_id: str | None, size: int | None) -> int:
-    """Return how many bytes the answer has by what it says of itself. Raises RetryLater where that is not the whole object."""
+    """Return the response's Content-Length. Raises RetryLater where the response is not the whole object."""
     length = found.get("ContentLength")
     if found.get("ContentRange") or length is None or (size is not None and length != size):
         raise RetryLater(f"S3 answered with {length} bytes ({found.get('ContentRange')}) for an image of {size}")
@@ -163,7 +147,7 @@ def _whole_length(found: Any, version_id: str | None, size: int | None) -> int:
 
 
 def _all_of(body: Any, length: int) -> bytes:
-    """Read a body to its end. Raises RetryLater where it is cut, or is not of the length that was said."""
+    """Read a body to its end. Raises RetryLater where it is cut or has another length."""
     try:
         content: bytes = body.read()
     except BotoCoreError as error:
@@ -174,13 +158,13 @@ def _all_of(body: Any, length: int) -> bytes:
 
 
 def _missing(error: ClientError) -> Missing | None:
-    """Return what S3's error says of the image, None where it says nothing of it.
+    """Return what S3's error says about the image, None where it is about something else.
 
-    The status alone does not tell: 400 and 403 are as well what an expired token or a missing permission gets.
+    The HTTP status is not enough: an expired token and a missing permission get 400 and 403 as well.
     """
     code, message = error.response["Error"].get("Code"), error.response["Error"].get("Message", "")
     if code == "InvalidArgument" and "version id" in message.lower():
-        return Missing.GONE  # no version that S3 ever gave has such an id
+        return Missing.GONE  # S3 never gave out such a version id
     if code == "InvalidRequest" and "Server Side Encryption" in message:
         return Missing.ENCRYPTED
     return _BY_ERROR_CODE.get(code or "")
@@ -196,11 +180,11 @@ def _version(version_id: str | None) -> dict[str, Any]:
 
 
 def _decoded(value: str) -> str:
-    """Decode RFC 2047 words: S3 metadata is ASCII, and S3 itself answers so where other text was sent.
+    """Decode RFC 2047 words: S3 metadata is ASCII, and S3 encodes other text so.
 
-    They can spell what is not valid Unicode; an option that is refuses the image.
+    They can spell invalid Unicode; options with it are rejected later.
     """
     try:
         return str(make_header(decode_header(value)))
-    except (LookupError, ValueError, MessageError):  # not such words after all: the text as it stands
+    except (LookupError, ValueError, MessageError):  # not RFC 2047 words: the text as it is
         return value

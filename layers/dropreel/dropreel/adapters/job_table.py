@@ -3,12 +3,12 @@
 | `job_id` | `row` | what it is |
 |---|---|---|
 | the job's id | `job` | the job as it stands |
-| the job's id | `attempt#01#0000` | one submission: the attempt, and how many messages of ours it had had at its claim |
-| `generation#<id>` | `generation` | which job holds this generation: never two |
-| `picture-<24 hex digits>` | `picture` | which job has claimed this picture (`fingerprints.Picture`) |
+| the job's id | `attempt#01#0000` | one submission: the attempt, and its number of requeues when it was claimed |
+| `generation#<id>` | `generation` | the job that holds this generation, at most one |
+| `picture-<24 hex digits>` | `picture` | the job that claimed this picture (`fingerprints.Picture`) |
 
-A job is saved on one condition: nobody has changed it since it was read (its `version`). A submission's row must be new
-when the job is claimed, and is never deleted, so that one message can lead to one POST at most, whatever else is wrong.
+A job is saved with an optimistic lock: only where its `version` is still the one that was read. A submission's row must be
+new when the job is claimed, and is never deleted, so that one message can lead to one POST at most.
 """
 
 import time
@@ -18,19 +18,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dropreel.adapters.attribute_values import attribute_value, value_of
+from dropreel.adapters.items import attribute_value, values_of
 from dropreel.adapters.transactions import transact
-from dropreel.domain.job import (
-    Attempt,
-    Charge,
-    EventType,
-    Image,
-    Job,
-    JobStatus,
-    PollFaultNote,
-    VideoObject,
-    attempt_after,
-)
+from dropreel.domain.attempts import Attempt, attempt_after
+from dropreel.domain.images import Image
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, PollFaultNote, VideoObject
 from dropreel.domain.next_steps import next_step
 from dropreel.domain.options import Options
 from dropreel.domain.reasons import Reason
@@ -39,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 WAITING_INDEX = "waiting"
-"""Job ids by what they wait for, oldest first: only jobs that somebody has still to work on are in it."""
+"""Job ids by what they wait for, oldest first. Jobs that need no more work are not in it."""
 JOB_ROW = "job"
 
 
@@ -54,13 +46,13 @@ class JobTable:
     def get(self, job_id: str) -> Job | None:
         """Return the job as it stands now (a consistent read), or None."""
         answer = self.client.get_item(TableName=self.table, Key=key_of(job_id, JOB_ROW), ConsistentRead=True)
-        return _job(value_of({"M": answer["Item"]})) if "Item" in answer else None
+        return _job(values_of(answer["Item"])) if "Item" in answer else None
 
     def save(self, before: Job | None, after: Job) -> Job | None:
         """Save a transition, and with it the row of its submission and of the generation that it now holds.
 
         `before`: the job as it was read, None for a job that must not exist yet. Return the job with its new version.
-        None: somebody has changed it, or another job holds the generation; read again.
+        None: it was changed meanwhile, or another job holds the generation; read again.
         """
         updates = job_updates(self.table, before, after)
         if len(updates) > 1:
@@ -74,7 +66,7 @@ class JobTable:
         return replace(after, version=after.version + 1)
 
     def discard(self, job: Job) -> bool:
-        """Delete a job that was never claimed and of which nothing was published. False: somebody has changed it."""
+        """Delete a job that was never claimed and of which nothing was published. False: it was changed meanwhile."""
         try:
             self.client.delete_item(
                 TableName=self.table,
@@ -89,9 +81,9 @@ class JobTable:
     def count_poll(
         self, job: Job, at: datetime, *, provider_status: str | None = None, fault: str | None = None, **since: Any
     ) -> None:
-        """Count one poll, and keep what the provider said or what went wrong. It changes nothing that a save depends on.
+        """Count one poll, and keep the provider's status or the fault. The job's version stays as it is.
 
-        `since`: `not_found_since` as it is now. Nothing is counted of a job that is not generating any more.
+        `since`: `not_found_since` as it is now. Where the job is not generating any more, nothing is written.
         """
         changes: dict[str, Any] = {"updated_at": at, **since}
         if provider_status is not None:
@@ -117,19 +109,19 @@ class JobTable:
         return answer["Item"]["claimed_by"]["S"] if "Item" in answer else None
 
     def history(self, job_id: str) -> list[dict[str, Any]]:
-        """Return all rows of a job, the submissions in their order and then the job: its whole story, by one query."""
+        """Return all rows of a job, the submissions in their order and then the job, by one query."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="job_id = :job_id",
             ExpressionAttributeValues={":job_id": attribute_value(job_id)},
             ConsistentRead=True,
         )
-        return [value_of({"M": item}) for page in pages for item in page["Items"]]
+        return [values_of(item) for page in pages for item in page["Items"]]
 
     def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
         """Yield the ids of the jobs that wait for something (`Job.waits_for`) and were created until a time, oldest first.
 
-        The index lags behind: read each job again before acting on it.
+        The index is eventually consistent: read each job again before acting on it.
         """
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
@@ -148,7 +140,7 @@ def key_of(job_id: str, row: str) -> dict[str, Any]:
 
 
 def job_updates(table: str, before: Job | None, after: Job) -> list[Any]:
-    """Return what saving a transition writes: the job first, then its submission's row and its generation's, if they change."""
+    """Return the updates of a transition: the job first, then its submission's row and its generation's where they change."""
     updates = [_job_update(table, before, after)]
     attempt = None if before is None else attempt_after(before, after)
     if attempt is not None:
@@ -193,7 +185,7 @@ def _attempt_update(table: str, job: Job, attempt: Attempt) -> dict[str, Any]:
 
 
 def _generation_update(table: str, job: Job) -> dict[str, Any]:
-    """Return the update by which a job comes to hold a generation that no other job holds."""
+    """Return the update that makes a job the holder of a generation, on condition that no other job holds it."""
     key = key_of(_generation_id(job.generation_id or ""), "generation")
     update = _update(table, key, {"claimed_by": job.job_id, "attempt": job.attempt}, {"version": 1})
     update["ConditionExpression"] = "attribute_not_exists(claimed_by) OR claimed_by = :claimed_by"
@@ -234,9 +226,9 @@ _TIMES = frozenset(
 
 
 def item_of(job: Job) -> dict[str, Any]:
-    """Return a job's attributes, as Python's values, without its keys and its version; None is an attribute that is not there.
+    """Return a job's attributes as Python values, without its keys and its version; None stands for no attribute.
 
-    Beside the job's own fields there are what it waits for (`waiting`, the index's key) and what to do next (`next_step`).
+    Beside the job's fields: `waiting`, what it waits for (the index's key), and `next_step`, what to do next.
     """
     item: dict[str, Any] = {each.name: getattr(job, each.name) for each in fields(job)}
     del item["job_id"], item["version"]
@@ -267,7 +259,9 @@ def _job(item: dict[str, Any]) -> Job:
         "image": Image(**item["image"]),
         "options": Options(**options) if options else None,
         "warnings": tuple(item.get("warnings") or ()),
-        "notices": {EventType(event): Reason.from_json(told) for event, told in (item.get("notices") or {}).items()},
+        "notices": {
+            EventType(event): Reason.from_json(reason) for event, reason in (item.get("notices") or {}).items()
+        },
         "last_fault": PollFaultNote(fault["message"], datetime.fromisoformat(fault["at"])) if fault else None,
         "reason": Reason.from_json(reason) if reason else None,
         "video": VideoObject(**video) if video else None,

@@ -1,31 +1,22 @@
-"""Jobs and money together: a claim reserves its price and a release gives it back, in one transaction with the job each."""
+"""The spend table: a claim reserves its price, a release cancels the reservation, each in one transaction with the job."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from dropreel.adapters.attribute_values import attribute_value
+from dropreel.adapters.items import attribute_value
 from dropreel.adapters.job_table import job_updates, key_of
 from dropreel.adapters.transactions import MAX_TRIES, transact
 from dropreel.domain.fingerprints import Picture
 from dropreel.domain.job import Job
-from dropreel.domain.spending import SpendLimit
+from dropreel.domain.spending import NotReserved, SpendLimit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_RELEASE_TRIES = 30
-"""A job whose reservation cannot be released would count as perhaps charged: worth 30 of the function's 100 seconds."""
-
-
-class NotReserved(Enum):
-    """Why nothing was reserved: somebody has changed the job or this submission is claimed, a copy, or the day is full."""
-
-    CHANGED = "changed"
-    DUPLICATE = "duplicate"
-    NO_ROOM = "no_room"
+"""Tries of a release. They take at most 30 of the function's 100 seconds: without it the reservation would stay for no charge."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +46,9 @@ class Ledger:
         return replace(claimed, version=claimed.version + 1) if failed is None else answers[failed]
 
     def release(self, before: Job, after: Job) -> Job | None:
-        """Save a transition of a claimed job and release its reservation, both or neither: the provider surely took nothing.
+        """Save a transition of a claimed job and release its reservation, both or neither: the provider charged nothing.
 
-        None: somebody has changed the job, and nothing was released.
+        None: the job was changed meanwhile, and nothing was released.
         """
         updates = job_updates(self.jobs_table, before, after)
         updates.append(self._spend(_day(before), -before.cost_cents, None))
@@ -65,7 +56,7 @@ class Ledger:
         return replace(after, version=after.version + 1) if failed is None else None
 
     def claimed_by(self, picture: Picture) -> str | None:
-        """Return the id of the job that claimed a picture last, or None."""
+        """Return the id of the last job that claimed a picture, or None."""
         key = key_of(picture.item_key, "picture")
         answer = self.client.get_item(TableName=self.jobs_table, Key=key, ConsistentRead=True)
         return answer["Item"]["claimed_by"]["S"] if "Item" in answer else None
@@ -96,7 +87,7 @@ class Ledger:
         return update
 
     def _spend(self, day: str, cents: int, limit: int | None) -> dict[str, Any]:
-        """Return the update of a day's item. With a limit, in cents, what is added must fit."""
+        """Return the update of a day's item. With a limit, in cents, the condition is that `cents` fit below it."""
         update: dict[str, Any] = {
             "TableName": self.spend_table,
             "Key": {"day": {"S": day}},

@@ -1,4 +1,4 @@
-"""The submission queue, which images come through once or more, and its dead-letter queue."""
+"""The submission queue (at least once, so an image may come twice) and its dead-letter queue."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropreel.domain.backoff import LONGEST_SECONDS
-from dropreel.domain.messages import Drop, RetryMessage, message_of
+from dropreel.domain.messages import Drop, RetryMessage, decode_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 HIDDEN_SECONDS = 20
-"""How long a received dead letter stays hidden, so that the next receive finds another one."""
+"""The visibility time-out of a received dead letter, so that the next receive finds another one."""
 
 logger = logging.getLogger("dropreel")
 
 
 @dataclass(frozen=True)
 class SubmissionQueue:
-    """Requeues jobs. A new message starts with a receive count of its own.
+    """Requeues jobs. A new message starts with its own receive count.
 
-    `client` returns the client when it is first needed: most jobs never wait.
+    `client` returns the client and is called on first use: most jobs are never requeued.
     """
 
     client: "Callable[[], SQSClient]"
     url: str
 
     def send(self, message: RetryMessage, delay_seconds: float = 0) -> None:
-        """Send a message that comes after `delay_seconds` (at most `LONGEST_SECONDS`; the job's `retry_at` holds beyond)."""
+        """Send a message that is delivered after `delay_seconds` (at most `LONGEST_SECONDS`; the job's `retry_at` holds beyond)."""
         self.client().send_message(
             QueueUrl=self.url,
             MessageBody=json.dumps(message.as_json()),
@@ -41,7 +41,7 @@ class SubmissionQueue:
 
 @dataclass(frozen=True)
 class DeadLetterQueue:
-    """Reads the dead-letter queue and deletes nothing. `client` returns the client when it is first needed."""
+    """Reads the dead-letter queue and deletes nothing. `client` returns the client and is called on first use."""
 
     client: "Callable[[], SQSClient]"
     url: str
@@ -56,6 +56,6 @@ class DeadLetterQueue:
                 return
             for message in found["Messages"]:
                 try:
-                    yield message_of(json.loads(message["Body"]))
+                    yield decode_message(json.loads(message["Body"]))
                 except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                     logger.warning("unreadable dead letter", extra={"message_id": message.get("MessageId")})

@@ -1,4 +1,4 @@
-"""The state machine that watches a generation until it ends."""
+"""The state machine that polls a generation until it ends."""
 
 import json
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StateMachine:
-    """Starts executions. Starting the same attempt twice is the same as starting it once."""
+    """Starts executions. Starting an attempt is idempotent."""
 
     client: "SFNClient"
     arn: str
 
     def start(self, job: Job, generation_id: str | None = None) -> None:
-        """Start polling a job's attempt, or do nothing if that was started before (AWS remembers names for 90 days).
+        """Start polling a job's attempt, or do nothing where its execution exists (AWS keeps names for 90 days).
 
         `generation_id` is given where the job does not have it yet.
         """

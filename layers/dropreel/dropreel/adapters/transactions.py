@@ -1,4 +1,4 @@
-"""Several writes of DynamoDB, all or none of them."""
+"""DynamoDB transactions, with retries on conflicts."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_TRIES = 16
-"""Transactions that meet another one on the same item are tried so often: hundreds of jobs share the day's one item."""
+"""Tries of a transaction that conflicts with another one: hundreds of jobs share the one item of a day."""
 MAX_PAUSE_SECONDS = 1.0
-"""The longest pause between two tries: more tries do more than longer pauses."""
+"""The longest pause between two tries. More tries help more than longer pauses."""
 
 
 def transact(
@@ -23,7 +23,7 @@ def transact(
 ) -> int | None:
     """Make all updates or none. Return None, or the index of the first whose condition did not hold.
 
-    Raises RetryLater where other transactions were in the way all the time, and botocore's ClientError on a fault.
+    Raises RetryLater where every try conflicted with another transaction, and botocore's ClientError on a fault.
     """
     for tries in range(max_tries):
         try:

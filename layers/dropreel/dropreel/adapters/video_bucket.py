@@ -1,4 +1,4 @@
-"""Where videos go: a stream into S3 in bounded memory."""
+"""The videos bucket: uploads of a stream in bounded memory, and receipts."""
 
 import json
 from contextlib import suppress
@@ -8,52 +8,43 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
 from dropreel.domain.errors import RetryLater
+from dropreel.media.video_stream import PIECE_BYTES, StoredVideo, VideoStream
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PUT_BYTES = 5 * 1024**3
-"""The most bytes that S3 takes in one PutObject."""
+"""The most bytes of one PutObject: a limit of S3."""
 SENT_BYTES = 128 * 1024
-"""How much botocore sends at a time: it would copy the rest of a longer chunk each time.
+"""The size of the chunks that botocore sends. It would copy the rest of a longer one for each write to the socket.
 
 S3 refuses a chunk of less than 8 KiB unless it is the last.
 """
 PART_BYTES = 5 * 1024 * 1024
-"""The size of the parts of a video that does not go up in one request, the least that S3 takes."""
+"""The size of the parts of a multipart upload: the smallest that S3 takes."""
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
-"""S3's codes for a write whose condition does not hold: the object is there or is another one (412), it is being written
-or deleted at this moment (409), or what was to be replaced is gone (404)."""
-
-
-@dataclass(frozen=True)
-class StoredVideo:
-    """The object at a video's key: S3's `ETag` and `VersionId` of it (None in a bucket without versions), and its bytes.
-
-    `stream` is None where the object's metadata is not that of the video looked for.
-    """
-
-    etag: str
-    version_id: str | None
-    stream: VideoStream | None
+"""S3's error codes for a conditional write: the object exists or has another ETag (412), it is being written or deleted at
+this moment (409), or the object to replace is gone (404)."""
 
 
 @dataclass(frozen=True)
 class VideoBucket:
-    """Puts videos into the bucket. A stream that raises leaves no object behind, nor parts of one."""
+    """Puts videos into the bucket. Where a stream raises, neither an object nor parts of one remain.
+
+    The multipart upload is ours because boto3's upload_fileobj (s3transfer) takes neither `IfNoneMatch` nor `IfMatch`.
+    """
 
     client: "S3Client"
     bucket: str
 
     def put(self, key: str, video: VideoStream, metadata: dict[str, str], replaces: str | None = None) -> str | None:
-        """Copy the stream to `key`, as it comes, and return S3's `VersionId` of it. `metadata` must be ASCII.
+        """Upload the stream to `key` and return the object's `VersionId`. `metadata` must be ASCII.
 
         It is written only where no object is at `key`, or the one whose `ETag` is `replaces`: of two uploads that overlap,
-        one is stored. Raises RetryLater for the other one and where S3 broke off, VideoFault for what is no whole video, and
-        botocore's ClientError if S3 refused.
+        one is stored. Raises RetryLater for the other one and where the connection to S3 failed, VideoFault for an
+        incomplete or invalid video, and botocore's ClientError where S3 refused.
         """
         to = {"Bucket": self.bucket, "Key": key}
         described = {"ContentType": "video/mp4", "Metadata": metadata, "ChecksumAlgorithm": "CRC32"}
@@ -68,21 +59,18 @@ class VideoBucket:
             raise RetryLater(f"another upload to {key} was first") from error
 
     def _put_whole(self, video: VideoStream, length: int, request: dict[str, Any]) -> str | None:
-        """Send all of it in one request. S3 stores nothing unless the end comes, and with it the right checksum."""
-        self.client.meta.events.register("before-call.s3.PutObject", _checksum_at_the_end, unique_id="at-the-end")
+        """Upload it in one PutObject. S3 stores nothing unless the whole body arrives and its checksum matches."""
+        self.client.meta.events.register("before-call.s3.PutObject", _send_checksum_as_trailer, unique_id="trailer")
         body = cast("IO[Any]", _Body(video, length))
         try:
             return self.client.put_object(Body=body, **request).get("VersionId")
-        except BotoCoreError as error:  # botocore hides what the stream raised, and cannot send a stream again
+        except BotoCoreError as error:  # botocore wraps what the stream raised, and cannot resend a stream
             raise video.fault or RetryLater(f"S3 broke off the upload of {request['Key']}: {error}") from error
 
     def _put_in_parts(
         self, video: VideoStream, to: dict[str, Any], described: dict[str, Any], condition: dict[str, Any]
     ) -> str | None:
-        """Send one part after the other; what is no longer than one goes in one request.
-
-        s3transfer does this too, and takes no condition.
-        """
+        """Upload part after part; a video shorter than one part goes in one PutObject."""
         first = video.read(PART_BYTES)
         if len(first) < PART_BYTES:
             return self.client.put_object(Body=first, **to, **described, **condition).get("VersionId")
@@ -92,7 +80,7 @@ class VideoBucket:
             parts = [self._put_part(upload, number, piece) for number, piece in enumerate(pieces, 1)]
             completed = self.client.complete_multipart_upload(**upload, **condition, MultipartUpload={"Parts": parts})
         except BaseException:
-            with suppress(BotoCoreError, ClientError):  # what went wrong first is what is told
+            with suppress(BotoCoreError, ClientError):  # the first error is the one to raise
                 self.client.abort_multipart_upload(**upload)
             raise
         return completed.get("VersionId")
@@ -102,7 +90,7 @@ class VideoBucket:
         return {"PartNumber": number, "ETag": stored["ETag"], "ChecksumCRC32": stored["ChecksumCRC32"]}
 
     def find(self, key: str, metadata: dict[str, str]) -> StoredVideo | None:
-        """Return the object at `key`, its bytes only if it was put there with this very metadata; None if none is there."""
+        """Return the object at `key`, with its bytes only where its metadata is `metadata`; None where there is no object."""
         try:
             stored = self.client.get_object(Bucket=self.bucket, Key=key)
         except self.client.exceptions.NoSuchKey:
@@ -123,9 +111,9 @@ class VideoBucket:
 
 @dataclass(frozen=True)
 class _Body:
-    """A video as botocore sends it: whatever comes next, and its length known from the start.
+    """The body of a PutObject: a stream whose length is known.
 
-    Lambda chooses botocore's version, and older ones take a stream's length from `len` alone.
+    Older versions of botocore, which Lambda may bring, take a stream's length from `len` alone.
     """
 
     video: VideoStream
@@ -138,10 +126,11 @@ class _Body:
         return self.video.read1(min(length, SENT_BYTES))
 
 
-def _checksum_at_the_end(params: dict[str, Any], **_others: object) -> None:
-    """Over plain http, as to the local cloud, send a video's checksum behind it too, as botocore does over https.
+def _send_checksum_as_trailer(params: dict[str, Any], **_others: object) -> None:
+    """Send a video's checksum as a trailer over plain http too, as botocore does over https.
 
-    By itself it would read the whole body for it first.
+    Over http botocore would read the whole body first, for the checksum header and for the signature, and a stream cannot be
+    read twice. Only the local cloud and the tests use http; no setting of botocore changes this.
     """
     if isinstance(params["body"], _Body):
         params["context"]["checksum"]["request_algorithm"]["in"] = "trailer"

@@ -1,1 +1,1 @@
-"""The rules: pure, standard library only, no clock and no network of their own."""
+"""The rules: pure functions and values. Standard library only, no clock, no network."""

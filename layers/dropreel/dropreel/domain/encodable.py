@@ -1,11 +1,11 @@
-"""Text from outside that cannot be encoded: JSON and RFC 2047 words can spell half a surrogate pair.
+"""Text from outside that cannot be encoded: JSON and RFC 2047 words can contain an unpaired surrogate.
 
-UTF-8 has no bytes for one, so that neither a request, a table's item, an event, a header nor a log line can hold it.
+UTF-8 cannot encode one, so no request, table item, event, header or log line can contain it.
 """
 
 
 def is_encodable(text: str) -> bool:
-    """Tell whether a text is valid Unicode, which UTF-8 can encode."""
+    """Return whether UTF-8 can encode a text: whether it is valid Unicode."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -14,5 +14,5 @@ def is_encodable(text: str) -> bool:
 
 
 def encodable(text: str) -> str:
-    """Return a text with U+FFFD in place of each half of a surrogate pair; the two halves of one become their character."""
+    """Return a text with U+FFFD in place of each unpaired surrogate. A pair becomes its character."""
     return text if is_encodable(text) else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

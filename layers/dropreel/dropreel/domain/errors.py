@@ -1,44 +1,44 @@
-"""The error tree. What a caller must tell apart is a value, not an exception: these all mean "a fault, try again".
+"""The error tree. Expected outcomes are return values; an exception means a fault.
 
 DropreelError
-├── SettingsError      the function's environment is not what the template sets
-├── RetryLater           this delivery cannot be finished now; the queue or the state machine brings it back
-├── TransitionError    a job is not in a status from which the transition may start; it has changed, or the code is wrong
-├── ActionNotAllowed        the owner asked for something that the job's status does not allow; the message says why
-├── VideoFault         the bytes behind `result.url` are not one whole video; its text begins with its `code` if it has one
-└── PublishFault       the event bus did not take an event
+├── SettingsError      an environment variable of the function is missing or invalid
+├── RetryLater         this delivery cannot be finished now; the queue or the state machine retries it
+├── TransitionError    the job's status does not allow the transition: the job has changed, or the code is wrong
+├── ActionNotAllowed   the job's status does not allow what the operator asked for; the message says why
+├── VideoFault         the bytes at `result.url` are not one complete video; the message begins with `code` where it is set
+└── PublishFault       EventBridge did not accept an event
 """
 
 
 class DropreelError(Exception):
-    """Anything that Dropreel itself raises."""
+    """The base of all errors that Dropreel raises."""
 
 
 class SettingsError(DropreelError):
-    """An environment variable is missing or not of the form that the template promises."""
+    """An environment variable is missing, or not in the format that the template sets."""
 
 
 class RetryLater(DropreelError):
-    """The work is not done and nothing is lost: whoever called should call again later."""
+    """The work is not finished and nothing is lost: the caller retries later."""
 
 
 class TransitionError(DropreelError):
-    """A job is not in a status from which this transition may start. Nothing was saved."""
+    """The job's status does not allow this transition. Nothing was saved."""
 
 
 class ActionNotAllowed(DropreelError):
-    """What was asked cannot be done with this job. Nothing was changed; the message is for the person who asked."""
+    """The job's status does not allow this action. Nothing was changed; the message is for the operator."""
 
 
 VIDEO_WITHOUT_MEDIA = "video_without_media"
-"""The reason's code of a video that has nothing to play: no media, or no video track."""
+"""The reason code of a video that cannot be played: no media, or no video track."""
 
 
 class VideoFault(DropreelError):
-    """The answer behind `result.url` is not one whole video; nothing of it may become an object.
+    """The body of `result.url` is not one complete video, and must not be stored.
 
-    `code` is the reason's code of a job whose delivery ends with this fault, None for the usual one. It is written before
-    the message: of an exception, the message alone comes through the state machine everywhere.
+    `code` is the reason code of the job if the delivery fails for good; None for `delivery_failed`. It is part of the
+    message, because an exception's class name does not reach the state machine on every engine.
     """
 
     def __init__(self, message: str, code: str | None = None) -> None:
@@ -46,4 +46,4 @@ class VideoFault(DropreelError):
 
 
 class PublishFault(DropreelError):
-    """EventBridge did not take the event (an error, or a failed entry in its answer)."""
+    """EventBridge did not accept the event (an error, or a failed entry in the response)."""

@@ -1,4 +1,4 @@
-"""The events that Dropreel publishes on the bus: `source` is `dropreel`, `detail-type` one of `EventType`."""
+"""The events that Dropreel publishes: `source` is `dropreel`, `detail-type` one of `EventType`."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -11,18 +11,18 @@ from dropreel.domain.prices import usd
 SOURCE = "dropreel"
 VERSION = "1"
 DEFAULT_STACK = "dropreel"
-"""The stack's name where nobody chose another."""
+"""The default name of the stack."""
 
 
 def in_order(events: Iterable[EventType]) -> list[EventType]:
-    """Return event types in the order in which a job can come to them."""
+    """Return event types in the order in which they can be due."""
     return sorted(events, key=list(EventType).index)
 
 
 def detail_of(job: Job, event: EventType, stack: str = DEFAULT_STACK) -> dict[str, Any]:
-    """Return the event's `detail` for a job as it stands, published by `stack`. It never holds an address with a signature.
+    """Return the `detail` of a job's event, published by `stack`. It never contains a signed URL.
 
-    A `Submitted`, `Held` or `Deferred` event that is published late still tells of its own moment, not of what came after it.
+    A `Submitted`, `Held` or `Deferred` event that is published late shows the job as it was then, not as it is now.
     """
     if event is EventType.SUBMITTED:
         job = replace(job, status=JobStatus.GENERATING, charge=Charge.CHARGED, reason=None, video=None)

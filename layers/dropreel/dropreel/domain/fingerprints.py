@@ -1,4 +1,4 @@
-"""What is told apart by its content: requests under one request id, and pictures under one key."""
+"""Hashes that identify content: of requests with the same request id, and of pictures with the same key."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ _HEX_DIGITS = 24
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture under one key with options of its own, as a job is about to be paid for.
+    """One picture: an image's bytes, key and own options. It is written with the claim, so that a copy is not paid again.
 
-    `item_key` is 24 hex digits of SHA-256 behind `picture-`, its key in the job table. `modified_at` is S3's LastModified
-    of the object, in whole seconds.
+    `item_key` is its key in the job table: `picture-` and 24 hex digits of SHA-256. `modified_at` is the object's
+    LastModified in S3, in whole seconds.
     """
 
     item_key: str
@@ -28,10 +28,10 @@ class Picture:
 
 
 def picture_of(job: Job, modified_at: datetime) -> Picture | None:
-    """Return the picture of an upload's job; None for a request, which may ask for the same picture as often as it likes.
+    """Return the picture of an upload's job; None for a request, which is never a duplicate of another job's picture.
 
-    The options that count are the image's own: its S3 metadata and its sidecar. Folder defaults and stack parameters do not,
-    so that a change of storage class over a whole bucket pays for nothing, whatever was changed in those since.
+    The image's own options count (S3 metadata and sidecar). Folder defaults and stack parameters do not: a change of the
+    storage class of a whole bucket is not paid, even if they have changed since.
     """
     if job.request_id is not None or job.image.sha256 is None:
         return None
@@ -41,7 +41,7 @@ def picture_of(job: Job, modified_at: datetime) -> Picture | None:
 
 
 def request_fingerprint(options: Mapping[str, Any], faults: Sequence[str]) -> str:
-    """Return 24 hex digits that differ where two requests differ: by their options as sent, or by what is wrong with them."""
+    """Return 24 hex digits of SHA-256 over a request's options as sent and its faults."""
     return _digest([_comparable(options), list(faults)])
 
 
@@ -50,7 +50,7 @@ def _is_own(source: str) -> bool:
 
 
 def _comparable(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options so that 5 and 5.0 are the same: DynamoDB does not keep them apart. No option takes a nested value."""
+    """Return options in which 5 and 5.0 are equal, as in DynamoDB. No option has a nested value."""
     return {name: _scalar(value) for name, value in options.items()}
 
 

@@ -1,21 +1,23 @@
-"""The job: one image's way from its upload to its one outcome, and every transition on that way.
+"""The job: its statuses, and every transition between them.
 
-A transition is a pure function from a job to the job that is to be saved. It says from which statuses it may start; the
-job table saves its result only if nobody has changed the job since it was read (`Job.version`). So the promise can be read
-here: `claim` is the only way to a POST, it starts from `deferred` alone, and no transition leads from a job whose
-submission was or may have been charged back to the same attempt.
+A transition is a pure function that returns the job to save. It declares the statuses from which it may start. The job
+table saves the result under an optimistic lock: only if the stored `version` is still the one that was read.
+
+These rules prevent a second payment: only `claim` leads to a POST, `claim` starts from `deferred` alone, and a job whose
+submission was or may have been charged never becomes `deferred` again in the same attempt.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from dropreel.domain.errors import TransitionError
+from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.spending import day_of
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class JobStatus(StrEnum):
-    """Every status a job can have. Each job ends in exactly one of `TERMINAL`."""
+    """Every status of a job. Each job ends in exactly one of `TERMINAL`."""
 
     DEFERRED = "deferred"
     HELD = "held"
@@ -39,13 +41,13 @@ class JobStatus(StrEnum):
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN})
 
 PUBLISHING = "publishing"
-"""What an ended job waits for while it owes an event: a value of the job table's index."""
+"""The job table's index value of an ended job that has an event to publish."""
 OPERATOR = "operator"
-"""What a job waits for whose message is in the dead-letter queue, once that was published: a value of the index."""
+"""The index value of a job whose message is in the dead-letter queue, after that was published."""
 
 
 class Charge(StrEnum):
-    """What the provider charged for a job or an attempt: surely nothing, surely (or counted as such), or nobody can tell."""
+    """What the provider charged for a job or an attempt: nothing, the price (or counted as charged), or unknown."""
 
     NONE = "none"
     CHARGED = "charged"
@@ -53,7 +55,7 @@ class Charge(StrEnum):
 
 
 class EventType(StrEnum):
-    """The `detail-type` of each event that a job can owe, in the order in which it can come to them."""
+    """The `detail-type` of each event of a job, in the order in which they can be due."""
 
     HELD = "Video Generation Held"
     DEFERRED = "Video Generation Deferred"
@@ -65,52 +67,8 @@ class EventType(StrEnum):
 
 
 @dataclass(frozen=True)
-class ImageRef:
-    """One object version in a bucket, as an event names it.
-
-    `version_id` is None where the event carried none (an unversioned bucket); `etag` then tells whether the object is
-    still the one that the event spoke of. `sequencer` is S3's own and may only be compared for equality.
-    """
-
-    bucket: str
-    key: str
-    version_id: str | None = None
-    etag: str | None = None
-    sequencer: str | None = None
-
-
-@dataclass(frozen=True)
-class Image:
-    """The job's image: what its event says at first, what its bytes say once it was validated.
-
-    `size` is in bytes, `sha256` in hex; `format` is `JPEG`, `PNG` or `WebP`; `width` and `height` are in pixels as
-    displayed. None where it is not known.
-    """
-
-    bucket: str
-    key: str
-    version_id: str | None = None
-    etag: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-    format: str | None = None
-    width: int | None = None
-    height: int | None = None
-
-    @property
-    def ref(self) -> ImageRef:
-        """The object that this is."""
-        return ImageRef(self.bucket, self.key, self.version_id, self.etag)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the image as it stands in events, receipts and the job table: its shape only where it is known."""
-        shape = ("format", "width", "height")
-        return {name: value for name, value in asdict(self).items() if value is not None or name not in shape}
-
-
-@dataclass(frozen=True)
 class PollFaultNote:
-    """The last poll that told nothing: what happened (never an address or a key), and when."""
+    """The last poll without a usable answer: what happened (never a URL or a key), and when."""
 
     message: str
     at: datetime
@@ -118,10 +76,10 @@ class PollFaultNote:
 
 @dataclass(frozen=True)
 class VideoObject:
-    """The delivered video: where it is, its size in bytes, the SHA-256 of its bytes in hex, and where its receipt is.
+    """The delivered video: its object, its size in bytes, the SHA-256 of its bytes in hex, and its receipt's key.
 
-    `version_id` is S3's of that very object, None in a bucket without versions.
-    Its own duration in seconds, width and height in pixels are None where the video does not say them readably.
+    `version_id` is None in a bucket without versioning. The duration (seconds), width and height (pixels) are the video's
+    own, None where they cannot be read from it.
     """
 
     bucket: str
@@ -139,20 +97,19 @@ class VideoObject:
 class Job:
     """One job. Times are aware UTC datetimes.
 
-    `version` grows with every save; 0 is a job that was never saved. `request_id` is a request event's, None for an upload;
-    `request_fingerprint` is what that request asked for (`fingerprints.request_fingerprint`). `is_copy` marks a job that
-    began with S3's event of a copy. `options` is None until the image was validated. `cost_cents` is the price of one
-    attempt in US cents, reserved on `reserved_day` from the claim on, None again where it was released. `lease_until` is
-    when the last claim ends.
+    `version` is the optimistic lock: each save increments it, and 0 is a job that was never saved. `request_id` is that of
+    a request event, None for an upload; `request_fingerprint` identifies the request's content
+    (`fingerprints.request_fingerprint`). `is_copy`: S3's event was about a copy (`CopyObject`). `options` is None until the
+    image is validated. `cost_cents` is the price of one attempt in US cents. `reserved_day` is the day on which it is
+    reserved, from the claim on, None after a release. `lease_until` is when the last claim expires.
 
-    `requeues` counts the messages that this attempt has had of ours: a message names the attempt and its number, and one
-    that another has followed is overtaken. A deferred job is not submitted again before `retry_at`. `waiting_since` is when
-    this attempt began to wait. `notices` holds the reason that each waiting event of this attempt tells, so that each is
-    published once.
+    `requeues` numbers the retry messages of this attempt; only the message with the current number is processed. A deferred
+    job is not submitted before `retry_at`. `waiting_since` is when this attempt began to wait. `notices` has the reason of
+    each `Held` and `Deferred` event of this attempt, so that each is published once.
 
-    `watched_since` is when its polling began, or began again with the `resumes`-th resume or adoption: the deadline counts
-    from there. `polls` counts the polls, `poll_faults` those that told nothing; `not_found_since` is when the provider
-    began to answer 404. `pending_events` have still to reach the bus.
+    `watched_since` is when polling began, or began again with the last resume or adoption (`resumes` counts them); the
+    deadline counts from there. `polls` counts the polls, `poll_faults` those without a usable answer. `not_found_since` is
+    when the provider began to answer 404. `pending_events` are still to be published.
     """
 
     job_id: str
@@ -191,7 +148,7 @@ class Job:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has reached its one outcome."""
+        """Whether the job has its final status."""
         return self.status in TERMINAL
 
     @property
@@ -201,63 +158,28 @@ class Job:
 
     @property
     def waits_for(self) -> str | None:
-        """What the job waits for, as the job table's index has it: its status, `PUBLISHING`, `OPERATOR`, or None at its end."""
+        """The job's value in the job table's index: its status, `PUBLISHING`, `OPERATOR`, or None (not in the index)."""
         if self.is_terminal:
             return PUBLISHING if self.pending_events else None
         return OPERATOR if self.is_dead_letter and not self.pending_events else self.status.value
 
     def has_reason(self, *codes: ReasonCode) -> bool:
-        """Tell whether the job's reason is one of these."""
+        """Return whether the job's reason has one of these codes."""
         return self.reason is not None and self.reason.code in codes
 
     def is_at_same_step(self, other: "Job") -> bool:
-        """Tell whether another reading of the job differs in bookkeeping at most (events published, polls counted)."""
+        """Return whether another copy of the job differs at most in published events and poll counts."""
         return self._step() == other._step()
 
     def _step(self) -> tuple[object, ...]:
         return (self.status, self.attempt, self.requeues, self.resumes, self.lease_until, self.reason)
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """What an attempt's row tells of one submission.
-
-    A job is submitted again in the same attempt only after the provider surely took nothing; each submission has a row of
-    its own, named by the attempt and by `requeues` at its claim.
-    """
-
-    attempt: int
-    requeues: int
-    status: JobStatus
-    charge: Charge
-    generation_id: str | None
-    reason: Reason | None
-    at: datetime
-
-
-def attempt_after(before: Job, after: Job) -> Attempt | None:
-    """Return what a saved transition says of the submission that it starts or goes on with; None where there is none.
-
-    A job without a reservation has no such submission: it was never claimed in this attempt, or nothing was charged for it.
-    """
-    if before.status is JobStatus.DEFERRED and after.status is JobStatus.SUBMITTING:
-        return Attempt(after.attempt, after.requeues, after.status, Charge.UNKNOWN, None, None, after.updated_at)
-    if before.reserved_day is None or before.is_at_same_step(after):
-        return None
-    status, generation_id = after.status, after.generation_id or before.generation_id
-    charge = Charge.CHARGED if generation_id else Charge.UNKNOWN
-    if after.attempt != before.attempt:
-        status = JobStatus.FAILED if generation_id else JobStatus.UNKNOWN
-    elif before.status is JobStatus.SUBMITTING and after.reserved_day is None:
-        charge = Charge.NONE
-    return Attempt(before.attempt, before.requeues, status, charge, generation_id, after.reason, after.updated_at)
-
-
 def job_id_of(image: ImageRef, request_id: str | None = None, request_fingerprint: str | None = None) -> str:
-    """Return the id under which every delivery of the same upload meets the same job.
+    """Return the job's id, the same for every delivery of the same event.
 
-    24 hex digits of SHA-256 over bucket, key and version id (or the event's sequencer where there is no version), and
-    for a request event its request id. `request_fingerprint` is added only for a request whose id belongs to another one.
+    24 hex digits of SHA-256 over bucket, key and version id (the event's sequencer where there is no version), and for a
+    request event its request id. `request_fingerprint` is passed only for a request whose id another request has used.
     """
     parts = [image.bucket, image.key, image.version_id or image.sequencer or image.etag or ""]
     parts += [part for part in (request_id, request_fingerprint) if part is not None]
@@ -265,44 +187,30 @@ def job_id_of(image: ImageRef, request_id: str | None = None, request_fingerprin
 
 
 def execution_name(job: Job) -> str:
-    """Return the name of the execution that polls a job's attempt: the same for every start of it, a new one a resume."""
+    """Return the name of the execution that polls a job's attempt: always the same, except that each resume has a new one."""
     return f"{job.job_id}-{job.attempt}" + (f"-{job.resumes}" if job.resumes else "")
 
 
 def is_running(execution_status: str | None) -> bool:
-    """Tell whether an execution goes on: it runs, or is about to after a redrive (Step Functions, DescribeExecution)."""
+    """Return whether an execution's status (DescribeExecution) means that it runs, or will run after a redrive."""
     return execution_status in ("RUNNING", "PENDING_REDRIVE")
 
 
 def event_id(job: Job, event: EventType) -> str:
-    """Return `metadata.id`: 32 hex digits, the same each time the same event is published again.
+    """Return `metadata.id`: 32 hex digits, the same each time the same event is published.
 
-    A job that was resumed may fail once more, which is another event.
+    It depends on `resumes`, because a resumed job can fail again, which is another event.
     """
     parts = [job.job_id, str(job.attempt), event.value, *([str(job.resumes)] if job.resumes else [])]
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
-
-def is_image_key(key: str, size: int | None = None) -> bool:
-    """Tell images from what lies beside them.
-
-    Sidecars and folder defaults end in `.json` (in any case), folder markers are empty and end in `/`, and desktops leave
-    `.DS_Store`, `._*` (AppleDouble), `Thumbs.db` and `desktop.ini` in any folder, in upper or lower case.
-    """
-    name = key.rpartition("/")[2].lower()
-    if name.endswith(".json") or name.startswith("._") or name in _DESKTOP_FILES:
-        return False
-    return not (key.endswith("/") and not size)
-
-
-_DESKTOP_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 
 # --- transitions ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Transition:
-    """One transition: its name, from which statuses it may start, to which it leads, and when it is made."""
+    """One transition: its name, its source and target statuses, and when it happens."""
 
     name: str
     sources: tuple[JobStatus, ...]
@@ -311,7 +219,7 @@ class Transition:
 
 
 TRANSITIONS: dict[str, Transition] = {}
-"""Every transition by its name, in the order of a job's way: the state diagram in docs/reliability.md is made from it."""
+"""Every transition by its name, in the usual order. The state diagram in docs/reliability.md is made from it."""
 
 _Arguments = ParamSpec("_Arguments")
 _Move = Callable[Concatenate[Job, _Arguments], Job]
@@ -322,7 +230,7 @@ _C, _F, _R, _U = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobS
 def _transition(
     *sources: JobStatus, to: tuple[JobStatus, ...], when: str
 ) -> Callable[[_Move[_Arguments]], _Move[_Arguments]]:
-    """Register a transition. It raises TransitionError for a job in any other status."""
+    """Register a transition. The registered function raises TransitionError for a job in any other status."""
 
     def register(move: _Move[_Arguments]) -> _Move[_Arguments]:
         TRANSITIONS[move.__name__] = Transition(move.__name__, sources, to, when)
@@ -347,7 +255,7 @@ def receive(
     request_fingerprint: str | None = None,
     is_copy: bool = False,
 ) -> Job:
-    """Return the job of an image whose message has come for the first time. It waits to be validated."""
+    """Create the job of an image on its first message."""
     return Job(
         job_id,
         JobStatus.DEFERRED,
@@ -362,40 +270,49 @@ def receive(
     )
 
 
-@_transition(_D, to=(_S,), when="about to be submitted: the attempt's row is new and its price fits the day")
+@_transition(_D, to=(_S,), when="before the POST; the price fits into the day's limit and is reserved")
 def claim(job: Job, at: datetime, lease: timedelta) -> Job:
-    """Write the intent to submit, before the POST. The price is reserved in the same transaction."""
+    """Record the intent to submit, before the POST. The ledger reserves the price in the same transaction."""
     return replace(
         job,
         status=JobStatus.SUBMITTING,
         lease_until=at + lease,
         reserved_day=day_of(at),
         retry_at=None,
-        waiting_since=at if job.is_dead_letter else job.waiting_since,  # its time in the queue is over
+        waiting_since=at if job.is_dead_letter else job.waiting_since,  # time in the dead-letter queue does not count
         reason=None,
         updated_at=at,
     )
 
 
-@_transition(_D, to=(_H,), when="the day's limit would be passed")
+@_transition(_D, to=(_H,), when="the price would exceed the day's limit")
 def hold(job: Job, reason: Reason, at: datetime) -> Job:
-    """Wait until the day's limit has room. Published once an attempt."""
-    return _noticed(replace(job, status=JobStatus.HELD, reason=reason, retry_at=None, updated_at=at), EventType.HELD)
+    """Wait until the price fits into a day's limit. `Held` is published once an attempt."""
+    return _with_notice(
+        replace(job, status=JobStatus.HELD, reason=reason, retry_at=None, updated_at=at), EventType.HELD
+    )
 
 
 @_transition(
-    _D, _H, to=(_D,), when="a message brings it back: the day has room, its time has come, or its message was lost"
+    _D,
+    _H,
+    to=(_D,),
+    when="it is sent to the queue again: the limit has room, `retry_at` is reached, or its message is lost",
 )
 def requeue(job: Job, at: datetime, retry_at: datetime | None = None) -> Job:
-    """Number the next message of the job. Save first, then send: only who saved sends, and older messages are overtaken."""
+    """Number the job's next message, which replaces all earlier ones. Save the job first, then send the message."""
     if job.status is JobStatus.HELD or job.is_dead_letter:
         job = replace(job, status=JobStatus.DEFERRED, reason=None, waiting_since=at)
     return replace(job, requeues=job.requeues + 1, retry_at=retry_at, updated_at=at)
 
 
-@_transition(_S, to=(_D,), when="the provider surely took nothing: busy, key or balance refused, never sent; released")
+@_transition(
+    _S,
+    to=(_D,),
+    when="the provider charged nothing: busy, key or balance refused, or never sent; the price is released",
+)
 def defer(job: Job, reason: Reason, retry_at: datetime, at: datetime) -> Job:
-    """Come back at `retry_at` with a new message; the reservation is released in the same transaction."""
+    """Try again at `retry_at` with a new message. The ledger releases the price in the same transaction."""
     return replace(
         job,
         status=JobStatus.DEFERRED,
@@ -407,16 +324,16 @@ def defer(job: Job, reason: Reason, retry_at: datetime, at: datetime) -> Job:
     )
 
 
-@_transition(_D, to=(_D,), when="it has waited for 15 minutes, or a person is needed")
+@_transition(_D, to=(_D,), when="it has waited for 15 minutes, or needs the operator")
 def notice_wait(job: Job) -> Job:
-    """Owe `Video Generation Deferred`, once an attempt."""
-    return _noticed(job, EventType.DEFERRED)
+    """Add `Video Generation Deferred` to the events to publish, once an attempt."""
+    return _with_notice(job, EventType.DEFERRED)
 
 
 @_transition(_D, to=(_D,), when="its message was received five times and is in the dead-letter queue")
 def dead_letter(job: Job, reason: Reason, at: datetime) -> Job:
-    """Keep why the job's message could not be processed. The job goes on where it was when the message is sent back."""
-    return _noticed(replace(job, reason=reason, updated_at=at), EventType.DEFERRED)
+    """Save why the job's message could not be processed. The job continues when the message is sent back to its queue."""
+    return _with_notice(replace(job, reason=reason, updated_at=at), EventType.DEFERRED)
 
 
 @_transition(
@@ -424,10 +341,10 @@ def dead_letter(job: Job, reason: Reason, at: datetime) -> Job:
     _H,
     _S,
     to=(_R, _F, _U),
-    when="nothing was charged for this attempt and none will follow; by what earlier ones cost",
+    when="this attempt was not charged and is the last; the status depends on the charge of earlier attempts",
 )
 def reject(job: Job, reason: Reason, at: datetime) -> Job:
-    """End the job with an attempt that cost nothing. Where an earlier one was or may have been charged it is not `rejected`."""
+    """End the job after an attempt that was not charged. It is `rejected` only if no earlier attempt can have been charged."""
     status, event = {
         Charge.NONE: (JobStatus.REJECTED, EventType.REJECTED),
         Charge.CHARGED: (JobStatus.FAILED, EventType.FAILED),
@@ -436,22 +353,22 @@ def reject(job: Job, reason: Reason, at: datetime) -> Job:
     return _ended(replace(job, reserved_day=None, retry_at=None), status, event, reason, at)
 
 
-@_transition(_S, to=(_U,), when="nobody can tell whether the submission was charged")
+@_transition(_S, to=(_U,), when="it is unknown whether the submission was charged")
 def park(job: Job, reason: Reason, at: datetime) -> Job:
-    """Wait for the operator. The reservation stays."""
+    """Wait for the operator. The price stays reserved."""
     return _ended(replace(job, charge=Charge.UNKNOWN), JobStatus.UNKNOWN, EventType.UNKNOWN, reason, at)
 
 
-@_transition(_S, _U, to=(_G,), when="the provider accepted it; also where its id comes late")
+@_transition(_S, _U, to=(_G,), when="the provider accepted it, even if its id is saved late")
 def accept(job: Job, generation_id: str, provider_status: str, at: datetime) -> Job:
-    """Keep the id of what was paid for."""
+    """Save the id of the paid generation."""
     _require_published(job, JobStatus.UNKNOWN)
     return _generating(job, generation_id, provider_status, submitted_at=at, at=at)
 
 
-@_transition(_S, _G, _U, to=(_D,), when="the attempt failed or is unknown, and another one is allowed")
+@_transition(_S, _G, _U, to=(_D,), when="the attempt failed or is unknown, and another attempt is allowed")
 def next_attempt(job: Job, reason: Reason, at: datetime) -> Job:
-    """Begin the next attempt: a second payment. What this one cost stays on the job and on the attempt's row."""
+    """Start the next attempt, which is paid again. The charge of this one stays on the job and on the attempt's row."""
     _require_published(job)
     return replace(
         job,
@@ -474,22 +391,22 @@ def next_attempt(job: Job, reason: Reason, at: datetime) -> Job:
     )
 
 
-@_transition(_G, to=(_C,), when="its video is in the bucket")
+@_transition(_G, to=(_C,), when="the video is in the videos bucket")
 def complete(job: Job, video: VideoObject, warnings: tuple[str, ...], at: datetime) -> Job:
-    """End the job with its video; `warnings` are added to those that it has."""
+    """End the job with its video, and add `warnings` to the job's own."""
     done = replace(job, video=video, warnings=(*job.warnings, *warnings))
     return _ended(done, JobStatus.COMPLETED, EventType.COMPLETED, None, at)
 
 
-@_transition(_G, _U, to=(_F,), when="no video comes of the generation; or the operator abandons an unknown one")
+@_transition(_G, _U, to=(_F,), when="the generation gives no video, or the operator abandons an unknown job")
 def fail(job: Job, reason: Reason, at: datetime) -> Job:
-    """End the job without a video. The reservation stays."""
+    """End the job without a video. The price stays reserved."""
     return _ended(job, JobStatus.FAILED, EventType.FAILED, reason, at)
 
 
-@_transition(_F, to=(_G,), when="the operator resumes a paid generation whose video may still come")
+@_transition(_F, to=(_G,), when="the operator resumes polling a paid generation")
 def resume(job: Job, at: datetime) -> Job:
-    """Poll the paid generation again, under a new execution and with a new deadline. After it a `failed` is final."""
+    """Poll the paid generation again, with a new execution and a new deadline. No attempt follows if it fails."""
     if job.generation_id is None:
         raise TransitionError(f"job {job.job_id} has no generation to resume")
     _require_published(job)
@@ -505,16 +422,16 @@ def resume(job: Job, at: datetime) -> Job:
     )
 
 
-@_transition(_U, to=(_G,), when="the operator found its generation at the provider")
+@_transition(_U, to=(_G,), when="the operator found the generation at the provider")
 def adopt(job: Job, generation_id: str, at: datetime) -> Job:
-    """Go on with a generation that the operator names. After it a `failed` is final."""
+    """Poll the generation that the operator names. No attempt follows if it fails."""
     _require_published(job)
     adopted = replace(job, resumes=job.resumes + 1)
     return _generating(adopted, generation_id, None, submitted_at=job.updated_at, at=at)
 
 
 def mark_published(job: Job, event: EventType, published_id: str) -> Job:
-    """Return the job without an event that reached the bus; the same job where it owes another one of that type by now."""
+    """Remove a published event from the pending ones. Another event of the same type that is due since then stays."""
     if event not in job.pending_events or event_id(job, event) != published_id:
         return job
     return replace(job, pending_events=job.pending_events - {event})
@@ -542,14 +459,14 @@ def _ended(job: Job, status: JobStatus, event: EventType, reason: Reason | None,
     return replace(job, status=status, reason=reason, pending_events=job.pending_events | {event}, updated_at=at)
 
 
-def _noticed(job: Job, event: EventType) -> Job:
-    """Owe a waiting event, unless this attempt has had it."""
+def _with_notice(job: Job, event: EventType) -> Job:
+    """Add a `Held` or `Deferred` event to the pending ones, once an attempt."""
     if event in job.notices or job.reason is None:
         return job
     return replace(job, notices={**job.notices, event: job.reason}, pending_events=job.pending_events | {event})
 
 
 def _require_published(job: Job, *statuses: JobStatus) -> None:
-    """Raise TransitionError where the job owes events: what comes next has events of its own under the same types."""
+    """Raise TransitionError for a job with pending events: the next step can have an event of the same type."""
     if job.pending_events and (not statuses or job.status in statuses):
-        raise TransitionError(f"job {job.job_id} owes {', '.join(sorted(job.pending_events))}")
+        raise TransitionError(f"job {job.job_id} has yet to publish {', '.join(sorted(job.pending_events))}")

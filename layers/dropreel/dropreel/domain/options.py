@@ -1,6 +1,6 @@
-"""What an image's owner can say, under the provider's own names, and where each value came from.
+"""The options of a video, under the provider's names: how they are read, validated and merged.
 
-Source of types, ranges and allowed values: the provider's document. `aspect_ratio` also takes `auto`, which is ours.
+Source of types, ranges and allowed values: the provider's API documentation. `aspect_ratio` also takes `auto`, which is ours.
 """
 
 import math
@@ -11,25 +11,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from dropreel.domain.encodable import encodable, is_encodable
+from dropreel.domain.images import ImageFacts
 from dropreel.domain.redaction import holds_signed_address
-from dropreel.media.images.reader import RECOMMENDED_SIDE, ImageFacts
 
 MAX_PROMPT_CHARACTERS = 2500
-"""For `prompt` and `negative_prompt`: a limit of ours; the provider names none."""
+"""For `prompt` and `negative_prompt`: a limit of ours; the provider documents none."""
 ASPECT_RATIOS: dict[str, tuple[int, int]] = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1)}
-"""What the provider takes, as width to height."""
+"""The provider's values, as (width, height)."""
+RECOMMENDED_SIDE = 1024
+"""The least width and height that the provider recommends, in pixels."""
 FAR_FROM_RATIO = 1.5
-"""A picture whose shape differs from the asked ratio by more than this factor gets a warning."""
+"""An image whose ratio differs from the requested one by more than this factor gets a warning."""
 S3_METADATA = "S3 metadata"
 STACK_PARAMETERS = "stack parameters"
-"""Names of places that are no files."""
+"""Names of the places that are not files."""
 
 _MAX_SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Options:
-    """One complete set of options. `duration` is in seconds, `cfg_scale` from 0 to 1; `aspect_ratio` may be `auto`."""
+    """A complete set of options. `duration` is in seconds, `cfg_scale` from 0 to 1; `aspect_ratio` can be `auto`."""
 
     prompt: str
     mode: str
@@ -42,7 +44,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Place:
-    """One place that can hold options. `is_text` where every value arrives as text (S3 metadata, stack parameters)."""
+    """A source of options: a request event, S3 metadata, a sidecar, a folder file, or the stack parameters.
+
+    `is_text`: every value is text, not JSON (S3 metadata and stack parameters). `refuses_unknown`: an unknown name is a fault.
+    """
 
     name: str
     values: Mapping[str, Any]
@@ -52,7 +57,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong: where, which option, and a sentence with the value and what is allowed. All of it can be encoded."""
+    """An invalid option: its place, its name, and a message with the value and what is allowed.
+
+    `option` is empty where a whole file is invalid. All fields can be encoded as UTF-8.
+    """
 
     place: str
     option: str
@@ -61,18 +69,18 @@ class Fault:
 
 @dataclass(frozen=True)
 class Resolved:
-    """Complete options, and for each the name of the place that it was taken from."""
+    """The merged options, and for each the name of the place that it came from."""
 
     options: Options
     sources: dict[str, str]
 
 
 class _Invalid(Exception):
-    """Carries what is allowed; `_read` puts the option and the value in front."""
+    """An invalid value; the text says what is allowed. `resolve` puts the option's name and value in front."""
 
 
 def resolve(places: Sequence[Place]) -> Resolved | list[Fault]:
-    """Take each option from the first place that has it (most specific first), or return every fault of every place."""
+    """Merge the places, the most specific first: the first one that has an option wins. Or return all faults of all places."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     faults: list[Fault] = []
@@ -97,9 +105,9 @@ def resolve(places: Sequence[Place]) -> Resolved | list[Fault]:
 
 
 def ratio_for(asked: str, facts: ImageFacts) -> str:
-    """Return the provider's ratio: the asked one, or for `auto` the nearest to the picture as displayed.
+    """Return the requested ratio, or for `auto` the provider's ratio that is nearest to the image as displayed.
 
-    Nearest by ratio of ratios, so that portrait and landscape are treated alike.
+    The distance is the quotient of the two ratios, so that portrait and landscape are symmetric.
     """
     if asked != "auto":
         return asked
@@ -107,7 +115,7 @@ def ratio_for(asked: str, facts: ImageFacts) -> str:
 
 
 def warnings_for(options: Options, facts: ImageFacts) -> tuple[str, ...]:
-    """Return what may make the video worse but is no reason to refuse, as sentences."""
+    """Return sentences about what can make the video worse but does not reject the image."""
     found = []
     if min(facts.width, facts.height) < RECOMMENDED_SIDE:
         found.append(
@@ -146,12 +154,18 @@ def _negative_prompt(raw: Any) -> str:
     if len(raw) > MAX_PROMPT_CHARACTERS:
         raise _Invalid(f"it has {len(raw):,} characters, at most {MAX_PROMPT_CHARACTERS:,} are allowed")
     if not is_encodable(raw):
-        raise _Invalid("it is not valid Unicode: it holds half a surrogate pair; allowed is text that UTF-8 can encode")
-    strange = next((character for character in raw if unicodedata.category(character) == "Cc"), None)
-    if strange is not None:
-        raise _Invalid(f"it holds the control character U+{ord(strange):04X}; put it on one line of plain text")
-    if holds_signed_address(raw):  # it would be passed on, and stand in the table, the events and the receipt
-        raise _Invalid("it holds a signed address, which is a secret; take it out")
+        raise _Invalid(
+            "it is not valid Unicode: it contains an unpaired surrogate; allowed is text that UTF-8 can encode"
+        )
+    control = next((character for character in raw if unicodedata.category(character) == "Cc"), None)
+    if control is not None:
+        raise _Invalid(
+            f"it contains the control character U+{ord(control):04X}; write it on one line without control characters"
+        )
+    if holds_signed_address(
+        raw
+    ):  # it would be sent to the provider and stored in the table, the events and the receipt
+        raise _Invalid("it contains a signed URL, which is a secret; remove it")
     return raw.strip()
 
 
@@ -205,7 +219,7 @@ def _cfg_scale(number: Callable[[Any], float]) -> Callable[[Any], float]:
             raise _Invalid(f"{invalid}; allowed is 0 to 1") from None
         if not 0 <= scale <= 1:
             raise _Invalid("allowed is 0 to 1")
-        return round(scale, 9)  # finer steps mean nothing, and the job table cannot hold any number
+        return round(scale, 9)  # DynamoDB cannot store every float; finer steps make no difference
 
     return read
 
@@ -226,7 +240,7 @@ _mode = _one_of("fast", "hq")
 _aspect_ratio = _one_of(*ASPECT_RATIOS, "auto")
 
 _READERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    # option: (reader of a text, reader of a JSON value)
+    # option: (reads text, reads a JSON value)
     "prompt": (_prompt, _prompt),
     "mode": (_mode, _mode),
     "negative_prompt": (_negative_prompt, _negative_prompt),
@@ -246,7 +260,7 @@ def _unknown(name: str) -> str:
 
 
 def _nearest(word: str, allowed: Sequence[str]) -> str | None:
-    import difflib  # only a mistake needs it
+    import difflib  # imported late: only an invalid option needs it
 
     return next(iter(difflib.get_close_matches(word, allowed, n=1)), None)
 

@@ -1,4 +1,4 @@
-"""What a video costs. Money is whole US cents everywhere, and decimal dollars only where people or events read it."""
+"""Prices. Amounts are whole US cents everywhere; decimal dollars are only for events and people."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ PRICE_CENTS: dict[tuple[str, int], int] = {
 
 
 def price_cents(mode: str, duration: int) -> int:
-    """Return the price of one video in US cents. Raises KeyError for a mode or duration that the provider does not sell."""
+    """Return the price of one video in US cents. Raises KeyError for an unknown mode or duration (seconds)."""
     return PRICE_CENTS[mode, duration]
 
 

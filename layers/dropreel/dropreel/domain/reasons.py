@@ -1,4 +1,4 @@
-"""Why a job is where it is: a code for machines, a plain message for people."""
+"""Why a job has its status: a code for machines, a message for people."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from dropreel.domain.redaction import redact_signed
 
 
 class ReasonCode(StrEnum):
-    """Every `reason.code`, in the order of an image's way."""
+    """Every `reason.code`, in the order of the steps of a job."""
 
     REQUEST_INVALID = "request_invalid"
     REQUEST_ID_REUSED = "request_id_reused"
@@ -51,11 +51,11 @@ class ReasonCode(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a job is where it is.
+    """Why a job has its status.
 
-    `messages` holds each fault by itself where there are several; `message` is all of them. `provider_error` is what the
-    provider itself said, where it said something. One fault that is the whole message is not kept twice, so that a reason
-    is the same before and after it was stored. No text of a reason holds a signed address, whoever wrote it there.
+    `messages` has each fault separately where there are several; `message` has all of them. `provider_error` is the
+    provider's own error text. A single fault is only in `message`, so that a reason is equal before and after storage.
+    Signed URLs are removed from every text.
     """
 
     code: ReasonCode
@@ -71,7 +71,7 @@ class Reason:
             object.__setattr__(self, "provider_error", redact_signed(self.provider_error))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the reason as it stands in events and in the job table."""
+        """Return the reason as JSON for events and the job table."""
         return {
             "code": self.code.value,
             "message": self.message,
@@ -81,6 +81,6 @@ class Reason:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Return the reason that `as_json` wrote."""
+        """Return the reason from its `as_json` form."""
         messages = tuple(stored.get("messages") or ())
         return cls(ReasonCode(stored["code"]), stored["message"], messages, stored.get("provider_error"))

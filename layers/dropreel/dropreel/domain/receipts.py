@@ -1,4 +1,4 @@
-"""The receipt beside every video: what was asked, what was paid, what came."""
+"""The receipt beside every video: the options, the price, the timings and the delivered file."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -11,12 +11,12 @@ VERSION = "1"
 
 
 def receipt_key(video_key: str) -> str:
-    """Return where the receipt goes: beside the video, with the ending `.json`."""
+    """Return the receipt's key: the video's, with `.json` in place of `.mp4`."""
     return video_key.removesuffix(".mp4") + ".json"
 
 
 def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str, Any]:
-    """Return the receipt of a job whose video has just been copied. Its schema is events/schemas/receipt.schema.json."""
+    """Return the receipt of a delivered video. Its schema is events/schemas/receipt.schema.json."""
     submitted_at = job.submitted_at or job.created_at
     return {
         "version": VERSION,

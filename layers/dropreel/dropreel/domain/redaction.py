@@ -1,8 +1,8 @@
-"""Keeps secrets out of what is logged, stored and published, whoever wrote them there and however they are spelled.
+"""Removes secrets from text that is logged, stored or published.
 
-Secret are our presigned address and every value of its signature, the API key, and anything that looks like either. They
-are looked for in the text with its escapes undone (JSON, percent-encoding, XML, line breaks, any case), since a provider
-repeats what it was sent in whatever form its own software prints.
+Secrets are the presigned URL, each value of its signature, the API key, and anything that looks like one of these. They are
+searched in the decoded text (JSON and XML escapes, percent-encoding, line breaks, any case), because a provider's error
+message can repeat our request in any encoding.
 """
 
 import re
@@ -14,13 +14,13 @@ from urllib.parse import parse_qsl, urlsplit
 from dropreel.domain.encodable import encodable
 
 REMOVED = "[removed]"
-"""What stands in place of a secret."""
+"""Replaces a secret."""
 WINDOW = 8
-"""So many letters and digits in a row of a known secret are taken for a part of it. A limit of ours."""
+"""This many consecutive letters and digits of a known secret are treated as a part of it. A limit of ours."""
 
-# The patterns are texts, compiled when they are first needed: most starts of a function never need them.
+# Patterns are compiled at their first use, because most cold starts never need them.
 _MAX_DECODINGS = 6
-"""How many layers of escapes are undone: a limit of ours, so that no text can keep us busy."""
+"""How many layers of escapes are decoded: a limit of ours, which bounds the time for any text."""
 _ENTITIES = (
     {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "equals": "=", "sol": "/", "bsol": "\\"}
     | {"percnt": "%", "num": "#", "quest": "?", "hyphen": "-", "dash": "-", "lowbar": "_", "plus": "+", "colon": ":"}
@@ -36,13 +36,13 @@ _ESCAPE = (
     r"|=(?P<soft>\r?\n)"
 )
 _WIDE = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
-"""Full-width forms of ASCII, as East Asian software writes it."""
+"""Full-width forms of ASCII, as used by East Asian software."""
 
 _SIGNED = (
     r"x[-_.]?amz|amz[-_]?(?:signature|credential|security|signedheaders|algorithm|expires|date)"
     r"|aws[-_]?access[-_]?key[-_]?id|aws4[-_]?(?:request|hmac)"
 )
-"""The names that only a signature of AWS brings, in a text without blanks."""
+"""Parameter names of AWS signatures, in a text without whitespace."""
 _SIGNED_VALUE = (
     r"(?:amz[-_]?(?:signature|credential|security[-_]?token)|aws[-_]?access[-_]?key[-_]?id)"
     r"[\"'\]>]*[=:][\"'\[<]*[\w/+%]{4}"
@@ -57,58 +57,58 @@ _USER = r"://[^\s/@?#\"'<>]+@"
 _RUN = r"[A-Za-z0-9+/=]{16,}"
 _HEX_RUN = r"(?=[0-9]{0,40}[A-Fa-f])(?=[A-Fa-f]{0,40}[0-9])[0-9A-Fa-f]{16,}"
 _HEX_PIECES = r"(?<![0-9A-Za-z])[0-9a-fA-F]{3,15}(?:\s[0-9a-fA-F]{3,15})+(?![0-9A-Za-z])"
-_OPAQUE_SHARE = 0.4
-"""In a random text of letters and digits, more than so many of its characters are of another kind than the one before."""
+_RANDOM_SHARE = 0.4
+"""In a random text of letters and digits, at least this share of the characters differs in kind from the one before."""
 
 _PIECE = r"[!-~]+|[^!-~]+"
 _EDGES = "\"'`()[]{}<>.,;:!?*|"
 _WORD = r"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,15}|(?![A-Za-z]{16})[A-Z]+[a-z]{2,}(?:[A-Z][a-z]{2,}){0,2})"
 _PLAIN = rf"{_WORD}(?:['_-]{_WORD}){{0,2}}|[1-5][0-9]{{2}}|"
-"""What stays of a text that holds a signed address: short words and an HTTP status."""
+"""What is kept of a text that contains a signed URL: short words and an HTTP status."""
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text from outside on one line, without anything secret and without what cannot be encoded.
+    """Return a text from outside on one line, without secrets, and encodable as UTF-8.
 
-    `secrets` are those that its writer may have seen: the API key, a signed address. Eight letters and digits of one in a
-    row are enough to be removed, however the rest is spelled. What is not known is found by its form: any signed address,
-    the values of names such as token, a query of any address, and 16 or more characters that look random.
+    `secrets` are known secrets that the text can contain: the API key, a presigned URL. `WINDOW` consecutive letters and
+    digits of one are removed in any encoding. Unknown secrets are found by their form: signed URLs, values of names such as
+    `token`, the query of any URL, and 16 or more characters that look random.
     """
     clean = _one_line(text)
-    clean = _without(clean, _known(_decoded(clean), _windows(secrets)))
+    clean = _replace_spans(clean, _known_secrets(_decoded(clean), _windows(secrets)))
     clean = redact_signed(clean)
     clean = re.sub(_USER, "://", re.sub(_QUERY, rf"\g<before>?{REMOVED}", clean))
-    for find in (_named, _opaque):
-        clean = _without(clean, find(_decoded(clean)))
+    for find in (_named_values, _random_values):
+        clean = _replace_spans(clean, find(_decoded(clean)))
     return clean
 
 
 def redact_signed(text: str) -> str:
-    """Return a text of ours or of anybody's without a signed address of AWS in any spelling, and so that it can be encoded.
+    """Return any text without AWS signed URLs in any encoding, and encodable as UTF-8.
 
-    Where there is such an address, only plain words and an HTTP status are kept: nothing else can be told from a part of it.
+    Where there is a signed URL, only plain words and an HTTP status are kept: anything else can be a part of it.
     """
     text = encodable(text)
-    if not _may_be_signed(text) or not re.search(_SIGNED, _blankless(text)):
+    if not _may_be_signed(text) or not re.search(_SIGNED, _without_whitespace(text)):
         return text
     kept: list[str] = []
     for piece in re.findall(_PIECE, _visible(text.translate(_WIDE))):
         if _is_kept(piece):
             kept.append(piece)
         elif kept[-2:-1] == [REMOVED] and kept[-1].isspace():
-            kept.pop()  # the blank between two that were removed
+            kept.pop()  # the space between two removed parts
         elif kept[-1:] != [REMOVED]:
             kept.append(REMOVED)
     return "".join(kept)
 
 
 def holds_signed_address(text: str) -> bool:
-    """Tell whether a text holds a value of a signature of AWS, in any spelling."""
-    return _may_be_signed(text) and re.search(_SIGNED_VALUE, _blankless(text)) is not None
+    """Return whether a text contains a value of an AWS signature, in any encoding."""
+    return _may_be_signed(text) and re.search(_SIGNED_VALUE, _without_whitespace(text)) is not None
 
 
 def _may_be_signed(text: str) -> bool:
-    """Tell quickly whether a text is worth a closer look: nearly none is."""
+    """Return False quickly for a text that cannot contain a signature, as nearly every text."""
     squeezed = "".join(_visible(text.translate(_WIDE)).split()).lower()
     return any(sign in squeezed for sign in ("amz", "aws", "%", "\\", "&"))
 
@@ -121,7 +121,7 @@ def _is_kept(piece: str) -> bool:
 
 
 def _one_line(text: str) -> str:
-    """Half surrogate pairs, which no request can carry, become U+FFFD, control characters blanks, and the invisible nothing."""
+    """Replace unpaired surrogates by U+FFFD and control characters by spaces; remove invisible characters."""
     shown = (" " if unicodedata.category(each) == "Cc" else each for each in _visible(encodable(text)))
     return " ".join("".join(shown).translate(_WIDE).split())
 
@@ -130,10 +130,10 @@ def _visible(text: str) -> str:
     return text if text.isascii() else "".join(each for each in text if unicodedata.category(each) != "Cf")
 
 
-# --- a text with its escapes undone, and where each character of it stands ------------------------------------------------
+# --- decoding: a text without escapes, and the source position of each character -------------------------------------------
 
 _Decoded = tuple[str, list[int], list[int]]
-"""The characters, and for each where it begins and ends in the text that it was decoded from."""
+"""The decoded text, and the start and end of each of its characters in the source text."""
 
 
 def _decoded(text: str) -> _Decoded:
@@ -157,7 +157,7 @@ def _decoded_once(decoded: _Decoded) -> _Decoded:
         new_begins += begins[stays]
         new_ends += ends[stays]
         at = found.end()
-        character = _meant(found)
+        character = _unescaped(found)
         if character:
             characters.append(character)
             new_begins.append(begins[found.start()])
@@ -166,7 +166,7 @@ def _decoded_once(decoded: _Decoded) -> _Decoded:
     return "".join(characters), new_begins + begins[at:], new_ends + ends[at:]
 
 
-def _meant(escape: re.Match[str]) -> str:
+def _unescaped(escape: re.Match[str]) -> str:
     kind = escape.lastgroup or ""
     value = escape[kind]
     match kind:
@@ -181,13 +181,13 @@ def _meant(escape: re.Match[str]) -> str:
     return " "
 
 
-def _blankless(text: str) -> str:
-    """Return a text decoded, in lower case and without blanks."""
+def _without_whitespace(text: str) -> str:
+    """Return a text decoded, in lower case and without whitespace."""
     return "".join(_visible(_decoded(text.translate(_WIDE))[0]).split()).lower()
 
 
-def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """Put `REMOVED` in place of each span; spans that touch become one."""
+def _replace_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Replace each span by `REMOVED`; adjacent and overlapping spans become one."""
     kept: list[str] = []
     at = 0
     for begin, end in sorted(spans):
@@ -198,11 +198,11 @@ def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
     return "".join(kept)
 
 
-# --- what is secret in it -------------------------------------------------------------------------------------------------
+# --- detection of secrets -------------------------------------------------------------------------------------------------
 
 
 def _windows(secrets: Iterable[str]) -> set[str]:
-    """Return every `WINDOW` letters and digits in a row of the secrets; a shorter secret as a whole."""
+    """Return every `WINDOW` consecutive letters and digits of the secrets; a shorter secret as a whole."""
     found = set()
     for value in _values(secrets):
         letters = "".join(each for each in _decoded(value)[0].lower() if each.isascii() and each.isalnum())
@@ -214,7 +214,7 @@ def _windows(secrets: Iterable[str]) -> set[str]:
 
 
 def _values(secrets: Iterable[str]) -> Iterator[str]:
-    """Yield the secrets, and in place of a signed address what is secret in it: its path is our image's own name."""
+    """Yield the secrets; for a presigned URL, only the secret values of its query, as its path is the image's key."""
     for secret in secrets:
         if "://" not in secret:
             yield secret
@@ -224,11 +224,13 @@ def _values(secrets: Iterable[str]) -> Iterator[str]:
             if bare.endswith(("signature", "token", "accesskeyid")):
                 yield value
             elif bare.endswith("credential"):
-                yield value.partition("/")[0]  # behind the key's id stand a day and a region, which are no secrets
+                yield value.partition("/")[
+                    0
+                ]  # after the access key id come the date and the region, which are not secret
 
 
-def _known(decoded: _Decoded, windows: set[str]) -> Iterator[tuple[int, int]]:
-    """Yield where windows of known secrets stand, whatever blanks and signs are between their letters."""
+def _known_secrets(decoded: _Decoded, windows: set[str]) -> Iterator[tuple[int, int]]:
+    """Yield the spans of known secrets, with any whitespace and punctuation between their letters."""
     text, begins, ends = decoded
     places = [place for place, each in enumerate(text) if each.isascii() and each.isalnum()]
     letters = "".join(text[place] for place in places).lower()
@@ -238,16 +240,16 @@ def _known(decoded: _Decoded, windows: set[str]) -> Iterator[tuple[int, int]]:
                 yield begins[places[at]], ends[places[at + width - 1]]
 
 
-def _named(decoded: _Decoded) -> Iterator[tuple[int, int]]:
-    """Yield the values of what is named as a secret."""
+def _named_values(decoded: _Decoded) -> Iterator[tuple[int, int]]:
+    """Yield the spans of values that follow a secret's name, such as `token=`."""
     text, begins, ends = decoded
     for found in re.finditer(_NAMED, text):
         begin, end = found.span(found.lastgroup or 0)
         yield begins[begin], ends[end - 1]
 
 
-def _opaque(decoded: _Decoded) -> Iterator[tuple[int, int]]:
-    """Yield what looks like a signature, a token or a key: long hexadecimal numbers, and letters and digits without an order."""
+def _random_values(decoded: _Decoded) -> Iterator[tuple[int, int]]:
+    """Yield the spans of what looks like a signature, token or key: long hexadecimal numbers, random letters and digits."""
     text, begins, ends = decoded
     for found in re.finditer(_RUN, text):
         if re.search(_HEX_RUN, found[0]) or _looks_random(found[0]):
@@ -260,4 +262,4 @@ def _opaque(decoded: _Decoded) -> Iterator[tuple[int, int]]:
 def _looks_random(run: str) -> bool:
     kinds = ["d" if each.isdigit() else "u" if each.isupper() else "l" for each in run if each.isalnum()]
     changes = sum(one != other for one, other in pairwise(kinds))
-    return len({*kinds}) == 3 and changes >= _OPAQUE_SHARE * len(kinds)
+    return len({*kinds}) == 3 and changes >= _RANDOM_SHARE * len(kinds)

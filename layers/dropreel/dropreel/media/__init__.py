@@ -1,1 +1,1 @@
-"""What images and videos are, read from their bytes. Pure."""
+"""Image and video files, read from their bytes. Pure."""

@@ -1,13 +1,13 @@
 """What the provider's answers mean: values that the use cases branch on.
 
-Source: the provider's document and, where it is silent, the assumptions written down beside it: only what surely was
-not accepted may be sent again.
+Source: the provider's document and, where it is silent, the assumptions written down beside it: only what was surely not
+accepted may be sent again. `error_text` is the provider's, on one line and redacted; None if it gave none.
 """
 
 from dataclasses import dataclass
 
 from dropreel.domain.redaction import redact_signed
-from dropreel.provider.words import NO_WORDS
+from dropreel.provider.error_texts import NO_REASON_GIVEN
 
 
 @dataclass(frozen=True)
@@ -20,50 +20,50 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """A 4xx: the provider did not take the request and did not charge. `words` are its own, where it said something."""
+    """A 4xx: the provider did not accept the request and did not charge."""
 
     status_code: int
-    words: str | None = None
+    error_text: str | None = None
 
 
 @dataclass(frozen=True)
 class KeyRefused:
-    """401 or 403: the API key was not accepted; nothing was charged. `words` are the provider's own."""
+    """401 or 403: the API key was not accepted; nothing was charged."""
 
     status_code: int
-    words: str | None = None
+    error_text: str | None = None
 
 
 @dataclass(frozen=True)
 class NoBalance:
-    """402, or words that say so: the account at the provider has no money left; nothing was charged."""
+    """402, or an error text that says so: the account at the provider has no balance left; nothing was charged."""
 
     status_code: int
-    words: str | None = None
+    error_text: str | None = None
 
 
 @dataclass(frozen=True)
 class Busy:
-    """429, or 503 with a `Retry-After`: not accepted, not charged. `retry_after` in seconds where the provider said so."""
+    """429, or 503 with a `Retry-After`: not accepted, not charged. `retry_after` is in seconds, None without one."""
 
     status_code: int
     retry_after: int | None
-    words: str | None = None
+    error_text: str | None = None
 
 
 @dataclass(frozen=True)
 class NotSent:
-    """The request never left: the name was not found, the connection or the TLS handshake failed."""
+    """The request was never sent: its URL is unusable, or the name resolution, the connection or the TLS handshake failed."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Nobody can tell whether the submission was accepted: it may have been paid. `words` are the provider's own."""
+    """It is not known whether the submission was accepted: it may have been charged."""
 
     message: str
-    words: str | None = None
+    error_text: str | None = None
 
 
 SubmitAnswer = Accepted | Refused | KeyRefused | NoBalance | Busy | NotSent | Unknown
@@ -85,26 +85,26 @@ class Finished:
 
 @dataclass(frozen=True)
 class GenerationFailed:
-    """`failed`, with the provider's own words, cut to a sane length; `NO_WORDS` where it said nothing."""
+    """`failed`. `error` is the provider's error text, or `NO_REASON_GIVEN`."""
 
     error: str
 
     @property
-    def words(self) -> str | None:
-        """The provider's own words, or None."""
-        return None if self.error == NO_WORDS else self.error
+    def error_text(self) -> str | None:
+        """The provider's error text, or None."""
+        return None if self.error == NO_REASON_GIVEN else self.error
 
 
 @dataclass(frozen=True)
 class PollFault:
-    """The poll told nothing about the generation: a time-out, a 4xx or 5xx, a body that cannot be read.
+    """The poll gave no status of the generation: a time-out, a 4xx or 5xx, a body that cannot be read.
 
-    `words` are the provider's own; they stand in `message` too. `no_balance`: they, or a 402, say that no money is left.
+    `message` contains the error text. `no_balance`: the text, or a 402, says that the account has no balance left.
     """
 
     message: str
     status_code: int | None = None
-    words: str | None = None
+    error_text: str | None = None
     no_balance: bool = False
 
 
@@ -116,7 +116,7 @@ MAX_ID_CHARACTERS = 200
 
 
 def is_usable_id(generation_id: str) -> bool:
-    """Tell whether a generation id can be stored and put into an address; one that holds a signature must not be stored."""
+    """Return whether a generation id can be stored and put into a URL; one that holds a signature must not be stored."""
     return (
         0 < len(generation_id) <= MAX_ID_CHARACTERS
         and generation_id.isprintable()

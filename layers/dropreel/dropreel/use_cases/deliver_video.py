@@ -1,31 +1,31 @@
-"""Copy the finished video to the videos bucket and publish that it is there."""
+"""Copy a finished video to the videos bucket, write its receipt and publish its event."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.video_bucket import StoredVideo, VideoBucket
-from dropreel.adapters.video_source import PIECE_BYTES, VideoSource, VideoStream
 from dropreel.domain.errors import RetryLater, VideoFault
 from dropreel.domain.job import Job, JobStatus, VideoObject, complete
 from dropreel.domain.messages import Generation
 from dropreel.domain.receipts import receipt_key, receipt_of
+from dropreel.media.video_stream import PIECE_BYTES, StoredVideo, VideoStream
 from dropreel.media.videos import video_key, video_metadata, video_warnings
 from dropreel.provider.answers import Finished
-from dropreel.provider.client import ProviderClient
 from dropreel.use_cases.publish_events import Publisher
+
+if TYPE_CHECKING:
+    from dropreel.use_cases.ports import Jobs, Provider, Videos, VideoSource
 
 
 @dataclass(frozen=True)
 class DeliverVideo:
-    """The step after the money. It may run any number of times: the video is in the bucket before the job says so."""
+    """Runs after the payment, any number of times. A job becomes `completed` only when its video is in the bucket."""
 
-    jobs: JobTable
-    provider: ProviderClient
-    source: VideoSource
-    videos: VideoBucket
+    jobs: "Jobs"
+    provider: "Provider"
+    source: "VideoSource"
+    videos: "Videos"
     publisher: Publisher
     now: Callable[[], datetime]
 
@@ -35,14 +35,15 @@ class DeliverVideo:
         if job is None:
             raise RetryLater(f"job {generation.job_id} is not in the job table")
         if generation.is_current(job):
-            job = self._copied(job)
+            job = self._copy(job)
         job = self.publisher.publish(job)
         return {"outcome": "delivered" if job.status is JobStatus.COMPLETED else "ended"}
 
-    def _copied(self, job: Job) -> Job:
+    def _copy(self, job: Job) -> Job:
+        """Copy the video, write the receipt, complete the job: in this order, so that each may be repeated."""
         key = video_key(job)
-        there = self.videos.find(key, video_metadata(job))
-        stream, version_id = self._there_already(there) or self._fetched(key, job, there)
+        stored = self.videos.find(key, video_metadata(job))
+        stream, version_id = self._reuse(stored) or self._download(key, job, stored)
         video = VideoObject(
             bucket=self.videos.bucket,
             key=key,
@@ -61,22 +62,22 @@ class DeliverVideo:
             raise RetryLater(f"job {job.job_id} was changed while its video was copied")
         return completed
 
-    def _there_already(self, there: StoredVideo | None) -> tuple[VideoStream, str | None] | None:
-        """Read the video that another delivery has copied, if one did: the provider need not be asked for it again."""
-        if there is None or there.stream is None:
+    def _reuse(self, stored: StoredVideo | None) -> tuple[VideoStream, str | None] | None:
+        """Return the video that an earlier run has copied, read to its end; None if there is none, or not a whole one."""
+        if stored is None or stored.stream is None:
             return None
         try:
-            while there.stream.read(PIECE_BYTES):
+            while stored.stream.read(PIECE_BYTES):
                 pass
-        except VideoFault:  # not what we put there: copy it anew
+        except VideoFault:
             return None
-        return there.stream, there.version_id
+        return stored.stream, stored.version_id
 
-    def _fetched(self, key: str, job: Job, there: StoredVideo | None) -> tuple[VideoStream, str | None]:
-        """Copy the video in place of what is `there`, which is not the video. Raises RetryLater if another delivery was first."""
-        answer = self.provider.poll(job.generation_id or "")
+    def _download(self, key: str, job: Job, stored: StoredVideo | None) -> tuple[VideoStream, str | None]:
+        """Copy the provider's video to `key`, in place of what is `stored` there. Raises RetryLater if another run was first."""
+        answer = self.provider.poll(job.generation_id or "")  # the address may have expired since the last poll
         if not isinstance(answer, Finished):
             raise RetryLater(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
         with self.source.open(answer.result_url) as stream:
-            version_id = self.videos.put(key, stream, video_metadata(job), None if there is None else there.etag)
+            version_id = self.videos.put(key, stream, video_metadata(job), None if stored is None else stored.etag)
         return stream, version_id

@@ -1,37 +1,41 @@
-"""Find the job that a message of the queue is about."""
+"""Find or create the job of a message."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from dropreel.adapters.job_table import JobTable
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.fingerprints import request_fingerprint
-from dropreel.domain.job import Image, Job, job_id_of, receive
+from dropreel.domain.images import Image
+from dropreel.domain.job import Job, job_id_of, receive
 from dropreel.domain.messages import Drop, RetryMessage
+
+if TYPE_CHECKING:
+    from dropreel.use_cases.ports import Jobs
 
 
 @dataclass(frozen=True)
 class FindJob:
-    """An event's job is created when the event comes for the first time, so that it ends and is published, whatever follows."""
+    """Creates a job when its first event comes, so that it has an outcome and events even if it is rejected at once."""
 
-    jobs: JobTable
+    jobs: "Jobs"
     now: Callable[[], datetime]
 
     def run(self, message: Drop | RetryMessage) -> Job:
-        """Return the message's job as it stands now. Raises RetryLater where a message of ours finds none.
+        """Return the message's job as it is now. Raises RetryLater if a RetryMessage has none.
 
-        A request whose id belongs to another request has a job of its own: nobody waits for a video that is not made.
+        A request that repeats another request's id with other contents gets a job of its own, so that it can be rejected.
         """
         if isinstance(message, RetryMessage):
-            return self._existing(message.job_id)
+            return self._get(message.job_id)
         fingerprint = fingerprint_of(message)
-        job = self._found_or_received(message, job_id_of(message.image, message.request_id))
+        job = self._get_or_receive(message, job_id_of(message.image, message.request_id))
         if job.request_fingerprint in (None, fingerprint):
             return job
-        return self._found_or_received(message, job_id_of(message.image, message.request_id, fingerprint))
+        return self._get_or_receive(message, job_id_of(message.image, message.request_id, fingerprint))
 
-    def _found_or_received(self, drop: Drop, job_id: str) -> Job:
+    def _get_or_receive(self, drop: Drop, job_id: str) -> Job:
         job = self.jobs.get(job_id)
         if job is not None:
             return job
@@ -43,9 +47,9 @@ class FindJob:
             request_fingerprint=fingerprint_of(drop),
             is_copy=drop.is_copy,
         )
-        return self.jobs.save(None, received) or self._existing(job_id)
+        return self.jobs.save(None, received) or self._get(job_id)
 
-    def _existing(self, job_id: str) -> Job:
+    def _get(self, job_id: str) -> Job:
         job = self.jobs.get(job_id)
         if job is None:
             raise RetryLater(f"job {job_id} is not in the job table")
@@ -59,5 +63,5 @@ def image_of(drop: Drop) -> Image:
 
 
 def fingerprint_of(drop: Drop) -> str | None:
-    """Return what tells a request from another one under the same request id; None for an upload."""
+    """Return what distinguishes requests under the same request id; None for an upload."""
     return None if drop.request_id is None else request_fingerprint(drop.options, drop.faults)

@@ -1,19 +1,21 @@
 """Publish the events that a job owes."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dropreel.adapters.event_bus import EventBus
-from dropreel.adapters.job_table import JobTable
 from dropreel.domain.events import detail_of, in_order
 from dropreel.domain.job import EventType, Job, event_id, mark_published
+
+if TYPE_CHECKING:
+    from dropreel.use_cases.ports import Bus, Jobs
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """Publishes, then marks as published: a crash between the two repeats the event under the same `metadata.id`."""
+    """Publishes an event, then marks it as published. A crash between the two repeats it with the same `metadata.id`."""
 
-    jobs: JobTable
-    bus: EventBus
+    jobs: "Jobs"
+    bus: "Bus"
 
     def publish(self, job: Job) -> Job:
         """Publish every event in the job's `pending_events`, and return the job as it is then.
@@ -27,7 +29,7 @@ class Publisher:
         return job
 
     def _mark(self, job: Job, event: EventType, published_id: str) -> Job:
-        """Save that an event was published; where the job has changed meanwhile, on the job as it is now."""
+        """Save that an event was published, on the job as it is now if it has changed meanwhile."""
         while (after := mark_published(job, event, published_id)) is not job:
             saved = self.jobs.save(job, after)
             if saved is not None:

@@ -1,17 +1,18 @@
-"""End a paid attempt that brings no video: try once more where that can help and is allowed, else say why."""
+"""End a paid attempt that brings no video: begin the next attempt where that is allowed, else fail the job."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.queues import SubmissionQueue
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Job, JobStatus, fail, is_running, next_attempt
 from dropreel.domain.messages import EndedExecution, Generation, RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.publish_events import Publisher
+
+if TYPE_CHECKING:
+    from dropreel.use_cases.ports import Jobs, Queue
 
 
 def watch_ended(status: str, cause: str = "") -> Reason:
@@ -23,10 +24,10 @@ def watch_ended(status: str, cause: str = "") -> Reason:
 
 @dataclass(frozen=True)
 class ReportFailure:
-    """Once an attempt: a job that has ended is left as it is, and only events it still owes are published."""
+    """May run any number of times: a job that has ended does not change, and only what it owes is published."""
 
-    jobs: JobTable
-    queue: SubmissionQueue
+    jobs: "Jobs"
+    queue: "Queue"
     execution_status: Callable[[str], str | None]
     publisher: Publisher
     max_attempts: int
@@ -39,18 +40,18 @@ class ReportFailure:
         if job is None:
             raise RetryLater(f"job {generation.job_id} is not in the job table")
         if generation.is_current(job):
-            job = self._moved_on(job, reason)
+            job = self._end_attempt(job, reason)
         if job.status is JobStatus.DEFERRED and (job.attempt, job.requeues) == (generation.attempt + 1, 0):
-            # Perhaps a second time, if the first run ended here: the same message, of which one alone can claim.
+            # A second run sends the same message again; only one of them can claim the attempt.
             self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues))
         job = self.publisher.publish(job)
         return {"outcome": job.status.value}
 
     def execution_ended(self, ended: EndedExecution) -> dict[str, Any]:
-        """Report the job whose execution ended before it did. One that goes on under another execution is left as it is.
+        """Report a job whose execution ended before it did, unless the job has a newer execution or this one runs again.
 
-        The event may be late, and the execution may run again (a redrive): the execution itself is asked. Return
-        `{"outcome": <the job's status>}`, or `ignored` where there is no such job.
+        The event may be late and the execution redriven, so its status is read now. Return `{"outcome": <the job's
+        status>}`, or `ignored` without such a job.
         """
         job = self.jobs.get(ended.job_id)
         if job is None:
@@ -60,18 +61,18 @@ class ReportFailure:
             return {"outcome": job.status.value}
         return self.run(generation, watch_ended(ended.status, ended.cause))
 
-    def _moved_on(self, job: Job, reason: Reason) -> Job:
-        """Begin the next attempt or end the job. After a resume or an adoption a failure is final: nothing is paid again."""
+    def _end_attempt(self, job: Job, reason: Reason) -> Job:
+        """Save the next attempt or the failure. After a resume or an adoption a failure is final."""
         is_retried = reason.code is ReasonCode.GENERATION_FAILED or (
             reason.code is ReasonCode.CONTENT_REFUSED and self.retries_content_refusals
         )
         if is_retried and job.attempt < self.max_attempts and not job.resumes:
-            published = self.publisher.publish(job)  # the next attempt has events of its own
+            published = self.publisher.publish(job)  # the next attempt has events of the same types
             if not published.is_at_same_step(job):
                 raise RetryLater(f"job {job.job_id} was changed while its events were published")
-            moved = self.jobs.save(published, next_attempt(published, reason, self.now()))
+            saved = self.jobs.save(published, next_attempt(published, reason, self.now()))
         else:
-            moved = self.jobs.save(job, fail(job, reason, self.now()))
-        if moved is None:
-            raise RetryLater(f"job {job.job_id} was changed while its failure was written")
-        return moved
+            saved = self.jobs.save(job, fail(job, reason, self.now()))
+        if saved is None:
+            raise RetryLater(f"job {job.job_id} was changed while its failure was saved")
+        return saved

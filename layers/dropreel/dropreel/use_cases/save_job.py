@@ -11,9 +11,9 @@ def save_at_step(
     save: Callable[[Job, Job], Job | None],
     get: Callable[[str], Job | None],
 ) -> Job | None:
-    """Save a transition; where only bookkeeping of the job has changed since it was read, on the job as it is now.
+    """Save a transition; if only bookkeeping of the job has changed since it was read, on the job as it is now.
 
-    None: the job has taken another step meanwhile, or another job holds its generation.
+    None: the job is at another step by now, or another job holds its generation.
     """
     while True:
         saved = save(job, transition(job))

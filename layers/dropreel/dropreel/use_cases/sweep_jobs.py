@@ -1,15 +1,12 @@
-"""Find the jobs that nothing works on any more, and release the held ones when the day has room. It never pays."""
+"""Find jobs whose step or message is lost, and release held jobs when the day has room. Nothing is paid."""
 
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
-from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.ledger import Ledger
-from dropreel.adapters.queues import DeadLetterQueue, SubmissionQueue
-from dropreel.adapters.state_machine import StateMachine
 from dropreel.domain.backoff import is_notice_due, longest_wait
 from dropreel.domain.job import (
     OPERATOR,
@@ -30,55 +27,58 @@ from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.report_failure import ReportFailure, watch_ended
 from dropreel.use_cases.unknown_submission import UnknownSubmission
 
+if TYPE_CHECKING:
+    from dropreel.use_cases.ports import DeadLetters, Jobs, Ledger, Queue, StateMachine
+
 QUIET = timedelta(minutes=10)
-"""A job that nothing has touched for so long is looked at: no sooner than the queue shows a message again that was taken."""
+"""Jobs that did not change for this long are swept: the submission queue's visibility time-out, so that a retry comes first."""
 MESSAGE_LOST = timedelta(minutes=60)
-"""So long after its time a deferred job's message counts as lost, and the job gets another one: after its last receive."""
+"""A deferred job's message counts as lost this long after it was due: by then it has had its last receive."""
 PASS = timedelta(seconds=25)
-"""The time of one pass over what waits in one way: all eight fit into the function's 240 seconds."""
+"""The longest time of one pass. There are eight, and the function has 240 seconds."""
 
 logger = logging.getLogger("dropreel")
 
 
 @dataclass(frozen=True)
 class SweepJobs:
-    """Runs on a schedule. Each job is handled by itself: one that fails now does not hold up the next."""
+    """Runs on a schedule. A job that cannot be swept is logged, and the next one follows."""
 
-    jobs: JobTable
-    ledger: Ledger
-    queue: SubmissionQueue
-    state_machine: StateMachine
+    jobs: "Jobs"
+    ledger: "Ledger"
+    queue: "Queue"
+    state_machine: "StateMachine"
     publisher: Publisher
     failure: ReportFailure
     unknown: UnknownSubmission
-    dead_letters: DeadLetterQueue
+    dead_letters: "DeadLetters"
     note_dead_letter: NoteDeadLetter
     now: Callable[[], datetime]
 
     def run(self) -> dict[str, int]:
-        """Return how many jobs were swept, by what was done; `unfinished` counts the passes that had no time for all."""
+        """Return how many jobs were swept, by what was done with them; `unfinished` counts passes that ran out of time."""
         done: dict[str, int] = {}
-        self._release(done)
-        self._look_at_dead_letters(done)
+        self._release_held(done)
+        self._read_dead_letters(done)
         for waiting, step in self.passes().items():
             age = timedelta(0) if waiting == JobStatus.SUBMITTING else QUIET  # a lease is shorter
-            for job_id in self._in_time(done, waiting, self.now() - age):
+            for job_id in self._within_pass(done, waiting, self.now() - age):
                 self._count(done, step, job_id)
         return done
 
     def passes(self) -> dict[str, Callable[[Job], str | None]]:
-        """Return what is done with jobs by what they wait for, in order; the release of held jobs and the dead letters come before."""
+        """Return the step of each pass, by what its jobs wait for. Held jobs are released and dead letters read before."""
         return {
             PUBLISHING: self._publish,
-            JobStatus.SUBMITTING: self._settle_abandoned,
-            JobStatus.GENERATING: self._poll_again,
+            JobStatus.SUBMITTING: self._settle_interrupted,
+            JobStatus.GENERATING: self._watch_again,
             JobStatus.DEFERRED: self._sweep_deferred,
             JobStatus.HELD: self._sweep_held,
-            OPERATOR: self._end_if_too_long,
+            OPERATOR: self._end_expired,
         }
 
-    def _in_time(self, done: dict[str, int], waiting: str, created_until: datetime) -> Iterator[str]:
-        """Yield the ids of what waits, oldest first, for as long as one pass may take: the others want their turn, too."""
+    def _within_pass(self, done: dict[str, int], waiting: str, created_until: datetime) -> Iterator[str]:
+        """Yield the ids of the jobs of one pass, oldest first, until its time is up."""
         end = self.now() + PASS
         for job_id in self.jobs.waiting(waiting, created_until):
             if self.now() >= end:
@@ -87,11 +87,11 @@ class SweepJobs:
                 return
             yield job_id
 
-    def _look_at_dead_letters(self, done: dict[str, int]) -> None:
-        """Note what a function that was killed, or a rule that could not deliver, has not said itself."""
+    def _read_dead_letters(self, done: dict[str, int]) -> None:
+        """Note the dead letters that Submit Generation could not note: it was killed, or the rule could not deliver."""
         try:
             self._note_dead_letters(done)
-        except Exception:  # the queue cannot be read: the jobs are swept all the same
+        except Exception:  # the jobs are swept even if the queue cannot be read
             logger.exception("dead letters not read")
             done["not_swept"] = done.get("not_swept", 0) + 1
 
@@ -101,7 +101,7 @@ class SweepJobs:
             if self.now() >= end:
                 return
             try:
-                noted = self.note_dead_letter.run(message, "its message came back until it was given up.")
+                noted = self.note_dead_letter.run(message, "its message was received as often as it may be.")
             except Exception:
                 logger.exception("dead letter not noted")
                 continue
@@ -119,16 +119,16 @@ class SweepJobs:
             done[what] = done.get(what, 0) + 1
 
     def _publish(self, job: Job) -> str | None:
-        """Publish what a job owes whose own step may have ended before it could."""
+        """Publish what a job still owes."""
         if not job.pending_events or self._is_fresh(job):
             return None
         self.publisher.publish(job)
         return "published"
 
-    def _settle_abandoned(self, job: Job) -> str | None:
-        """A claim whose lease is over and that nobody came back to: it may have been charged.
+    def _settle_interrupted(self, job: Job) -> str | None:
+        """Settle a claim whose lease has ended as unknown: it may have been charged.
 
-        Where its execution runs, that has the generation's id and will write it.
+        A running execution has the generation's id and will save it.
         """
         if job.status is not JobStatus.SUBMITTING or job.lease_until is None or job.lease_until > self.now():
             return None
@@ -139,8 +139,8 @@ class SweepJobs:
             return None
         return "parked" if settled.status is JobStatus.UNKNOWN else "resubmitted"
 
-    def _poll_again(self, job: Job) -> str | None:
-        """A paid generation that was not polled for long: start its execution if there is none, report it if that has ended."""
+    def _watch_again(self, job: Job) -> str | None:
+        """Start the execution of a paid generation that is not polled; report the job if its execution has ended."""
         if job.status is not JobStatus.GENERATING or self._is_fresh(job):
             return None
         status = self.state_machine.status_of(job)
@@ -155,10 +155,10 @@ class SweepJobs:
         return "reported"
 
     def _sweep_deferred(self, job: Job) -> str | None:
-        """A deferred job gets another message where its own was lost, and its owner hears that it waits."""
+        """Send another message for a deferred job whose own is lost, and publish a long wait."""
         if job.status is not JobStatus.DEFERRED:
             return None
-        ended = self._end_if_too_long(job)
+        ended = self._end_expired(job)
         if ended is not None or job.is_dead_letter:
             return ended or self._publish(job)
         is_lost = (
@@ -179,28 +179,28 @@ class SweepJobs:
     def _sweep_held(self, job: Job) -> str | None:
         if job.status is not JobStatus.HELD:
             return None
-        return self._end_if_too_long(job) or self._publish(job)
+        return self._end_expired(job) or self._publish(job)
 
-    def _end_if_too_long(self, job: Job) -> str | None:
-        """End a job that has waited longer than a job may."""
+    def _end_expired(self, job: Job) -> str | None:
+        """End a job that has waited longer than it may."""
         wait = longest_wait(job)
         if wait is None or self.now() - wait[0] < wait[1]:
             return None
         why = "" if job.reason is None else f" It waited because of this: {job.reason.message}"
         message = f"It has waited for {wait[1].days} days, as long as an image may.{why}"
-        said = None if job.reason is None else job.reason.provider_error
-        reason = Reason(ReasonCode.WAITED_TOO_LONG, message, provider_error=said)
+        provider_error = None if job.reason is None else job.reason.provider_error
+        reason = Reason(ReasonCode.WAITED_TOO_LONG, message, provider_error=provider_error)
         ended = self.jobs.save(job, reject(job, reason, self.now()))
         if ended is None:
             return None
         self.publisher.publish(ended)
         return "ended"
 
-    def _release(self, done: dict[str, int]) -> None:
-        """Bring held jobs to the queue again, oldest first, as far as the day has room. The claim decides, not this."""
+    def _release_held(self, done: dict[str, int]) -> None:
+        """Requeue held jobs, oldest first, as long as the day has room. Whether one is paid, its claim decides."""
         limit = self.ledger.limit
         room = _Room(limit, limit.room_after(self.ledger.reserved_cents(day_of(self.now()))))
-        for job_id in self._in_time(done, JobStatus.HELD, self.now()):
+        for job_id in self._within_pass(done, JobStatus.HELD, self.now()):
             self._count(done, partial(self._requeue_held, room), job_id)
             if room.is_used_up:
                 return
@@ -226,7 +226,7 @@ class SweepJobs:
 
 @dataclass
 class _Room:
-    """What is left of the day, in cents; None for no limit. A job that does not fit uses it up, so that none overtakes it."""
+    """What is left of the day, in cents; None for no limit. After a job that does not fit none is released: the order stays."""
 
     limit: SpendLimit
     cents: int | None
@@ -234,7 +234,7 @@ class _Room:
 
     def takes(self, job: Job) -> bool:
         """Take a job's price out of the room if it fits. Jobs above the whole limit pass; submission rejects them."""
-        if self.cents is None or self.limit.can_never_hold(job.cost_cents):
+        if self.cents is None or self.limit.rejects(job.cost_cents):
             return True
         if job.cost_cents > self.cents:
             self.is_used_up = True

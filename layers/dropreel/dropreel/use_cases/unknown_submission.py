@@ -1,41 +1,43 @@
-"""What becomes of a submission when nobody can tell whether it was charged: one rule, for whoever finds it."""
+"""Settle a submission that may have been charged: the one rule for every step that finds one."""
 
-import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from dropreel.adapters.job_table import JobTable
-from dropreel.adapters.queues import SubmissionQueue
 from dropreel.domain.job import Job, next_attempt, park
 from dropreel.domain.messages import RetryMessage
+from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.save_job import save_at_step
 
-logger = logging.getLogger("dropreel")
+if TYPE_CHECKING:
+    from dropreel.use_cases.ports import Jobs, Queue
 
 
 @dataclass(frozen=True)
 class UnknownSubmission:
-    """Parks the job as `unknown`, or, where its owner chose that and an attempt is left, brings the next attempt.
+    """Parks the job as `unknown`, or begins its next attempt (`AmbiguousSubmitPolicy` is `resubmit`, an attempt is left).
 
     The reservation stays in both cases.
     """
 
-    jobs: JobTable
-    queue: SubmissionQueue
+    jobs: "Jobs"
+    queue: "Queue"
     publisher: Publisher
     resubmits: bool
     max_attempts: int
+    count: Callable[[Metric, str], None]
 
     def settle(self, job: Job, message: str, at: datetime, provider_error: str | None = None) -> Job | None:
-        """Return the job as it is then, or None where somebody else has changed it."""
-        logger.error("submission unknown", extra={"job_id": job.job_id, "attempt": job.attempt})
+        """Return the job as it is then. None: it was changed meanwhile and is not settled."""
+        self.count(Metric.SUBMISSION_UNKNOWN, job.job_id)
         reason = Reason(ReasonCode.SUBMISSION_UNKNOWN, message, provider_error=provider_error)
         if self.resubmits and job.attempt < self.max_attempts:
-            published = self.publisher.publish(job)  # the next attempt has events of its own
+            published = self.publisher.publish(job)  # the next attempt has events of the same types
             if not published.is_at_same_step(job):
-                return None  # somebody has accepted or settled it meanwhile: what it is now may be charged
+                return None  # accepted or settled meanwhile: what it is now may be charged
             settled = save_at_step(
                 published, lambda read: next_attempt(read, reason, at), self.jobs.save, self.jobs.get
             )

@@ -1,14 +1,15 @@
-"""Find everything that is wrong with a drop before a cent is spent."""
+"""Validate an image and its options before anything is paid."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
+from dropreel.domain.images import ImageFacts, Missing
 from dropreel.domain.job import Job
 from dropreel.domain.messages import Drop, truncate_messages
-from dropreel.domain.option_files import MAX_FILE_BYTES, find_option_keys, place_of
+from dropreel.domain.option_files import MAX_FILE_BYTES, decode_option_file, find_option_keys
 from dropreel.domain.options import (
     OPTION_NAMES,
     S3_METADATA,
@@ -22,20 +23,24 @@ from dropreel.domain.options import (
 )
 from dropreel.domain.prices import price_cents
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.media.images.reader import MAX_IMAGE_BYTES, ImageFacts, inspect_image, too_large
+from dropreel.media.images.reader import inspect_image, too_large
+from dropreel.provider.limits import MAX_IMAGE_BYTES
+
+if TYPE_CHECKING:
+    from dropreel.use_cases.ports import Images, StoredImage
 
 MISSING_REASONS = {
-    Missing.GONE: Reason(ReasonCode.IMAGE_MISSING, "The image is not there (any more)."),
+    Missing.GONE: Reason(ReasonCode.IMAGE_MISSING, "The image does not exist (any more)."),
     Missing.SUPERSEDED: Reason(
         ReasonCode.IMAGE_SUPERSEDED, "A newer upload took the image's place before it could be submitted."
     ),
     Missing.ARCHIVED: Reason(
         ReasonCode.IMAGE_ARCHIVED,
-        "The image is archived (S3 Glacier or an archive tier); nobody can read it before it is restored.",
+        "The image is archived (S3 Glacier or an archive tier); it cannot be read before it is restored.",
     ),
     Missing.ENCRYPTED: Reason(
         ReasonCode.IMAGE_ENCRYPTED,
-        "The image is encrypted with a key of your own (SSE-C); S3 gives it to nobody without that key.",
+        "The image is encrypted with a key of your own (SSE-C); it cannot be read without that key.",
     ),
     Missing.KMS_KEY: Reason(
         ReasonCode.IMAGE_KMS_KEY, "S3 cannot decrypt the image: its KMS key is disabled, being deleted, or gone."
@@ -47,26 +52,26 @@ _UNREADABLE = {
     Missing.ENCRYPTED: "it is encrypted with a key of your own (SSE-C); upload it without that key",
     Missing.KMS_KEY: "S3 cannot decrypt it: its KMS key is disabled, being deleted, or gone",
 }
-"""Why a file with options cannot be read. One that is gone is none, and none is superseded: it is read without a condition."""
+"""Why an option file cannot be read. A missing one is no fault; none is superseded, since it is read without a condition."""
 
 
 @dataclass(frozen=True)
 class ValidatedImage:
-    """A job with what is known of its image, the reason why it must be rejected, and the image as it was read, if it was."""
+    """The job with its image described, the reason why it must be rejected, and the image as it was read (None: not read)."""
 
     job: Job
     reason: Reason | None = None
-    image: StoredImage | None = None
+    image: "StoredImage | None" = None
 
 
 @dataclass(frozen=True)
 class ImageValidator:
-    """Finds out whether a job may be claimed, or why it must be rejected: with every reason at once.
+    """Decides whether a job may be claimed. A rejection lists every fault at once.
 
-    `key_prefixes`: of these buckets, only keys that begin so may be read, images and their option files alike.
+    `key_prefixes`: in these buckets, only keys with this prefix may be read, images and option files alike.
     """
 
-    images: ImageBucket
+    images: "Images"
     allowed_buckets: frozenset[str]
     default_options: dict[str, str]
     key_prefixes: Mapping[str, str] = field(default_factory=dict)
@@ -93,11 +98,11 @@ class ImageValidator:
         stored = self.images.find(image, drop.size)
         if isinstance(stored, Missing):
             if stored is Missing.ARCHIVED and drop.size is not None and drop.size > MAX_IMAGE_BYTES:
-                return ValidatedImage(job, too_large(drop.size))  # to restore it would not help
+                return ValidatedImage(job, too_large(drop.size))  # restoring it would not help
             return ValidatedImage(job, MISSING_REASONS[stored])
         return self._validated(drop, job, stored)
 
-    def _validated(self, drop: Drop, job: Job, stored: StoredImage) -> ValidatedImage:
+    def _validated(self, drop: Drop, job: Job, stored: "StoredImage") -> ValidatedImage:
         image = replace(
             job.image, version_id=stored.version_id, etag=stored.etag, size=stored.size, sha256=stored.sha256
         )
@@ -108,21 +113,25 @@ class ImageValidator:
         if isinstance(resolved, list):
             faults += resolved
         if isinstance(facts, Reason):
-            return ValidatedImage(job, _all_faults(facts.code, [facts.message, *map(_sentence, faults)]), stored)
+            return ValidatedImage(job, _rejection(facts.code, [facts.message, *map(_sentence, faults)]), stored)
         job = replace(job, image=replace(image, format=facts.format, width=facts.width, height=facts.height))
         if faults or isinstance(resolved, list):
-            return ValidatedImage(job, _all_faults(ReasonCode.OPTIONS_INVALID, [*map(_sentence, faults)]), stored)
+            return ValidatedImage(job, _rejection(ReasonCode.OPTIONS_INVALID, [*map(_sentence, faults)]), stored)
         return ValidatedImage(_priced(job, resolved, facts), None, stored)
 
-    def _places(self, drop: Drop, stored: StoredImage) -> tuple[list[Place], list[Fault]]:
-        """Return the places that hold options for this image, the most specific first, and the files that cannot be read."""
-        said, faults = _metadata_options(stored.metadata)
-        places = [Place("request", drop.options), Place(S3_METADATA, said, is_text=True)]
+    def _places(self, drop: Drop, stored: "StoredImage") -> tuple[list[Place], list[Fault]]:
+        """Return the places that hold options for this image, the most specific first, and the faults of unreadable files."""
+        metadata, faults = _metadata_options(stored.metadata)
+        places = [Place("request", drop.options), Place(S3_METADATA, metadata, is_text=True)]
         for key in find_option_keys(stored.key, partial(self._listed, stored.bucket)):
             content = self.images.read_file(stored.bucket, key, MAX_FILE_BYTES + 1)
-            if content is Missing.GONE:  # deleted since it was listed
+            if content is Missing.GONE:  # deleted after it was listed
                 continue
-            found = Fault(key, "", _UNREADABLE[content]) if isinstance(content, Missing) else place_of(key, content)
+            found = (
+                Fault(key, "", _UNREADABLE[content])
+                if isinstance(content, Missing)
+                else decode_option_file(key, content)
+            )
             if isinstance(found, Place):
                 places.append(found)
             else:
@@ -138,9 +147,9 @@ class ImageValidator:
 
 
 def is_sendable(key: str) -> bool:
-    """Tell whether HTTP clients send a presigned address of this key as it was signed.
+    """Return whether HTTP clients request a presigned URL of this key as it was signed.
 
-    All of them resolve `.` and `..` segments first (RFC 3986, 5.2.4), and ask for another object without a signature.
+    They remove `.` and `..` segments first (RFC 3986, 5.2.4), which changes the signed path.
     """
     return not {".", ".."} & set(key.split("/"))
 
@@ -148,7 +157,7 @@ def is_sendable(key: str) -> bool:
 def _unsendable(key: str) -> Reason:
     return Reason(
         ReasonCode.IMAGE_KEY,
-        f"The key {key!r:.200} has a . or .. between its slashes. HTTP clients take that out of an address, so the provider "
+        f"The key {key!r:.200} has a . or .. between its slashes. HTTP clients remove it from an address, so the provider "
         "could not fetch the image.",
     )
 
@@ -158,25 +167,25 @@ _FILE_MODE = re.compile("[0-7]{3,7}|[0-9]{5}")
 
 
 def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
-    """Return the options in S3 user metadata, under names with a hyphen or an underscore; two names must not disagree.
+    """Return the options in S3 user metadata, named with a hyphen or an underscore; if both are there they must agree.
 
-    Tools that keep a file's permissions in S3 (s3fs, rclone) call them `mode`, too; those are not ours.
+    s3fs and rclone store a file's permissions as `mode`, too: that is not an option.
     """
-    said: dict[str, str] = {}
+    found: dict[str, str] = {}
     faults = []
     for written, value in metadata.items():
         name = written.lower().replace("-", "_")
         if name == "mode" and _FILE_MODE.fullmatch(value):
             continue
-        if name in OPTION_NAMES and said.setdefault(name, value) != value:
+        if name in OPTION_NAMES and found.setdefault(name, value) != value:
             faults.append(
                 Fault(
                     S3_METADATA,
                     name,
-                    f"{name} is there twice, as {said[name]!r:.60} and as {value!r:.60}; give it once",
+                    f"{name} is given twice, as {found[name]!r:.60} and as {value!r:.60}; give it once",
                 )
             )
-    return said, faults
+    return found, faults
 
 
 def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
@@ -190,9 +199,9 @@ def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
     )
 
 
-def _all_faults(code: ReasonCode, messages: list[str]) -> Reason:
-    few = truncate_messages(messages)
-    return Reason(code, " ".join(few), few)
+def _rejection(code: ReasonCode, messages: list[str]) -> Reason:
+    kept = truncate_messages(messages)
+    return Reason(code, " ".join(kept), kept)
 
 
 def _sentence(fault: Fault) -> str:

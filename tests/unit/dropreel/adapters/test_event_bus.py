@@ -8,7 +8,8 @@ import pytest
 
 from dropreel.adapters.event_bus import PAUSES, EventBus
 from dropreel.domain.errors import PublishFault
-from dropreel.domain.events import EventType, detail_of
+from dropreel.domain.events import detail_of
+from dropreel.domain.job import EventType
 from tests.support.sample_jobs import job_with
 
 TAKEN = {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
@@ -16,7 +17,7 @@ NOT_TAKEN = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure",
 
 
 class Client:
-    """Answers PutEvents as told, and keeps what was put."""
+    """Answers PutEvents with the given answers, and keeps what was put."""
 
     meta = types.SimpleNamespace(partition="aws-cn")
 
@@ -30,7 +31,8 @@ class Client:
 
 
 def publish(*answers: dict[str, Any]) -> tuple[Client, list[float]]:
-    client, pauses = Client(*answers), []
+    client: Any = Client(*answers)
+    pauses: list[float] = []
     bus = EventBus(client, "default", "shop", pauses.append)
     bus.publish(EventType.SUBMITTED, detail_of(job_with(), EventType.SUBMITTED))
     return client, pauses

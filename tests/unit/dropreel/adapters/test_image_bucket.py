@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from dropreel.adapters.image_bucket import ImageBucket, Missing, StoredImage
+from dropreel.adapters.image_bucket import ImageBucket, StoredImage
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.job import ImageRef
-from dropreel.media.images.reader import MAX_IMAGE_BYTES
+from dropreel.domain.images import ImageRef, Missing
+from dropreel.provider.limits import MAX_IMAGE_BYTES
 from dropreel.use_cases.validate_image import is_sendable
 from tests.support.scripted_server import scripted_server
 
@@ -47,12 +47,12 @@ def client() -> Any:
 
 
 @pytest.fixture
-def s3() -> Iterator[Stubber]:
+def s3() -> Iterator[Any]:
     with Stubber(client()) as stubber:
         yield stubber
 
 
-def refuses(s3: Stubber, status: int, code: str, message: str = "") -> None:
+def refuses(s3: Any, status: int, code: str, message: str = "") -> None:
     s3.add_client_error("get_object", code, message, http_status_code=status)
 
 
@@ -66,22 +66,22 @@ class Body(io.BytesIO):
         return super().read(*amount)
 
 
-def has(s3: Stubber, asked: dict[str, Any], content: bytes = CONTENT, **told: Any) -> Body:
+def has(s3: Any, asked: dict[str, Any], content: bytes = CONTENT, **given: Any) -> Body:
     """Let S3 be asked so, and answer with these bytes."""
     body = Body(content)
     answer = {
-        "Body": StreamingBody(body, told.get("ContentLength", len(content))),
+        "Body": StreamingBody(body, given.get("ContentLength", len(content))),
         "ContentLength": len(content),
         "ETag": '"e1"',
         "Metadata": {},
         "LastModified": datetime(2026, 5, 4, tzinfo=UTC),
-        **told,
+        **given,
     }
     s3.add_response("get_object", answer, {"Bucket": "uploads", "Key": "a.jpg", **asked})
     return body
 
 
-def found_in(s3: Stubber, image: ImageRef = IMAGE, size: int | None = None) -> StoredImage:
+def found_in(s3: Any, image: ImageRef = IMAGE, size: int | None = None) -> StoredImage:
     found = ImageBucket(s3.client).find(image, size)
     assert isinstance(found, StoredImage)
     s3.assert_no_pending_responses()
@@ -92,7 +92,7 @@ def found_in(s3: Stubber, image: ImageRef = IMAGE, size: int | None = None) -> S
 
 
 @pytest.mark.parametrize("size", [0, 1, 87_000, len(CONTENT)])
-def test_an_image_is_read_whole_by_one_request_for_the_version_of_its_event(s3: Stubber, size: int):
+def test_an_image_is_read_by_one_request_for_its_events_version(s3: Any, size: int):
     has(s3, {"VersionId": "v1"}, CONTENT[:size], VersionId="v1")
 
     found = found_in(s3, size=size)
@@ -103,13 +103,13 @@ def test_an_image_is_read_whole_by_one_request_for_the_version_of_its_event(s3: 
 
 
 @pytest.mark.parametrize("version_id", [None, "null"], ids=["never versioned", "versions suspended"])
-def test_without_versions_the_image_must_still_be_the_one_that_was_uploaded(s3: Stubber, version_id):
+def test_without_versions_the_image_must_be_the_uploaded_one(s3: Any, version_id):
     has(s3, {"IfMatch": "e1"})
 
     assert found_in(s3, ImageRef("uploads", "a.jpg", version_id, "e1")).content == CONTENT
 
 
-def test_the_version_that_every_upload_has_pins_nothing(s3: Stubber):
+def test_the_version_that_every_upload_has_pins_nothing(s3: Any):
     """S3's answer in a bucket whose versioning is suspended."""
     has(s3, {"IfMatch": "e1"}, VersionId="null")
 
@@ -119,46 +119,46 @@ def test_the_version_that_every_upload_has_pins_nothing(s3: Stubber):
     assert "versionId" not in found.presigned_url("image/jpeg")
 
 
-def test_a_request_without_version_and_entity_tag_takes_what_is_there_and_pins_it(s3: Stubber):
+def test_a_request_without_version_or_etag_pins_the_current_version(s3: Any):
     has(s3, {}, VersionId="v7")
 
     assert found_in(s3, ImageRef("uploads", "a.jpg")).version_id == "v7"
 
 
-def test_an_entity_tag_of_a_multipart_upload_is_one_as_any_other(s3: Stubber):
+def test_an_entity_tag_of_a_multipart_upload_is_one_as_any_other(s3: Any):
     has(s3, {"IfMatch": "d41d8cd9-2"}, ETag='"d41d8cd9-2"')
 
     assert found_in(s3, ImageRef("uploads", "a.jpg", None, "d41d8cd9-2")).etag == '"d41d8cd9-2"'
 
 
-@pytest.mark.parametrize("told", [None, MAX_IMAGE_BYTES + 1])
-def test_what_is_too_large_is_looked_up_but_not_read(s3: Stubber, told):
+@pytest.mark.parametrize("given", [None, MAX_IMAGE_BYTES + 1])
+def test_what_is_too_large_is_looked_up_but_not_read(s3: Any, given):
     body = has(s3, {"VersionId": "v1"}, VersionId="v1", ContentLength=MAX_IMAGE_BYTES + 1)
 
-    found = found_in(s3, size=told)
+    found = found_in(s3, size=given)
 
     assert (found.size, found.version_id, found.content, found.sha256) == (MAX_IMAGE_BYTES + 1, "v1", None, None)
     assert not body.was_read
     assert body.closed
 
 
-def test_ten_million_bytes_are_read(s3: Stubber):
+def test_ten_million_bytes_are_read(s3: Any):
     has(s3, {"VersionId": "v1"}, bytes(MAX_IMAGE_BYTES), VersionId="v1")
 
     assert found_in(s3).content == bytes(MAX_IMAGE_BYTES)
 
 
-def test_the_bytes_of_an_image_are_in_no_text_about_it(s3: Stubber):
+def test_the_bytes_of_an_image_are_in_no_text_about_it(s3: Any):
     has(s3, {"VersionId": "v1"}, b"a private picture", VersionId="v1")
 
     assert "private" not in repr(found_in(s3))
 
 
 @pytest.mark.parametrize(("after", "start"), [("", {}), ("a.jpg.jsom~", {"StartAfter": "a.jpg.jsom~"})])
-def test_keys_are_listed_a_page_at_a_time(s3: Stubber, after, start):
-    told = {"Contents": [{"Key": "a.jpg.JSON"}, {"Key": "a.jpg.json"}], "IsTruncated": True}
+def test_keys_are_listed_a_page_at_a_time(s3: Any, after, start):
+    given = {"Contents": [{"Key": "a.jpg.JSON"}, {"Key": "a.jpg.json"}], "IsTruncated": True}
     asked = {"Bucket": "uploads", "Prefix": "a.jpg.", "MaxKeys": 2, **start}
-    s3.add_response("list_objects_v2", told, asked)
+    s3.add_response("list_objects_v2", given, asked)
     s3.add_response("list_objects_v2", {}, asked)
 
     found = [ImageBucket(s3.client).list_keys("uploads", "a.jpg.", after, 2) for _ in range(2)]
@@ -166,14 +166,14 @@ def test_keys_are_listed_a_page_at_a_time(s3: Stubber, after, start):
     assert found == [(["a.jpg.JSON", "a.jpg.json"], True), ([], False)]
 
 
-def test_encoded_metadata_is_decoded(s3: Stubber):
+def test_encoded_metadata_is_decoded(s3: Any):
     metadata = {"prompt": "=?UTF-8?Q?=C3=A9t=C3=A9?=", "mode": "=?bad?Q?x?="}
     has(s3, {"VersionId": "v1"}, VersionId="v1", Metadata=metadata)
 
     assert found_in(s3).metadata == {"prompt": "été", "mode": "=?bad?Q?x?="}
 
 
-def metadata_in(s3: Stubber, value: str) -> str:
+def metadata_in(s3: Any, value: str) -> str:
     has(s3, {"VersionId": "v1"}, VersionId="v1", Metadata={"prompt": value})
     return found_in(s3).metadata["prompt"]
 
@@ -181,14 +181,14 @@ def metadata_in(s3: Stubber, value: str) -> str:
 @pytest.mark.parametrize(
     "word", ["=?utf-7?Q?a+2AA-?=", "=?unicode-escape?Q?a=5Cud800?=", "=?raw-unicode-escape?B?YVx1ZDgwMA==?="]
 )
-def test_words_that_spell_half_a_surrogate_pair_stay_broken_for_the_options_to_refuse(s3: Stubber, word: str):
+def test_encoded_half_surrogates_stay_for_the_options_to_reject(s3: Any, word: str):
     assert metadata_in(s3, word) == "a\ud800"
 
 
 @pytest.mark.parametrize(
     "word", ["=?\xe9?Q?x?=", "=?utf-8\xe9?B?eA==?=", "=?utf-8?B?7aCA?=", "=?rot13?Q?x?=", "=?\x00?Q?x?="]
 )
-def test_what_only_looks_like_encoded_words_is_taken_as_it_stands(s3: Stubber, word: str):
+def test_what_only_looks_like_encoded_words_is_taken_as_it_stands(s3: Any, word: str):
     assert metadata_in(s3, word) == word
 
 
@@ -217,7 +217,7 @@ def test_encoded_words_of_any_form_give_a_text(words: list[tuple[str, str, str]]
 
 
 @pytest.mark.parametrize(
-    ("content", "told", "size"),
+    ("content", "given", "size"),
     [
         (CONTENT[:500], {"ContentRange": f"bytes 0-499/{len(CONTENT)}"}, None),
         (CONTENT[:-1], {"ContentLength": len(CONTENT)}, None),
@@ -228,8 +228,8 @@ def test_encoded_words_of_any_form_give_a_text(words: list[tuple[str, str, str]]
     ],
     ids=["a range", "cut", "more than was said", "less than the event said", "another version", "no version"],
 )
-def test_an_answer_that_is_not_the_image_is_asked_for_again(s3: Stubber, content, told, size):
-    fields = {name: value for name, value in {"VersionId": "v1", **told}.items() if value is not None}
+def test_an_answer_that_is_not_the_image_is_asked_for_again(s3: Any, content, given, size):
+    fields = {name: value for name, value in {"VersionId": "v1", **given}.items() if value is not None}
     has(s3, {"VersionId": "v1"}, content, **fields)
 
     with pytest.raises(RetryLater):
@@ -237,22 +237,27 @@ def test_an_answer_that_is_not_the_image_is_asked_for_again(s3: Stubber, content
 
 
 @pytest.mark.parametrize("sent", [CONTENT[:-1], CONTENT + b"!"])
-def test_a_body_of_another_length_is_asked_for_again_whoever_reads_it(s3: Stubber, sent):
+def test_a_body_of_another_length_is_asked_for_again_whoever_reads_it(s3: Any, sent):
     has(s3, {"VersionId": "v1"}, VersionId="v1", Body=io.BytesIO(sent), ContentLength=len(CONTENT))
 
     with pytest.raises(RetryLater):
         ImageBucket(s3.client).find(IMAGE)
 
 
-def test_an_answer_of_no_length_is_asked_for_again(s3: Stubber):
-    answer = {"Body": StreamingBody(io.BytesIO(CONTENT), None), "ETag": '"e1"', "Metadata": {}, "VersionId": "v1"}
+def test_an_answer_of_no_length_is_asked_for_again(s3: Any):
+    answer = {
+        "Body": StreamingBody(io.BytesIO(CONTENT), cast("int", None)),
+        "ETag": '"e1"',
+        "Metadata": {},
+        "VersionId": "v1",
+    }
     s3.add_response("get_object", answer)
 
     with pytest.raises(RetryLater):
         ImageBucket(s3.client).find(IMAGE)
 
 
-def test_a_store_without_conditions_does_not_pass_another_image_off(s3: Stubber):
+def test_a_store_without_conditions_does_not_pass_another_image_off(s3: Any):
     body = has(s3, {"IfMatch": "e1"}, ETag='"e2"')
 
     assert ImageBucket(s3.client).find(UNVERSIONED) is Missing.SUPERSEDED
@@ -306,7 +311,7 @@ SSE_C = "The object was stored using a form of Server Side Encryption. The corre
         (400, "KMS.NotFoundException", "Key does not exist", Missing.KMS_KEY),
     ],
 )
-def test_an_error_that_tells_of_the_object_is_an_answer(s3: Stubber, status, code, message, missing):
+def test_an_error_that_tells_of_the_object_is_an_answer(s3: Any, status, code, message, missing):
     refuses(s3, status, code, message)
 
     assert ImageBucket(s3.client).find(IMAGE) is missing
@@ -330,7 +335,7 @@ def test_an_error_that_tells_of_the_object_is_an_answer(s3: Stubber, status, cod
         (503, "SlowDown", "Please reduce your request rate."),
     ],
 )
-def test_an_error_that_tells_nothing_of_the_object_is_a_fault(s3: Stubber, status, code, message):
+def test_an_error_that_tells_nothing_of_the_object_is_a_fault(s3: Any, status, code, message):
     refuses(s3, status, code, message)
 
     with pytest.raises(ClientError):
@@ -349,28 +354,28 @@ def test_an_error_that_tells_nothing_of_the_object_is_a_fault(s3: Stubber, statu
         (400, "KMS.DisabledException", Missing.KMS_KEY),
     ],
 )
-def test_an_empty_file_is_empty_and_one_that_cannot_be_had_says_why(s3: Stubber, status, code, content):
+def test_an_empty_file_is_empty_and_one_that_cannot_be_had_says_why(s3: Any, status, code, content):
     refuses(s3, status, code)
 
     assert ImageBucket(s3.client).read_file("uploads", "dropreel.json", 10) == content
 
 
-@pytest.mark.parametrize("told", [{"ContentRange": "bytes 0-9/500", "ContentLength": 10}, {}])
-def test_of_a_file_no_more_is_read_than_is_wanted(s3: Stubber, told):
-    content = CONTENT[:10] if told else CONTENT  # a store that knows no ranges sends all of it
-    has(s3, {"Range": "bytes=0-9"}, content, **told)
+@pytest.mark.parametrize("given", [{"ContentRange": "bytes 0-9/500", "ContentLength": 10}, {}])
+def test_of_a_file_no_more_is_read_than_is_wanted(s3: Any, given):
+    content = CONTENT[:10] if given else CONTENT  # a store that knows no ranges sends all of it
+    has(s3, {"Range": "bytes=0-9"}, content, **given)
 
     assert ImageBucket(s3.client).read_file("uploads", "a.jpg", 10) == CONTENT[:10]
 
 
-def test_a_file_that_we_may_not_read_just_now_is_a_fault(s3: Stubber):
+def test_a_file_that_we_may_not_read_just_now_is_a_fault(s3: Any):
     refuses(s3, 403, "AccessDenied")
 
     with pytest.raises(ClientError):
         ImageBucket(s3.client).read_file("uploads", "dropreel.json", 10)
 
 
-def test_another_range_of_a_file_than_was_asked_for_is_no_file(s3: Stubber):
+def test_another_range_of_a_file_than_was_asked_for_is_no_file(s3: Any):
     has(s3, {"Range": "bytes=0-9"}, CONTENT[10:20], ContentRange="bytes 10-19/500")
 
     with pytest.raises(RetryLater):
@@ -396,7 +401,7 @@ def test_the_address_pins_the_version_and_overrides_the_stored_type():
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "aws-chunked", "utf-8", "base64"])
-def test_the_address_overrides_a_stored_encoding_by_one_that_every_client_knows(encoding):
+def test_the_presigned_url_overrides_a_stored_encoding(encoding):
     url = stored(encoding=encoding).presigned_url("image/jpeg")
 
     assert parse_qs(urlsplit(url).query)["response-content-encoding"] == ["identity"]

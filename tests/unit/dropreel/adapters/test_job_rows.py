@@ -204,7 +204,7 @@ def test_a_save_that_gives_no_new_generation_leaves_its_row_alone(table: JobTabl
     assert row["version"] == {"N": "1"}
 
 
-def test_a_save_of_several_rows_that_always_meets_another_is_left_for_later():
+def test_a_save_with_endless_conflicts_is_retried_later():
     pauses: list[float] = []
 
     def conflict(operation: str, _arguments: dict[str, Any], act: Any) -> Any:

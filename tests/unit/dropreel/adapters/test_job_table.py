@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.adapters.job_table import JobTable, item_of, key_of
+from dropreel.domain.images import Image
 from dropreel.domain.job import (
     OPERATOR,
     PUBLISHING,
     Charge,
     EventType,
-    Image,
     Job,
     JobStatus,
     PollFaultNote,
@@ -49,7 +49,7 @@ def table(dynamodb: Any) -> JobTable:
 
 
 @pytest.fixture
-def stubbed() -> Iterator[Stubber]:
+def stubbed() -> Iterator[Any]:
     client = boto3.client("dynamodb", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
     with Stubber(client) as stubber:
         yield stubber
@@ -199,7 +199,7 @@ def test_an_item_has_the_jobs_fields_what_it_waits_for_and_what_to_do():
         ("query", lambda table: list(table.waiting("held", LATER))),
     ],
 )
-def test_a_fault_of_dynamodb_is_no_answer(stubbed: Stubber, operation, call):
+def test_a_fault_of_dynamodb_is_no_answer(stubbed: Any, operation, call):
     stubbed.add_client_error(operation, "AccessDeniedException")
 
     with pytest.raises(ClientError, match="AccessDeniedException"):
@@ -341,7 +341,7 @@ def test_who_waits_is_found_oldest_first_and_only_until_a_time(table: JobTable):
     assert found == [f"{number:024}" for number in (1, 2, 0)]
 
 
-def test_all_pages_of_who_waits_are_read(stubbed: Stubber):
+def test_all_pages_of_who_waits_are_read(stubbed: Any):
     last = {"job_id": {"S": "a"}, "row": {"S": "job"}}
     stubbed.add_response("query", {"Items": [{"job_id": {"S": "a"}}], "LastEvaluatedKey": last})
     stubbed.add_response("query", {"Items": [{"job_id": {"S": "b"}}]})
@@ -363,15 +363,15 @@ def test_a_job_is_found_by_what_it_waits_for_as_it_goes_on(table: JobTable):
     assert waiting(table, *lists) == [[], [], [failed.job_id]]
 
 
-def test_a_dead_letter_is_the_sweepers_until_it_was_published_and_then_the_operators(table: JobTable):
+def test_a_dead_letter_waits_for_the_operator_once_published(table: JobTable):
     job = new(table, status=JobStatus.DEFERRED, generation_id=None)
     lists = (JobStatus.DEFERRED, OPERATOR, JobStatus.HELD)
 
     noted = saved(table, job, dead_letter(job, DEAD_LETTER, NOON))
     owing = waiting(table, *lists)
-    told = saved(table, noted, mark_published(noted, EventType.DEFERRED, event_id(noted, EventType.DEFERRED)))
+    marked = saved(table, noted, mark_published(noted, EventType.DEFERRED, event_id(noted, EventType.DEFERRED)))
     published = waiting(table, *lists)
-    saved(table, told, hold(told, Reason(ReasonCode.DAILY_LIMIT, "x"), LATER))  # its message was sent back
+    saved(table, marked, hold(marked, Reason(ReasonCode.DAILY_LIMIT, "x"), LATER))  # its message was sent back
 
     assert owing == [[job.job_id], [], []]
     assert published == [[], [job.job_id], []]

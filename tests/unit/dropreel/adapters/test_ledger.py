@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from dropreel.adapters.job_table import key_of
-from dropreel.adapters.ledger import Ledger, NotReserved
+from dropreel.adapters.ledger import Ledger
 from dropreel.domain.fingerprints import Picture
 from dropreel.domain.job import (
     Charge,
@@ -28,7 +28,7 @@ from dropreel.domain.job import (
     requeue,
 )
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.domain.spending import SpendLimit
+from dropreel.domain.spending import NotReserved, SpendLimit
 from tests.support.ledger_books import BUSY, DAY, JOB_ID, LATER, LEASE, NEXT_DAY, TOMORROW, Books, deferred
 from tests.support.memory_dynamodb import MemoryDynamoDB
 from tests.support.sample_jobs import IMAGE, NOON

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dropreel.adapters.job_table import key_of
-from dropreel.adapters.ledger import NotReserved
 from dropreel.domain.fingerprints import Picture
 from dropreel.domain.job import Job
+from dropreel.domain.spending import NotReserved
 from tests.support.ledger_books import Books, deferred
 from tests.support.sample_jobs import NOON
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from dropreel.adapters.ledger import MAX_RELEASE_TRIES, Ledger, NotReserved
+from dropreel.adapters.ledger import MAX_RELEASE_TRIES, Ledger
 from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Job, claim
-from dropreel.domain.spending import SpendLimit
+from dropreel.domain.spending import NotReserved, SpendLimit
 from tests.support.aws_errors import refusal
 from tests.support.ledger_books import LEASE, Books, deferred
 from tests.support.sample_jobs import NOON
 
 
 class Conflicting:
-    """A client whose transactions meet as in DynamoDB: one at a time, and whoever comes meanwhile is cancelled.
+    """A client whose transactions meet as in DynamoDB: one at a time, and a concurrent one is cancelled.
 
     moto checks and writes a transaction in several steps, which threads could come between.
     """
@@ -46,7 +46,7 @@ class Conflicting:
 
 # moto copies its tables with every transaction: 200 jobs would take it half a minute.
 @pytest.mark.parametrize(("dynamodb", "room"), [("memory", 100), ("moto", 20)], indirect=["dynamodb"])
-def test_of_200_jobs_that_race_for_the_money_of_100_exactly_100_are_claimed(books: Books, room):
+def test_of_200_jobs_and_money_for_100_exactly_100_are_claimed(books: Books, room):
     jobs = [books.has(f"{number:024x}") for number in range(2 * room)]
     conflicting: Any = Conflicting(books.client)
     ledger = Ledger(conflicting, "jobs", "spend", SpendLimit(room * 47), lambda seconds: time.sleep(seconds / 50))

@@ -1,4 +1,4 @@
-"""Lambda brings an AWS SDK along, and decides itself which: the adapters have to work with an old one as with ours."""
+"""Lambda chooses the version of the AWS SDK: the adapters have to work with an old one as with ours."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ ROOT = HERE.parents[3]
 ADAPTERS = (
     *("event_bus", "image_bucket", "job_table", "job_rows", "submission_queue", "video_bucket"),
     *("ledger", "ledger_pictures", "ledger_races", "transactions"),
-    *("dead_letter_queue", "state_machine"),
+    *("dead_letter_queue", "state_machine", "items", "api_key"),
 )
 RUN = "import sys, botocore, pytest; print(botocore.__file__); sys.exit(pytest.main(sys.argv[1:]))"
 

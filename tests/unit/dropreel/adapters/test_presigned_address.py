@@ -9,7 +9,7 @@ import requests
 
 from dropreel import wiring
 from dropreel.adapters.image_bucket import ImageBucket, StoredImage
-from dropreel.domain.job import ImageRef
+from dropreel.domain.images import ImageRef
 from tests.support.moto_account import moto_account
 
 VALIDATED, NEWER = b"the picture that was validated", b"a newer picture"

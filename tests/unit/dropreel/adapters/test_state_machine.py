@@ -19,7 +19,7 @@ STARTED = {"executionArn": EXECUTION, "startDate": NOON}
 
 
 @pytest.fixture
-def states() -> Iterator[Stubber]:
+def states() -> Iterator[Any]:
     client = boto3.client("stepfunctions", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
     with Stubber(client) as stubber:
         yield stubber
@@ -33,7 +33,7 @@ def started_with(name: str, body: str) -> dict[str, Any]:
 # --- starting --------------------------------------------------------------------------------------------------------
 
 
-def test_an_execution_is_named_by_the_attempt_and_carries_ids_only(states: Stubber):
+def test_an_execution_is_named_by_the_attempt_and_carries_ids_only(states: Any):
     expected = started_with(
         "0123456789abcdef01234567-1",
         '{"job_id": "0123456789abcdef01234567", "attempt": 1, "generation_id": "gen_1"}',
@@ -43,7 +43,7 @@ def test_an_execution_is_named_by_the_attempt_and_carries_ids_only(states: Stubb
     StateMachine(states.client, ARN).start(job_with())
 
 
-def test_an_execution_of_a_resumed_job_has_another_name(states: Stubber):
+def test_an_execution_of_a_resumed_job_has_another_name(states: Any):
     expected = started_with(
         "0123456789abcdef01234567-3-2",
         '{"job_id": "0123456789abcdef01234567", "attempt": 3, "generation_id": "gen_1"}',
@@ -54,7 +54,7 @@ def test_an_execution_of_a_resumed_job_has_another_name(states: Stubber):
 
 
 @pytest.mark.parametrize("own", [None, "gen_1"])
-def test_a_generation_that_is_given_is_polled(states: Stubber, own):
+def test_a_generation_that_is_given_is_polled(states: Any, own):
     """It was accepted, and the job table could not be written."""
     expected = started_with(
         "0123456789abcdef01234567-1",
@@ -65,7 +65,7 @@ def test_a_generation_that_is_given_is_polled(states: Stubber, own):
     StateMachine(states.client, ARN).start(job_with(generation_id=own), "gen_9")
 
 
-def test_an_execution_that_was_started_before_is_a_success(states: Stubber):
+def test_an_execution_that_was_started_before_is_a_success(states: Any):
     states.add_client_error("start_execution", "ExecutionAlreadyExists")
 
     StateMachine(states.client, ARN).start(job_with())
@@ -86,7 +86,7 @@ def test_an_execution_that_was_started_before_is_a_success(states: Stubber):
         "InternalFailure",
     ],
 )
-def test_whatever_else_prevents_a_start_is_raised(states: Stubber, code):
+def test_whatever_else_prevents_a_start_is_raised(states: Any, code):
     states.add_client_error("start_execution", code)
 
     with pytest.raises(ClientError, match=code):
@@ -101,7 +101,7 @@ def described(status: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"])
-def test_an_executions_status_is_what_step_functions_says(states: Stubber, status):
+def test_an_executions_status_is_what_step_functions_says(states: Any, status):
     for _ in range(2):
         states.add_response("describe_execution", described(status), {"executionArn": EXECUTION})
 
@@ -109,22 +109,22 @@ def test_an_executions_status_is_what_step_functions_says(states: Stubber, statu
     assert status_of(states.client, EXECUTION) == status
 
 
-def test_the_status_of_a_resumed_job_is_its_newest_executions(states: Stubber):
+def test_the_status_of_a_resumed_job_is_its_newest_executions(states: Any):
     arn = EXECUTION.removesuffix("-1") + "-3-2"
     states.add_response("describe_execution", described("RUNNING"), {"executionArn": arn})
 
     assert StateMachine(states.client, ARN).status_of(job_with(attempt=3, resumes=2)) == "RUNNING"
 
 
-def test_an_execution_that_was_never_started_has_no_status(states: Stubber):
+def test_an_execution_that_was_never_started_has_no_status(states: Any):
     states.add_client_error("describe_execution", "ExecutionDoesNotExist")
 
     assert StateMachine(states.client, ARN).status_of(job_with()) is None
 
 
 @pytest.mark.parametrize("code", ["InvalidArn", "ThrottlingException", "AccessDeniedException", "InternalFailure"])
-def test_a_fault_is_no_status(states: Stubber, code):
-    """Whoever took it for none would start or report what still runs."""
+def test_a_fault_is_no_status(states: Any, code):
+    """Taken for a missing execution, it would be started or reported while it runs."""
     states.add_client_error("describe_execution", code)
 
     with pytest.raises(ClientError, match=code):

@@ -1,14 +1,14 @@
 """How several writes of DynamoDB are made together, and how often they are tried."""
 
 import math
+import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from dropreel.adapters import transactions
 from dropreel.adapters.job_table import key_of
 from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES, transact
 from dropreel.domain.errors import RetryLater
@@ -50,7 +50,7 @@ def longest(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
         drawn.append((low, high))
         return high
 
-    monkeypatch.setattr(transactions.random, "uniform", uniform)
+    monkeypatch.setattr(random, "uniform", uniform)
     return drawn
 
 
@@ -175,7 +175,7 @@ def test_after_the_last_try_it_is_left_for_later_without_a_pause(tries):
     pauses: list[float] = []
 
     with pytest.raises(RetryLater, match=r"^the table is busy: too many transactions at once$"):
-        transact(client, ["first"], pauses.append, tries)
+        transact(cast("Any", client), ["first"], pauses.append, tries)
 
     assert (client.tries, len(pauses), client.written) == (tries, tries - 1, [])
 

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from dropreel.adapters import video_bucket
 from dropreel.adapters.video_bucket import PART_BYTES, SENT_BYTES, VideoBucket
-from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
 from dropreel.domain.errors import RetryLater, VideoFault
+from dropreel.media.video_stream import PIECE_BYTES, VideoStream
 from tests.support.fakes import sha256
 from tests.support.moto_account import moto_account
 from tests.support.tiny_video import boundaries, box, tiny_video
@@ -192,7 +192,7 @@ def test_the_request_that_stores_a_video_has_a_condition(
     assert conditions[stores] == (("*", None) if replaces is None else (None, replaces))
 
 
-def test_a_short_video_takes_one_request_whether_its_length_is_known_or_not(bucket: VideoBucket):
+def test_a_short_video_takes_one_request_with_or_without_a_length(bucket: VideoBucket):
     made: list[str] = []
     bucket.client.meta.events.register("before-call.s3", lambda model, **_: made.append(model.name))
 
@@ -202,7 +202,7 @@ def test_a_short_video_takes_one_request_whether_its_length_is_known_or_not(buck
 
 
 @pytest.mark.parametrize("parts", [0, 1, 4])
-def test_a_video_takes_one_request_unless_its_length_is_unknown_or_too_large_for_one(
+def test_a_video_of_known_length_takes_one_request_up_to_s3s_limit(
     bucket: VideoBucket, monkeypatch: pytest.MonkeyPatch, parts: int
 ):
     content = of_size(3 * PART_BYTES + 1)
@@ -216,7 +216,7 @@ def test_a_video_takes_one_request_unless_its_length_is_unknown_or_too_large_for
     assert made == (in_parts if parts else ["PutObject"])
 
 
-def test_a_receipt_follows_its_video_where_botocore_adds_no_checksum_by_itself(bucket: VideoBucket):
+def test_a_receipt_is_stored_where_botocore_adds_no_checksum(bucket: VideoBucket):
     bucket = VideoBucket(boto3.client("s3", config=Config(request_checksum_calculation="when_required")), "videos")
 
     bucket.put("a.mp4", stream(tiny_video(), len(tiny_video())), METADATA)

@@ -1,17 +1,16 @@
-"""What each transition says of the submission that it starts or goes on with: the attempt's row."""
+"""The attempt row that each transition writes."""
 
 from dataclasses import replace
 
 import pytest
 
+from dropreel.domain.attempts import Attempt, attempt_after
 from dropreel.domain.job import (
     TRANSITIONS,
-    Attempt,
     Charge,
     EventType,
     Job,
     JobStatus,
-    attempt_after,
     event_id,
     mark_published,
 )
@@ -42,12 +41,12 @@ ROWS: dict[tuple[str, JobStatus], tuple[JobStatus, Charge] | None] = {
     ("resume", F): (G, CHARGED),
     ("adopt", U): (G, CHARGED),
 }
-"""The row's status and charge after each transition; None where the job's submissions are left as they are."""
+"""The row's status and charge after each transition; None for a transition that writes no row."""
 HAS_GENERATION = (G, F, C)
 
 
 def at_step(status: JobStatus) -> Job:
-    """A job in its second attempt, after three messages, with what a job of this status has."""
+    """A job in its second attempt, with three retry messages, and with the fields that this status has."""
     return full_job(
         status,
         charge=NONE,
@@ -56,12 +55,12 @@ def at_step(status: JobStatus) -> Job:
     )
 
 
-def test_the_table_knows_every_transition_from_each_of_its_sources():
+def test_the_table_has_every_transition_from_each_of_its_sources():
     assert set(ROWS) == {(name, source) for name, one in TRANSITIONS.items() for source in one.sources}
 
 
 @pytest.mark.parametrize(("name", "source"), ROWS)
-def test_each_transition_says_what_its_submission_came_to(name, source):
+def test_each_transition_writes_the_submissions_status_and_charge(name, source):
     before = at_step(source)
     after = MOVES[name](before)
     expected = ROWS[name, source]
@@ -107,7 +106,7 @@ def test_a_submissions_row_has_its_generation(name, source, generation_id):
 @pytest.mark.parametrize(
     ("name", "source"), [("defer", S), ("reject", S), ("park", S), ("next_attempt", G), ("fail", G), ("fail", U)]
 )
-def test_a_submissions_row_says_why_it_ended(name, source):
+def test_a_submissions_row_has_the_reason_of_its_end(name, source):
     before = at_step(source)
 
     row = attempt_after(before, MOVES[name](before))
@@ -116,14 +115,14 @@ def test_a_submissions_row_says_why_it_ended(name, source):
     assert row.reason == NEW
 
 
-def test_a_claim_is_a_submission_of_its_own_without_the_old_reason():
+def test_a_claim_starts_a_new_row_without_the_old_reason():
     before = at_step(D)
 
     assert attempt_after(before, MOVES["claim"](before)) == Attempt(2, 3, S, UNKNOWN, None, None, LATER)
 
 
 @pytest.mark.parametrize(("charge", "status"), [(NONE, R), (CHARGED, F), (UNKNOWN, U)])
-def test_a_refused_submission_cost_nothing_whatever_earlier_ones_cost(charge, status):
+def test_a_refused_submission_is_not_charged_whatever_earlier_ones_were(charge, status):
     before = replace(at_step(S), charge=charge)
 
     row = attempt_after(before, MOVES["reject"](before))
@@ -133,7 +132,7 @@ def test_a_refused_submission_cost_nothing_whatever_earlier_ones_cost(charge, st
 
 
 @pytest.mark.parametrize("status", JobStatus)
-def test_an_event_that_was_published_says_nothing_of_a_submission(status):
+def test_a_published_event_writes_no_row(status):
     before = replace(at_step(status), pending_events=frozenset({EventType.HELD}))
     after = mark_published(before, EventType.HELD, event_id(before, EventType.HELD))
 
@@ -143,7 +142,7 @@ def test_an_event_that_was_published_says_nothing_of_a_submission(status):
 
 @pytest.mark.parametrize("name", ["fail", "adopt", "next_attempt"])
 @pytest.mark.parametrize("rejected", [D, H, S])
-def test_what_follows_a_refused_attempt_says_nothing_of_that_attempt(rejected, name):
+def test_what_follows_a_refused_attempt_leaves_its_row_unchanged(rejected, name):
     """An earlier attempt may have been charged; this one was refused, or was never submitted."""
     before = MOVES["reject"](replace(at_step(rejected), charge=UNKNOWN))
     assert before.status is U
@@ -154,7 +153,7 @@ def test_what_follows_a_refused_attempt_says_nothing_of_that_attempt(rejected, n
 
 
 @pytest.mark.parametrize("name", ["complete", "fail", "next_attempt"])
-def test_a_generation_adopted_after_a_refused_attempt_is_not_that_attempts(name):
+def test_a_generation_adopted_after_a_refused_attempt_writes_no_row(name):
     refused = MOVES["reject"](replace(at_step(S), charge=UNKNOWN))
     adopted = replace(MOVES["adopt"](replace(refused, pending_events=frozenset())), pending_events=frozenset())
 

@@ -6,16 +6,13 @@ from hypothesis import strategies as st
 
 from dropreel.domain.backoff import (
     BASE_SECONDS,
-    FLOOR_SECONDS,
-    KEY_REFUSED_SECONDS,
     LONGEST_DEAD_LETTER,
     LONGEST_DEFERRAL,
     LONGEST_HOLD,
     LONGEST_SECONDS,
-    NEEDS_A_PERSON,
+    NEEDS_OPERATOR,
     NOTICE_AFTER,
     backoff_seconds,
-    busy_seconds,
     is_notice_due,
     longest_wait,
 )
@@ -29,15 +26,15 @@ DEAD_LETTER = Reason(ReasonCode.DEAD_LETTER, "dead")
 FULL = Reason(ReasonCode.DAILY_LIMIT, "full")
 
 
-def test_the_waits_are_these():
-    assert (BASE_SECONDS, FLOOR_SECONDS, LONGEST_SECONDS, KEY_REFUSED_SECONDS) == (5, 5, 900, 900)
+def test_the_limits_of_waiting():
+    assert (BASE_SECONDS, LONGEST_SECONDS) == (5, 900)
     assert timedelta(minutes=15) == NOTICE_AFTER
     assert [wait.days for wait in (LONGEST_DEFERRAL, LONGEST_DEAD_LETTER, LONGEST_HOLD)] == [7, 14, 365]
-    assert {"key_refused", "provider_balance", "dead_letter"} == NEEDS_A_PERSON
+    assert {"key_refused", "provider_balance", "dead_letter"} == NEEDS_OPERATOR
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(0, 5), (1, 10), (2, 20), (7, 640), (8, 900), (20, 900), (10_000, 900)])
-def test_the_longest_wait_doubles_with_each_try_up_to_what_the_queue_can_delay(tries, seconds):
+def test_the_longest_wait_doubles_with_each_try_up_to_the_limit_of_sqs(tries, seconds):
     assert backoff_seconds(tries, 1.0) == seconds
 
 
@@ -53,24 +50,8 @@ def test_a_wait_is_a_whole_number_of_seconds_that_the_queue_takes(tries, random)
     assert 1 <= seconds <= LONGEST_SECONDS
 
 
-@pytest.mark.parametrize("seconds", [FLOOR_SECONDS, 6, 30, 86_400])
-def test_a_provider_that_says_when_is_asked_then(seconds):
-    assert busy_seconds(seconds, 3, 0.9) == seconds
-
-
-@given(st.integers(0, FLOOR_SECONDS - 1), st.integers(0, 30), st.floats(0, 1))
-def test_a_provider_that_wants_to_be_asked_at_once_is_not_asked_in_a_tight_loop(seconds, tries, random):
-    wait = busy_seconds(seconds, tries, random)
-
-    assert wait == max(FLOOR_SECONDS, backoff_seconds(tries, random))
-
-
-def test_a_provider_that_does_not_say_when_is_asked_after_our_own_wait():
-    assert [busy_seconds(None, tries, 0.6) for tries in range(4)] == [3, 6, 12, 24]
-
-
-@pytest.mark.parametrize("code", sorted(NEEDS_A_PERSON))
-def test_a_wait_for_a_person_is_published_at_once(code):
+@pytest.mark.parametrize("code", sorted(NEEDS_OPERATOR))
+def test_a_wait_for_the_operator_is_published_at_once(code):
     job = job_with(status=JobStatus.DEFERRED, reason=Reason(code, "x"), waiting_since=NOON)
 
     assert is_notice_due(job, NOON)
@@ -79,7 +60,7 @@ def test_a_wait_for_a_person_is_published_at_once(code):
 @pytest.mark.parametrize(
     ("waited", "is_due"), [(NOTICE_AFTER - MOMENT, False), (NOTICE_AFTER, True), (timedelta(days=1), True)]
 )
-def test_any_other_wait_is_published_after_a_quarter_of_an_hour(waited, is_due):
+def test_any_other_wait_is_published_after_15_minutes(waited, is_due):
     job = job_with(status=JobStatus.DEFERRED, reason=BUSY, waiting_since=NOON)
 
     assert is_notice_due(job, NOON + waited) is is_due
@@ -94,13 +75,13 @@ def test_any_other_wait_is_published_after_a_quarter_of_an_hour(waited, is_due):
         {"waiting_since": None},
     ],
 )
-def test_a_wait_that_was_published_or_is_none_is_not_published(changes):
+def test_no_wait_is_published_twice_or_without_a_reason(changes):
     job = job_with(**{"status": JobStatus.DEFERRED, "reason": BUSY, "waiting_since": NOON, **changes})
 
     assert not is_notice_due(job, NOON + timedelta(days=1))
 
 
-def test_a_held_notice_does_not_stand_for_one_of_waiting():
+def test_a_published_hold_does_not_count_as_a_published_wait():
     job = job_with(status=JobStatus.DEFERRED, reason=BUSY, notices={EventType.HELD: BUSY})
 
     assert is_notice_due(job, NOON + NOTICE_AFTER)
@@ -115,7 +96,7 @@ def test_a_held_notice_does_not_stand_for_one_of_waiting():
         ({"status": JobStatus.HELD, "reason": FULL}, "created_at", LONGEST_HOLD),
     ],
 )
-def test_how_long_a_job_may_wait_counts_from_when_that_wait_began(changes, since, most):
+def test_the_longest_wait_counts_from_the_start_of_that_wait(changes, since, most):
     times = {"created_at": NOON, "waiting_since": NOON + MOMENT, "updated_at": NOON + 2 * MOMENT}
     job = job_with(**{**times, **changes})
 

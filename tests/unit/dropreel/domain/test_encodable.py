@@ -1,4 +1,4 @@
-"""Half a surrogate pair in any text from outside: it is refused or replaced, and never stops a step."""
+"""An unpaired surrogate in any text from outside is refused or replaced, and never stops a step."""
 
 import copy
 import json
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.adapters.attribute_values import value_of
+from dropreel.adapters.items import values_of
 from dropreel.domain.encodable import encodable, is_encodable
 from dropreel.domain.job import JobStatus
-from dropreel.domain.messages import EXECUTION_ENDED, drop_of, ended_execution_of, reason_of
-from dropreel.domain.options import OPTION_NAMES, Place, resolve
+from dropreel.domain.messages import EXECUTION_ENDED, decode_drop, decode_ended_execution, failure_reason
+from dropreel.domain.options import OPTION_NAMES, Options, Place, resolve
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Finished, GenerationFailed, PollAnswer, PollFault
 from dropreel.provider.client import ProviderClient
@@ -26,16 +26,16 @@ HALF = "\ud800"
 HALVES = ["\ud800", "\udbff", "\udc00", "\udfff"]
 BROKEN = st.tuples(st.text(max_size=6), st.sampled_from(HALVES), st.text(max_size=6)).map("".join)
 ANY = st.lists(st.sampled_from(HALVES) | st.text(max_size=3), max_size=6).map("".join)
-"""Halves and whole characters in any order."""
+"""Unpaired surrogates and whole characters in any order."""
 
 
 def as_received(value: Any) -> Any:
-    """What comes of a value as JSON on its way here: the halves come through."""
+    """The value after it was sent as JSON, which keeps unpaired surrogates."""
     return json.loads(json.dumps(value))
 
 
 def assert_can_be_written(stack: FakeStack, *more: Any) -> None:
-    """All that a step leaves behind can be encoded: jobs, events, receipts, messages."""
+    """Everything that a step writes can be encoded: jobs, events, receipts, messages."""
     left = [
         [asdict(job) for job in stack.database.jobs()],
         stack.bus.published,
@@ -50,7 +50,7 @@ def assert_can_be_written(stack: FakeStack, *more: Any) -> None:
 
 
 @given(ANY)
-def test_a_text_is_made_encodable_once_and_for_all(text: str):
+def test_an_encodable_text_is_not_changed_a_second_time(text: str):
     made = encodable(text)
 
     made.encode()
@@ -59,16 +59,16 @@ def test_a_text_is_made_encodable_once_and_for_all(text: str):
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_half_a_pair_becomes_a_replacement_character(half: str):
+def test_an_unpaired_surrogate_becomes_a_replacement_character(half: str):
     assert encodable(f"a {half} face{half}") == "a \ufffd face\ufffd"
 
 
-def test_the_two_halves_of_a_pair_become_their_character():
+def test_a_surrogate_pair_becomes_its_character():
     assert encodable("\ud83d\ude00") == "\U0001f600"
 
 
 @pytest.mark.parametrize("text", ["", "a", "é", "\U0001f600", "\ufeffa", "\ufffd", "\x00"])
-def test_what_can_be_encoded_stays_as_it_is(text: str):
+def test_encodable_text_is_not_changed(text: str):
     assert encodable(text) is text
 
 
@@ -78,12 +78,12 @@ def test_what_can_be_encoded_stays_as_it_is(text: str):
 @pytest.mark.parametrize("name", ["bucket", "key", "version-id", "etag", "sequencer"])
 @settings(max_examples=20, deadline=None)
 @given(text=BROKEN)
-def test_an_upload_with_a_name_that_is_no_unicode_is_rejected_and_says_which(name: str, text: str):
+def test_an_upload_with_an_invalid_name_is_rejected_and_the_name_is_given(name: str, text: str):
     stack, event = FakeStack(), copy.deepcopy(load_event("object_created"))
     holder = event["detail"]["bucket"] if name == "bucket" else event["detail"]["object"]
     holder["name" if name == "bucket" else name] = text
 
-    outcome = stack.run(drop_of(as_received(event)))
+    outcome = stack.run(decode_drop(as_received(event)))
 
     (job,) = stack.database.jobs()
     assert (outcome, stack.provider.sent) == ("rejected", [])
@@ -97,7 +97,7 @@ def test_an_upload_with_a_name_that_is_no_unicode_is_rejected_and_says_which(nam
 
 
 def requested(text: str) -> Iterator[dict[str, Any]]:
-    """A good request with the text in one place of it, for every place."""
+    """A valid request with the text in one of its fields, for every field."""
     image = {"bucket": "uploads", "key": "a.jpg"}
     yield from ({"image": {**image, name: text}} for name in ("bucket", "key", "version_id"))
     yield {"image": {**image, text: 1}}
@@ -114,11 +114,11 @@ def requested(text: str) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("place", range(len([*requested(HALF)])))
 @settings(max_examples=10, deadline=None)
 @given(text=BROKEN)
-def test_a_request_that_is_no_unicode_is_rejected(place: int, text: str):
+def test_a_request_with_invalid_unicode_is_rejected(place: int, text: str):
     stack, event = FakeStack(), load_event("video_generation_requested")
     event["detail"] = [*requested(text)][place]
 
-    outcome = stack.run(drop_of(as_received(event)))
+    outcome = stack.run(decode_drop(as_received(event)))
 
     (job,) = stack.database.jobs()
     assert (outcome, stack.provider.sent) == ("rejected", [])
@@ -127,19 +127,19 @@ def test_a_request_that_is_no_unicode_is_rejected(place: int, text: str):
     assert_can_be_written(stack)
 
 
-def test_an_events_id_that_is_no_unicode_is_replaced():
+def test_an_event_id_with_invalid_unicode_is_replaced():
     event = {**load_event("video_generation_requested"), "id": f"e{HALF}"}
     del event["detail"]["request_id"]
 
-    assert drop_of(event).request_id == "e\ufffd"
+    assert decode_drop(event).request_id == "e\ufffd"
 
 
-# --- options, wherever they are -------------------------------------------------------------------------------------------
+# --- options in every place -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
 @pytest.mark.parametrize("half", HALVES)
-def test_an_option_that_is_no_unicode_says_so_and_what_is_allowed(name: str, half: str):
+def test_an_option_with_invalid_unicode_is_rejected_with_what_is_allowed(name: str, half: str):
     faults = resolve([Place("a.jpg.json", {name: f"a {half} face"})])
 
     assert isinstance(faults, list)
@@ -150,7 +150,7 @@ def test_an_option_that_is_no_unicode_says_so_and_what_is_allowed(name: str, hal
 
 
 @given(BROKEN)
-def test_an_unknown_option_that_is_no_unicode_is_a_fault_that_can_be_encoded(name: str):
+def test_an_unknown_option_with_invalid_unicode_gives_an_encodable_fault(name: str):
     faults = resolve([Place("a.jpg.json", {name: 1})])
 
     assert isinstance(faults, list)
@@ -163,7 +163,7 @@ FILES += [r'{"a\ud800": 1}', r'{"a\ud800": 1, "a\ud800": 2}', r'{"mode": {"a\udf
 
 @pytest.mark.parametrize("key", ["holiday/beach.jpg.json", "holiday/dropreel.json", "dropreel.json"])
 @pytest.mark.parametrize("content", FILES)
-def test_a_file_with_options_that_are_no_unicode_rejects_its_image(stack: FakeStack, key: str, content: str):
+def test_a_file_with_invalid_unicode_rejects_its_image(stack: FakeStack, key: str, content: str):
     stack.images.files[key] = content.encode()
 
     assert stack.run() == "rejected"
@@ -175,7 +175,7 @@ def test_a_file_with_options_that_are_no_unicode_rejects_its_image(stack: FakeSt
 
 
 @pytest.mark.parametrize("name", OPTION_NAMES)
-def test_metadata_that_is_no_unicode_rejects_its_image(stack: FakeStack, name: str):
+def test_metadata_with_invalid_unicode_rejects_its_image(stack: FakeStack, name: str):
     stack.image.metadata[name.replace("_", "-")] = f"a {HALF} face"
 
     assert stack.run() == "rejected"
@@ -185,7 +185,7 @@ def test_metadata_that_is_no_unicode_rejects_its_image(stack: FakeStack, name: s
     assert_can_be_written(stack)
 
 
-def test_metadata_of_other_tools_may_hold_anything(stack: FakeStack):
+def test_metadata_that_is_not_an_option_can_have_any_value(stack: FakeStack):
     stack.image.metadata.update({"camera": HALF, HALF: "x"})
 
     assert stack.run() == "generating"
@@ -194,7 +194,8 @@ def test_metadata_of_other_tools_may_hold_anything(stack: FakeStack):
 
 # --- the provider's answers -----------------------------------------------------------------------------------------------
 
-BODY = {"prompt": "zoom in", "image_url": "https://uploads.s3.amazonaws.com/a.jpg?X-Amz-Signature=5ec2e7f0a1b2c3d4"}
+OPTIONS = Options("zoom in", "fast", "", "16:9", 5, 0.5, True)
+IMAGE_URL = "https://uploads.s3.amazonaws.com/a.jpg?X-Amz-Signature=5ec2e7f0a1b2c3d4"
 SAID: dict[str, Any] = {
     "words": {"error": f"a {HALF} face"},
     "a code": {"error": {"code": HALF, "message": HALF}},
@@ -202,7 +203,7 @@ SAID: dict[str, Any] = {
     "an id": {"id": f"gen{HALF}"},
     "a status": {"id": "gen_1", "status": f"created{HALF}"},
     "a nested status": {"id": "gen_1", "status": {HALF: [HALF]}},
-    "when to come again": {"error": "busy", "retry_after": f"3{HALF}", f"retry{HALF}after": 4},
+    "when to retry": {"error": "busy", "retry_after": f"3{HALF}", f"retry{HALF}after": 4},
     "a list": [HALF],
     "a text": HALF,
     "JSON in a text": {"error": '{"message": "a \\ud800 face"}'},
@@ -220,11 +221,11 @@ def charset_of(what: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("what", SAID)
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_submissions_answer_that_is_no_unicode_ends_as_any_other(
+def test_a_submit_response_with_invalid_unicode_is_handled_as_any_other(
     stack: FakeStack, server: ScriptedServer, status: int, what: str
 ):
     server.answers(status, SAID[what], Retry_After="30", **charset_of(what))
-    answer = ProviderClient(server.base_url, lambda: "nh-secret-5f1d").prepare(BODY).send()
+    answer = ProviderClient(server.base_url, lambda: "nh-secret-5f1d").prepare(OPTIONS, IMAGE_URL).send()
     stack.provider.submit_answer = answer
 
     stack.run()
@@ -253,15 +254,17 @@ def polled(server: ScriptedServer, status: int, body: Any, **headers: str) -> Po
 
 
 def assert_goes_on_from(stack: FakeStack, answer: PollAnswer) -> None:
-    stack.has()
+    stack.put_job()
     stack.provider.poll_answer = answer
     checked = stack.check.run(GENERATION)
-    stack.report.run(GENERATION, reason_of({"check": {"reason": {"code": "check_failed", "message": "m"}, **checked}}))
+    stack.report.run(
+        GENERATION, failure_reason({"check": {"reason": {"code": "check_failed", "message": "m"}, **checked}})
+    )
     assert_can_be_written(stack, checked, asdict(answer))
 
 
 @pytest.mark.parametrize("body", POLLED)
-def test_a_polls_answer_that_is_no_unicode_stops_no_step(
+def test_a_poll_response_with_invalid_unicode_stops_no_step(
     stack: FakeStack, server: ScriptedServer, body: dict[str, Any]
 ):
     answer = polled(server, 200, body)
@@ -272,13 +275,13 @@ def test_a_polls_answer_that_is_no_unicode_stops_no_step(
 
 @pytest.mark.parametrize("what", SAID)
 @pytest.mark.parametrize("status", [401, 404, 429, 500])
-def test_a_polls_refusal_that_is_no_unicode_stops_no_step(
+def test_a_poll_error_with_invalid_unicode_stops_no_step(
     stack: FakeStack, server: ScriptedServer, status: int, what: str
 ):
     assert_goes_on_from(stack, polled(server, status, SAID[what], **charset_of(what)))
 
 
-def test_an_address_that_is_no_unicode_is_none_and_the_next_poll_may_bring_one(server: ScriptedServer):
+def test_a_result_url_with_invalid_unicode_is_polled_again(server: ScriptedServer):
     broken = polled(server, 200, {"status": "completed", "result": {"url": f"https://cdn.example/{HALF}.mp4"}})
     good = polled(server, 200, {"status": "completed", "result": {"url": "https://cdn.example/é.mp4"}})
 
@@ -286,25 +289,25 @@ def test_an_address_that_is_no_unicode_is_none_and_the_next_poll_may_bring_one(s
     assert good == Finished("https://cdn.example/é.mp4")
 
 
-# --- what Step Functions and the tables bring -----------------------------------------------------------------------------
+# --- text from Step Functions and the tables ------------------------------------------------------------------------------
 
 
 @given(ANY, ANY, st.sampled_from(["completed", "waiting"]))
-def test_a_steps_cause_that_is_no_unicode_is_told_with_replacements(error_type: str, message: str, outcome: str):
+def test_a_cause_with_invalid_unicode_is_reported_with_replacements(error_type: str, message: str, outcome: str):
     for cause in (message, json.dumps({"errorType": error_type, "errorMessage": message})):
-        reason = reason_of({"check": {"outcome": outcome}, "error": {"Error": "e", "Cause": cause}})
+        reason = failure_reason({"check": {"outcome": outcome}, "error": {"Error": "e", "Cause": cause}})
 
         json.dumps(reason.as_json(), ensure_ascii=False).encode()
 
 
 @given(BROKEN)
-def test_an_ended_executions_cause_that_is_no_unicode_is_told_with_replacements(text: str):
+def test_an_execution_cause_with_invalid_unicode_has_replacements(text: str):
     stack = FakeStack()
-    stack.has(status=JobStatus.GENERATING, generation_id="gen_1")
+    stack.put_job(status=JobStatus.GENERATING, generation_id="gen_1")
     stack.state_machine.executions[f"{JOB_ID}-1"] = "gen_1"
     stack.state_machine.statuses[f"{JOB_ID}-1"] = "FAILED"
     detail = {"name": f"{JOB_ID}-1", "executionArn": f"arn:{JOB_ID}-1", "status": "FAILED", "cause": text}
-    ended = ended_execution_of(as_received({"detail-type": EXECUTION_ENDED, "detail": detail}))
+    ended = decode_ended_execution(as_received({"detail-type": EXECUTION_ENDED, "detail": detail}))
     assert ended is not None
 
     assert stack.report.execution_ended(ended) == {"outcome": "failed"}
@@ -314,14 +317,14 @@ def test_an_ended_executions_cause_that_is_no_unicode_is_told_with_replacements(
 
 
 @given(ANY)
-def test_what_is_read_back_from_a_table_can_be_encoded(text: str):
-    item = {"M": {"reason": {"M": {"message": {"S": text}}}, "warnings": {"L": [{"S": text}]}}}
+def test_text_read_from_a_table_can_be_encoded(text: str):
+    item = {"reason": {"M": {"message": {"S": text}}}, "warnings": {"L": [{"S": text}]}}
 
-    json.dumps(value_of(item), ensure_ascii=False).encode()
+    json.dumps(values_of(item), ensure_ascii=False).encode()
 
 
 @given(ANY)
-def test_a_reason_can_be_encoded_whoever_wrote_it(text: str):
+def test_every_reason_can_be_encoded(text: str):
     reason = Reason(ReasonCode.WATCH_ENDED, text, (text,), provider_error=text)
 
     json.dumps(reason.as_json(), ensure_ascii=False).encode()

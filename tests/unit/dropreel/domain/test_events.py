@@ -18,7 +18,7 @@ def test_a_repeated_event_has_the_same_id():
     assert detail_of(job, EventType.SUBMITTED)["metadata"] == detail_of(job, EventType.SUBMITTED)["metadata"]
 
 
-def test_an_events_id_survives_what_happens_to_the_job_meanwhile():
+def test_an_event_id_does_not_depend_on_later_changes_of_the_job():
     before = job_with(polls=1)
     after = job_with(polls=30, status=JobStatus.COMPLETED, video=VIDEO)
 
@@ -45,7 +45,7 @@ def test_the_types_are_the_public_ones():
     ]
 
 
-def test_a_detail_has_metadata_and_the_promised_data():
+def test_a_detail_has_metadata_and_data():
     detail = detail_of(job_with(), EventType.SUBMITTED)
 
     assert set(detail) == {"metadata", "data"}
@@ -64,7 +64,7 @@ def test_an_event_names_the_stack_that_publishes_it():
     assert [detail["metadata"]["stack"] for _, detail in stack.bus.published] == ["shop"]
 
 
-def test_a_detail_says_what_the_job_is():
+def test_a_detail_has_the_job():
     data = detail_of(job_with(attempt=2, warnings=("small",), charge=Charge.CHARGED), EventType.SUBMITTED)["data"]
 
     assert data["status"] == "generating"
@@ -77,11 +77,11 @@ def test_a_detail_says_what_the_job_is():
 
 
 @pytest.mark.parametrize(("cents", "dollars"), [(0, 0.0), (47, 0.47), (187, 1.87)])
-def test_the_cost_is_told_in_dollars(cents, dollars):
+def test_the_cost_is_in_dollars(cents, dollars):
     assert detail_of(job_with(cost_cents=cents), EventType.SUBMITTED)["data"]["cost_usd"] == dollars
 
 
-def test_a_failed_job_says_why():
+def test_a_failed_job_has_its_reason():
     reason = Reason(ReasonCode.GENERATION_FAILED, "It did not work: no faces", provider_error="no faces")
 
     assert detail_of(job_with(status=JobStatus.FAILED, reason=reason), EventType.FAILED)["data"]["reason"] == {
@@ -89,7 +89,7 @@ def test_a_failed_job_says_why():
         "message": "It did not work: no faces",
         "messages": ["It did not work: no faces"],
         "provider_error": "no faces",
-        "next_step": "Read what the provider said, change the image or the prompt, and upload the image again.",
+        "next_step": "Read the provider's message, change the image or the prompt, and upload the image again.",
     }
 
 
@@ -97,7 +97,7 @@ BALANCE = Reason(ReasonCode.PROVIDER_BALANCE, "No money is left.", provider_erro
 FULL = Reason(ReasonCode.DAILY_LIMIT, "The daily limit would be passed.")
 
 
-def test_a_waiting_job_says_why_and_what_to_do():
+def test_a_waiting_job_has_its_reason_and_next_step():
     data = detail_of(
         job_with(status=JobStatus.DEFERRED, generation_id=None, reason=BALANCE, notices={EventType.DEFERRED: BALANCE}),
         EventType.DEFERRED,
@@ -117,7 +117,7 @@ def test_a_waiting_job_says_why_and_what_to_do():
         (EventType.HELD, "held", FULL, "when the day (UTC) changes"),
     ],
 )
-def test_a_waiting_event_published_late_tells_of_its_own_moment(event, waits, reason, step, status, attempt, charge):
+def test_a_late_waiting_event_shows_the_job_as_it_was_then(event, waits, reason, step, status, attempt, charge):
     later = Reason(ReasonCode.SUBMISSION_UNKNOWN, "x") if status is JobStatus.UNKNOWN else None
     job = job_with(
         status=status, attempt=attempt, charge=Charge.CHARGED, video=VIDEO, reason=later, notices={event: reason}
@@ -130,19 +130,19 @@ def test_a_waiting_event_published_late_tells_of_its_own_moment(event, waits, re
     assert step in data["reason"]["next_step"]
 
 
-def test_a_job_that_waits_for_two_things_in_turn_tells_each_by_its_own_event():
+def test_each_of_two_waits_has_its_own_event():
     notices = {EventType.DEFERRED: BALANCE, EventType.HELD: FULL}
     job = job_with(status=JobStatus.HELD, generation_id=None, reason=FULL, notices=notices)
 
-    told = [detail_of(job, event)["data"] for event in notices]
+    details = [detail_of(job, event)["data"] for event in notices]
 
-    assert [(data["status"], data["reason"]["code"]) for data in told] == [
+    assert [(data["status"], data["reason"]["code"]) for data in details] == [
         ("deferred", "provider_balance"),
         ("held", "daily_limit"),
     ]
 
 
-def test_events_that_are_owed_are_published_in_the_order_in_which_they_came_about():
+def test_pending_events_are_published_in_the_order_of_the_steps():
     assert in_order({EventType.SUBMITTED, EventType.DEFERRED, EventType.HELD}) == [
         EventType.HELD,
         EventType.DEFERRED,
@@ -150,19 +150,19 @@ def test_events_that_are_owed_are_published_in_the_order_in_which_they_came_abou
     ]
 
 
-def test_a_rejected_job_tells_each_fault_by_itself():
+def test_a_rejected_job_has_each_fault_separately():
     job = job_with(status=JobStatus.REJECTED, reason=Reason(ReasonCode.OPTIONS_INVALID, "one. two.", ("one.", "two.")))
 
     assert detail_of(job, EventType.REJECTED)["data"]["reason"]["messages"] == ["one.", "two."]
 
 
-def test_a_detail_says_where_each_option_came_from():
+def test_a_detail_has_the_source_of_each_option():
     job = job_with(option_sources={"prompt": "request"})
 
     assert detail_of(job, EventType.SUBMITTED)["data"]["option_sources"] == {"prompt": "request"}
 
 
-def test_a_completed_job_says_where_its_video_is():
+def test_a_completed_job_has_its_video():
     job = job_with(status=JobStatus.COMPLETED, video=replace(VIDEO, version_id="v9"))
 
     assert detail_of(job, EventType.COMPLETED)["data"]["video"] == {
@@ -184,7 +184,7 @@ def test_a_detail_is_json():
     assert json.loads(json.dumps(detail)) == detail
 
 
-def test_no_address_is_in_a_detail():
+def test_no_signed_url_is_in_a_detail():
     text = json.dumps(detail_of(job_with(status=JobStatus.COMPLETED, video=VIDEO), EventType.COMPLETED))
 
     assert "://" not in text

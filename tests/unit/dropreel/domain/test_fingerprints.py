@@ -12,7 +12,7 @@ SIDECAR = "holiday/beach.jpg.json"
 
 
 def job(own: dict[str, str] | None = None, **changes: Any) -> Job:
-    """A job of an upload; `own` says which options come from where."""
+    """A job of an upload; `own` has the source of each option."""
     plain = job_with()
     image = replace(plain.image, sha256="ab" * 32)
     return replace(plain, image=image, option_sources={**plain.option_sources, **(own or {})}, **changes)
@@ -24,21 +24,21 @@ def key_of(one: Job) -> str:
     return found.item_key
 
 
-def test_a_picture_has_an_item_of_its_own_that_is_no_jobs():
+def test_a_picture_has_its_own_item_key():
     assert key_of(job()).startswith("picture-")
     assert len(key_of(job())) == len("picture-") + 24
 
 
-def test_a_picture_knows_whether_and_when_it_was_copied():
+def test_a_picture_has_whether_and_when_it_was_copied():
     found = picture_of(job(is_copy=True), NOON)
 
     assert found is not None
     assert (found.is_copy, found.modified_at) == (True, NOON)
 
 
-@pytest.mark.parametrize("name", ["bucket", "key", "sha256"])
-def test_another_picture_or_another_key_is_another_item(name):
-    other = replace(job(), image=replace(job().image, **{name: "other"}))
+@pytest.mark.parametrize("change", [{"bucket": "other"}, {"key": "other"}, {"sha256": "other"}])
+def test_another_picture_or_another_key_is_another_item(change: dict[str, Any]):
+    other = replace(job(), image=replace(job().image, **change))
 
     assert key_of(other) != key_of(job())
 
@@ -49,14 +49,14 @@ def test_what_a_copy_changes_is_the_same_item(change):
 
 
 @pytest.mark.parametrize("place", [S3_METADATA, SIDECAR, "holiday/beach.jpg.JSON"])
-def test_the_images_own_options_tell_pictures_apart(place):
+def test_the_images_own_options_make_another_picture(place):
     quiet, loud = (replace(job({"sound": place}), options=replace(OPTIONS, sound=sound)) for sound in (False, True))
 
     assert len({key_of(quiet), key_of(loud), key_of(job())}) == 3
 
 
 @pytest.mark.parametrize("place", [STACK_PARAMETERS, "holiday/dropreel.json", "dropreel.JSON"])
-def test_options_of_folders_and_of_the_stack_do_not(place):
+def test_options_of_folders_and_of_the_stack_make_no_other_picture(place):
     quiet = replace(job({"sound": place}), options=replace(OPTIONS, sound=False))
 
     assert key_of(quiet) == key_of(job())
@@ -70,14 +70,14 @@ def test_a_number_is_the_same_before_and_after_it_was_in_the_table():
     assert key_of(fresh) == key_of(stored)
 
 
-def test_numbers_with_a_fraction_are_told_apart():
+def test_numbers_with_different_fractions_differ():
     scales = [replace(job({"cfg_scale": SIDECAR}), options=replace(OPTIONS, cfg_scale=scale)) for scale in (0.35, 0.5)]
 
     assert key_of(scales[0]) != key_of(scales[1])
 
 
-def test_the_order_of_options_says_nothing():
-    """DynamoDB keeps no order in a map."""
+def test_the_order_of_options_does_not_count():
+    """A map in DynamoDB has no order."""
     own = {"sound": SIDECAR, "mode": S3_METADATA, "prompt": SIDECAR}
     backwards = dict(reversed(own.items()))
 

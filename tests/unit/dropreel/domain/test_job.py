@@ -2,22 +2,14 @@ import json
 import re
 from dataclasses import FrozenInstanceError, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.domain.job import (
-    OPERATOR,
-    PUBLISHING,
-    EventType,
-    Image,
-    ImageRef,
-    JobStatus,
-    execution_name,
-    is_image_key,
-    job_id_of,
-)
+from dropreel.domain.images import Image, ImageRef, is_image_key
+from dropreel.domain.job import OPERATOR, PUBLISHING, EventType, JobStatus, execution_name, job_id_of
 from dropreel.domain.reasons import Reason, ReasonCode
 from tests.support.sample_jobs import NOON, job_with
 
@@ -25,15 +17,15 @@ VERSIONED = ImageRef("uploads", "holiday/beach.jpg", version_id="v1", etag='"e1"
 UNVERSIONED = replace(VERSIONED, version_id=None)
 
 
-def test_duplicate_deliveries_meet_the_same_job():
+def test_duplicate_deliveries_have_the_same_job():
     duplicate = ImageRef("uploads", "holiday/beach.jpg", version_id="v1", etag='"e1"', sequencer="0055AED6DCD90281E5")
 
     assert job_id_of(duplicate) == job_id_of(VERSIONED)
 
 
-@pytest.mark.parametrize("field", ["etag", "sequencer"])
-def test_only_the_version_counts_where_there_is_one(field):
-    other_source_of_the_event = replace(VERSIONED, **{field: None})
+@pytest.mark.parametrize("change", [{"etag": None}, {"sequencer": None}])
+def test_only_the_version_counts_where_there_is_one(change: dict[str, Any]):
+    other_source_of_the_event = replace(VERSIONED, **change)
 
     assert job_id_of(other_source_of_the_event) == job_id_of(VERSIONED)
 
@@ -55,7 +47,7 @@ def test_duplicates_of_one_write_of_an_unversioned_key_are_one_job():
     assert job_id_of(without_etag) == job_id_of(UNVERSIONED)
 
 
-def test_without_a_version_and_a_sequencer_the_entity_tag_tells_writes_apart():
+def test_without_version_and_sequencer_the_etag_identifies_the_write():
     first, second = (ImageRef("uploads", "holiday/beach.jpg", etag=etag) for etag in ('"e1"', '"e2"'))
 
     assert job_id_of(first) != job_id_of(second)
@@ -73,11 +65,11 @@ def test_the_same_request_delivered_twice_is_one_job():
     assert job_id_of(VERSIONED, request_id="r1") == job_id_of(replace(VERSIONED), request_id="r1")
 
 
-def test_an_empty_request_id_is_a_request_all_the_same():
+def test_an_empty_request_id_is_still_a_request():
     assert job_id_of(VERSIONED, request_id="") != job_id_of(VERSIONED)
 
 
-def test_a_request_id_that_belongs_to_another_request_gets_a_job_of_its_own():
+def test_a_reused_request_id_with_other_content_has_its_own_job():
     ids = {job_id_of(VERSIONED, "r1", fingerprint) for fingerprint in (None, "f1", "f2")}
 
     assert len(ids) == 3
@@ -129,7 +121,7 @@ def test_sidecars_and_folder_defaults_are_no_images(key):
 
 
 @pytest.mark.parametrize("key", ["beach.jpg.JSON", "dropreel.Json", "a/DROPREEL.JSON"])
-def test_a_sidecars_ending_is_known_in_any_case(key):
+def test_a_sidecars_ending_is_recognized_in_any_case(key):
     assert not is_image_key(key, 120)
 
 
@@ -137,7 +129,7 @@ def test_a_sidecars_ending_is_known_in_any_case(key):
 @pytest.mark.parametrize(
     "name", [".DS_Store", "._beach.jpg", "._.DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini", "Desktop.ini"]
 )
-def test_what_desktops_leave_beside_images_is_no_image(folder, name):
+def test_the_files_of_desktops_are_no_images(folder, name):
     assert not is_image_key(folder + name, 4096)
 
 
@@ -164,11 +156,11 @@ def test_a_folder_marker_is_no_image(size):
         ("_beach.jpg", 5000),
     ],
 )
-def test_everything_else_is_validated_as_an_image(key, size):
+def test_every_other_key_is_validated_as_an_image(key, size):
     assert is_image_key(key, size)
 
 
-def test_an_empty_file_is_validated_and_not_passed_over_in_silence():
+def test_an_empty_file_is_validated_and_not_ignored():
     assert is_image_key("beach.jpg", 0)
 
 
@@ -203,7 +195,7 @@ def test_a_job_that_has_not_ended_waits_for_its_status(status, events):
 
 
 @pytest.mark.parametrize("status", OUTCOMES)
-def test_an_ended_job_waits_only_while_it_owes_an_event(status):
+def test_an_ended_job_waits_only_while_an_event_is_pending(status):
     owing = job_with(status=JobStatus(status), pending_events=frozenset({EventType.FAILED}))
 
     assert owing.waits_for == PUBLISHING
@@ -243,7 +235,7 @@ def test_a_job_has_one_of_the_reasons_asked_for_or_none():
         {"pending_events": frozenset({EventType.SUBMITTED})},
     ],
 )
-def test_bookkeeping_leaves_a_job_at_the_same_step(change):
+def test_published_events_and_polls_leave_a_job_at_the_same_step(change):
     assert job_with().is_at_same_step(job_with(**change))
 
 
@@ -258,7 +250,7 @@ def test_bookkeeping_leaves_a_job_at_the_same_step(change):
         {"reason": BUSY},
     ],
 )
-def test_a_job_that_has_moved_is_at_another_step(change):
+def test_any_other_change_is_another_step(change):
     assert not job_with().is_at_same_step(job_with(**change))
 
 
@@ -300,8 +292,8 @@ def test_a_reason_with_several_faults_lists_each():
 
 
 @pytest.mark.parametrize("messages", [(), ("Too late.",), ("One.", "Two.")])
-@pytest.mark.parametrize("said", [None, "no faces"])
-def test_a_reason_is_read_back_as_it_was_written(messages, said):
-    reason = Reason(ReasonCode.TIMED_OUT, "Too late.", messages, said)
+@pytest.mark.parametrize("provider_error", [None, "no faces"])
+def test_a_reason_is_read_back_as_it_was_written(messages, provider_error):
+    reason = Reason(ReasonCode.TIMED_OUT, "Too late.", messages, provider_error)
 
     assert Reason.from_json(reason.as_json()) == reason

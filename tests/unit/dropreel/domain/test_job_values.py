@@ -1,18 +1,17 @@
-"""What stands in the job table, the events and the executions' names under these words: the values, one by one."""
+"""The exact values that are stored in the job table, the events and the executions' names."""
 
 from dataclasses import MISSING, fields
 from typing import Any
 
 import pytest
 
+from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.job import (
     OPERATOR,
     PUBLISHING,
     TERMINAL,
     Charge,
     EventType,
-    Image,
-    ImageRef,
     Job,
     JobStatus,
     VideoObject,
@@ -64,10 +63,10 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "pending_events": frozenset(),
     },
 }
-"""What each field is where nobody has said it. All others must be given."""
+"""The default of each field. All other fields are required."""
 
 
-def test_the_values_of_the_index_and_of_the_charge_are_these():
+def test_the_values_of_the_index_and_of_the_charge():
     assert (PUBLISHING, OPERATOR) == ("publishing", "operator")
     assert {charge.name: charge.value for charge in Charge} == {
         "NONE": "none",
@@ -76,7 +75,7 @@ def test_the_values_of_the_index_and_of_the_charge_are_these():
     }
 
 
-def test_the_statuses_are_these():
+def test_the_values_of_the_statuses():
     assert {status.name: status.value for status in JobStatus} == {
         "DEFERRED": "deferred",
         "HELD": "held",
@@ -90,7 +89,7 @@ def test_the_statuses_are_these():
     assert {"completed", "failed", "rejected", "unknown"} == TERMINAL
 
 
-def test_the_events_have_these_detail_types_in_this_order():
+def test_the_detail_types_and_their_order():
     assert [(event.name, event.value) for event in EventType] == [
         ("HELD", "Video Generation Held"),
         ("DEFERRED", "Video Generation Deferred"),
@@ -103,7 +102,7 @@ def test_the_events_have_these_detail_types_in_this_order():
 
 
 @pytest.mark.parametrize("kind", DEFAULTS)
-def test_what_nobody_has_said_is_this(kind):
+def test_the_defaults_of_the_fields(kind):
     found = {
         each.name: each.default_factory() if each.default_factory is not MISSING else each.default
         for each in fields(kind)
@@ -128,7 +127,7 @@ def test_what_nobody_has_said_is_this(kind):
     ],
 )
 def test_a_job_id_stays_the_same_from_version_to_version(image, more, job_id):
-    """A message that waits while the stack is updated must meet the job that it began."""
+    """A message that waits during an update of the stack must find its job."""
     assert job_id_of(image, *more) == job_id
 
 
@@ -151,5 +150,5 @@ def test_an_events_id_stays_the_same_from_version_to_version(resumes, found):
         (None, False),
     ],
 )
-def test_an_execution_goes_on_while_step_functions_runs_it(status, goes_on):
+def test_an_execution_runs_while_it_is_running_or_pending_redrive(status, goes_on):
     assert is_running(status) is goes_on

@@ -1,4 +1,4 @@
-"""Whoever reads why a job is where it is reads what to do next."""
+"""Every reason has a next step for people."""
 
 import ast
 from pathlib import Path
@@ -31,8 +31,8 @@ def test_every_reason_has_a_next_step(code, charge):
         assert ("nothing was spent" in step) is (charge is Charge.NONE or code == "image_missing") or "newer" in step
 
 
-def test_every_reason_code_is_given_somewhere():
-    elsewhere = [path for path in PACKAGE.rglob("*.py") if path.stem not in ("reasons", "next_steps", "waiting")]
+def test_every_reason_code_is_used_somewhere():
+    elsewhere = [path for path in PACKAGE.rglob("*.py") if path.stem not in ("reasons", "next_steps")]
     named = {
         node.attr
         for path in elsewhere
@@ -43,21 +43,21 @@ def test_every_reason_code_is_given_somewhere():
     assert {code.name for code in ReasonCode} == named
 
 
-def test_a_job_that_waited_too_long_is_corrected_where_it_waited():
+def test_after_too_long_a_wait_its_cause_is_to_be_fixed():
     job = job_with(status=JobStatus.REJECTED, generation_id=None, reason=Reason(ReasonCode.WAITED_TOO_LONG, "x"))
 
-    assert next_step(job) == "Fix what it waited for and upload the image again; nothing was spent."
+    assert next_step(job) == "Fix the cause of the wait and upload the image again; nothing was spent."
 
 
 @pytest.mark.parametrize(
     "code", [ReasonCode.GENERATION_FAILED, ReasonCode.CONTENT_REFUSED, ReasonCode.SUBMISSION_UNKNOWN]
 )
-def test_a_job_whose_next_attempt_comes_is_left_to_it(code):
+def test_a_job_with_a_next_attempt_needs_nothing(code):
     job = job_with(
         status=JobStatus.DEFERRED, attempt=2, charge=Charge.CHARGED, generation_id=None, reason=Reason(code, "x")
     )
 
-    assert next_step(job) == "Nothing: it comes again by itself."
+    assert next_step(job) == "Nothing: the job is retried automatically."
 
 
 def test_a_job_without_a_reason_has_no_next_step():

@@ -11,9 +11,9 @@ from dropreel.domain.messages import MAX_KEY_BYTES
 from dropreel.domain.option_files import (
     MAX_FILE_BYTES,
     MAX_FOLDERS,
+    decode_option_file,
     find_option_keys,
     is_folder_file,
-    place_of,
     spellings,
 )
 from dropreel.domain.options import Fault, Place, resolve
@@ -22,13 +22,13 @@ KEY = "holiday/beach.jpg.json"
 
 
 def fault_of(content: bytes) -> Fault:
-    found = place_of(KEY, content)
+    found = decode_option_file(KEY, content)
     assert isinstance(found, Fault), found
     return found
 
 
 def values_of(content: bytes) -> dict[str, object]:
-    found = place_of(KEY, content)
+    found = decode_option_file(KEY, content)
     assert isinstance(found, Place), found
     return dict(found.values)
 
@@ -38,7 +38,7 @@ def values_of(content: bytes) -> dict[str, object]:
 
 @dataclass
 class Listed:
-    """A bucket that can be listed, a page at a time; it counts the requests."""
+    """A bucket whose keys are listed in pages. It counts the requests."""
 
     keys: list[str]
     page: int = 1000
@@ -87,7 +87,7 @@ def test_an_image_that_is_named_as_a_folder_file_has_each_file_once():
     assert found_of("a/dropreel", "a/dropreel.json") == ["a/dropreel.json"]
 
 
-def test_only_the_nearest_folders_of_a_very_deep_image_and_the_bucket_itself_are_looked_at():
+def test_of_a_deep_image_the_nearest_folders_and_the_root_are_searched():
     folders = [str(number) for number in range(MAX_FOLDERS + 20)]
     files = ["/".join([*folders[:depth], "dropreel.json"]) for depth in range(len(folders) + 1)]
     bucket = Listed(files)
@@ -105,16 +105,16 @@ def test_a_file_is_found_with_its_ending_in_any_case(stem, ending):
     assert found_of("a/b.jpg", stem + ending) == [stem + ending]
 
 
-def test_of_files_that_differ_in_their_endings_case_the_lower_one_comes_first():
+def test_of_two_endings_the_one_in_lower_case_comes_first():
     assert found_of("b.jpg", "b.jpg.JSON", "b.jpg.Json", "b.jpg.json") == ["b.jpg.json", "b.jpg.JSON", "b.jpg.Json"]
 
 
 @pytest.mark.parametrize("key", ["Dropreel.json", "DROPREEL.JSON", "B.jpg.json", "b.JPG.json"])
-def test_all_but_the_ending_is_compared_in_its_case_as_keys_of_images_are(key):
+def test_all_but_the_ending_is_case_sensitive(key):
     assert found_of("b.jpg", key) == []
 
 
-def test_an_ordinary_image_takes_one_request_a_folder_and_one_for_its_sidecar():
+def test_an_image_takes_one_request_a_folder_and_one_for_the_sidecar():
     bucket = Listed(["holiday/beach.jpg"])
 
     find_option_keys("holiday/beach.jpg", bucket)
@@ -123,7 +123,7 @@ def test_an_ordinary_image_takes_one_request_a_folder_and_one_for_its_sidecar():
 
 
 @pytest.mark.parametrize("page", [1, 2, 7])
-def test_files_are_found_among_thousands_of_keys_that_begin_alike_in_few_requests(page):
+def test_few_requests_find_a_file_among_thousands_of_similar_keys(page):
     wanted = ["IMG.JSON", "IMG.Json", "IMG.json"]
     others = [f"IMG.{number:04d}.jpg" for number in range(2000)] + [f"IMG.json.{number:04d}" for number in range(2000)]
     others += [f"IMG.J{number:04d}" for number in range(2000)]
@@ -137,7 +137,7 @@ def test_files_are_found_among_thousands_of_keys_that_begin_alike_in_few_request
 
 NAMES = ["Straße in Zürich", "café", "Việt Nam", "がぎぐ", "한국", "Ångström", "e\u0301\u0323"]
 KEPT = "\ufa19\u304c"
-"""A character of Japanese names that has a composition, and が: a Mac decomposes the second only."""
+"""Two characters of Japanese names that can be decomposed. macOS decomposes only the second."""
 
 
 def forms(name: str) -> list[str]:
@@ -146,19 +146,19 @@ def forms(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("files_first", [True, False])
-def test_a_sidecar_is_found_though_it_is_spelled_as_another_system_does(name, files_first):
+def test_a_sidecar_is_found_in_another_unicode_form(name, files_first):
     mac, other = sorted(forms(name), reverse=files_first)
 
     assert found_of(f"a/{mac}.jpg", f"a/{other}.jpg.JSON") == [f"a/{other}.jpg.JSON"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_folder_file_is_found_though_its_folder_is_spelled_as_another_system_does(name):
+def test_a_folder_file_is_found_in_a_folder_of_another_unicode_form(name):
     for mac, other in itertools.permutations(forms(name), 2):
         assert found_of(f"{mac}/b.jpg", f"{other}/dropreel.json") == [f"{other}/dropreel.json"]
 
 
-def test_files_are_found_whatever_folder_on_their_way_is_spelled_otherwise():
+def test_files_are_found_whichever_folder_has_another_unicode_form():
     images = ["/".join(mixed) for mixed in itertools.product(forms("Büro"), forms("Köln"), forms("fête.jpg"))]
     for image in images:
         for sidecar in images:
@@ -167,7 +167,7 @@ def test_files_are_found_whatever_folder_on_their_way_is_spelled_otherwise():
             assert found_of(image, f"{folder}/dropreel.json") == [f"{folder}/dropreel.json"], (image, folder)
 
 
-def test_a_file_below_a_folder_that_only_the_file_spells_so_is_found_through_plain_folders():
+def test_a_file_is_found_below_plain_folders_of_another_unicode_form():
     composed, decomposed = forms("Büro")
 
     found = found_of(f"{composed}/2026/b.jpg", f"{decomposed}/2026/b.jpg.json", f"{decomposed}/2026/dropreel.json")
@@ -175,7 +175,7 @@ def test_a_file_below_a_folder_that_only_the_file_spells_so_is_found_through_pla
     assert found == [f"{decomposed}/2026/b.jpg.json", f"{decomposed}/2026/dropreel.json"]
 
 
-def test_of_two_spellings_the_images_own_comes_first_and_the_other_is_not_lost():
+def test_of_two_spellings_the_images_own_comes_first_then_the_other():
     for own, other in itertools.permutations(forms("Büro"), 2):
         files = [f"{own}/b.jpg.json", f"{other}/b.jpg.json", f"{own}/dropreel.json", f"{other}/dropreel.json"]
 
@@ -190,7 +190,7 @@ def test_a_mac_keeps_some_characters_that_have_a_composition():
     assert found_of(f"{on_a_mac}.jpg", f"{KEPT}.jpg.json") == [f"{KEPT}.jpg.json"]
 
 
-def test_a_name_that_is_spelled_in_one_way_takes_no_more_requests():
+def test_a_name_with_one_spelling_takes_no_more_requests():
     assert spellings("beach.jpg") == ["beach.jpg"]
     assert spellings("東京–2026.jpg") == ["東京–2026.jpg"]
 
@@ -224,14 +224,14 @@ def test_any_image_finds_its_own_files_first(image):
 
 
 @pytest.mark.parametrize(("image", "has_sidecar"), [("é" * 509 + "b", True), ("é" * 510, False)])
-def test_a_sidecar_whose_key_s3_could_not_have_is_not_looked_for(image, has_sidecar):
+def test_a_sidecar_key_that_is_too_long_for_s3_is_not_searched(image, has_sidecar):
     bucket = Listed([f"{image}.json"])
 
     assert find_option_keys(image, bucket) == ([f"{image}.json"] if has_sidecar else [])
     assert any(prefix.startswith(image) for prefix in bucket.asked) is has_sidecar
 
 
-def test_a_folder_file_whose_key_s3_could_not_have_is_not_looked_for_and_those_above_it_are():
+def test_a_folder_key_that_is_too_long_is_skipped_and_those_above_are_not():
     folder = "f" * 500
     bucket = Listed([])
 
@@ -240,7 +240,7 @@ def test_a_folder_file_whose_key_s3_could_not_have_is_not_looked_for_and_those_a
     assert sorted(bucket.asked) == ["dropreel.", f"{folder}/dropreel."]
 
 
-def test_a_spelling_that_is_too_long_for_s3_is_not_looked_for():
+def test_a_spelling_that_is_too_long_for_s3_is_not_searched():
     find_option_keys("/".join(["é" * 200, "é" * 200, "b.jpg"]), Listed([]))
 
 
@@ -253,7 +253,7 @@ def test_a_spelling_that_is_too_long_for_s3_is_not_looked_for():
         ("dropreel.json/b.jpg.json", False),
     ],
 )
-def test_a_folder_file_is_known_by_its_name(key, is_one):
+def test_a_folder_file_is_recognized_by_its_name(key, is_one):
     assert is_folder_file(key) is is_one
 
 
@@ -261,10 +261,12 @@ def test_a_folder_file_is_known_by_its_name(key, is_one):
 
 
 def test_a_file_is_a_place_under_its_own_key():
-    assert place_of(KEY, b'{"prompt": "waves", "duration": 10}') == Place(KEY, {"prompt": "waves", "duration": 10})
+    assert decode_option_file(KEY, b'{"prompt": "waves", "duration": 10}') == Place(
+        KEY, {"prompt": "waves", "duration": 10}
+    )
 
 
-def test_a_file_with_nothing_in_its_object_says_nothing():
+def test_an_empty_object_has_no_options():
     assert values_of(b"{}") == {}
 
 
@@ -280,7 +282,7 @@ def test_text_beyond_ascii_is_read_as_utf8():
     "content",
     [b"", b"   ", b"\xef\xbb\xbf", b"prompt: waves", b'{"mode": "hq"', b"{'mode': 'hq'}", b'{"a": 1} {}', b"\0"],
 )
-def test_what_is_not_json_is_a_fault_that_says_where(content):
+def test_invalid_json_is_a_fault_with_its_position(content):
     found = fault_of(content)
 
     assert found.place == KEY
@@ -288,7 +290,7 @@ def test_what_is_not_json_is_a_fault_that_says_where(content):
 
 
 @pytest.mark.parametrize("content", [b"[]", b'[{"mode": "hq"}]', b'"hq"', b"5", b"null", b"true"])
-def test_what_is_not_an_object_is_a_fault_that_shows_one(content):
+def test_a_value_that_is_no_object_is_a_fault_with_an_example(content):
     found = fault_of(content)
 
     assert found.place == KEY
@@ -296,18 +298,18 @@ def test_what_is_not_an_object_is_a_fault_that_shows_one(content):
 
 
 @pytest.mark.parametrize("content", [b'{"prompt": "\xe9t\xe9"}', b"\xff\xfe{\x00}\x00", b'{"mode": "h\xc3'])
-def test_what_is_not_utf8_is_a_fault_that_says_so(content):
+def test_invalid_utf8_is_a_fault(content):
     found = fault_of(content)
 
     assert found.place == KEY
     assert "not UTF-8" in found.message
 
 
-def test_a_file_of_just_the_largest_size_is_read():
+def test_a_file_of_the_largest_size_is_read():
     assert values_of(b"{}".ljust(MAX_FILE_BYTES)) == {}
 
 
-def test_a_larger_file_is_a_fault_that_says_the_limit():
+def test_a_larger_file_is_a_fault_with_the_limit():
     found = fault_of(b"{}".ljust(MAX_FILE_BYTES + 1))
 
     assert found.place == KEY
@@ -315,27 +317,27 @@ def test_a_larger_file_is_a_fault_that_says_the_limit():
 
 
 @pytest.mark.parametrize("content", [b'{"mode": "hq", "mode": "fast"}', b'{"prompt": {"a": 1, "a": 1}}'])
-def test_a_name_that_is_there_twice_is_a_fault_that_names_it(content):
+def test_a_repeated_name_is_a_fault_with_the_name(content):
     found = fault_of(content)
 
     assert found.place == KEY
-    assert "is there twice" in found.message
+    assert "appears twice" in found.message
 
 
-def test_a_long_name_that_is_there_twice_is_cut_in_the_message():
+def test_a_long_repeated_name_is_cut_in_the_message():
     name = "x" * 30_000
 
     assert len(fault_of(f'{{"{name}": 1, "{name}": 2}}'.encode()).message) < 500
 
 
-def test_a_strange_name_that_is_there_twice_gives_a_message_that_can_be_sent():
+def test_a_repeated_name_with_invalid_unicode_gives_an_encodable_message():
     found = fault_of(rb'{"\ud800": 1, "\ud800": 2}')
 
     assert found.message.encode()
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
-def test_what_is_no_json_number_is_a_fault_that_names_it(number):
+def test_a_constant_that_is_no_json_number_is_a_fault_with_its_name(number):
     found = fault_of(b'{"cfg_scale": ' + number + b"}")
 
     assert found.place == KEY
@@ -347,8 +349,8 @@ def test_a_number_of_thousands_of_digits_is_a_fault():
 
 
 @pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"9" * 4000])
-def test_a_number_beyond_all_sizes_is_a_fault_of_its_option(number):
-    place = place_of(KEY, b'{"duration": ' + number + b"}")
+def test_a_huge_number_is_a_fault_of_its_option(number):
+    place = decode_option_file(KEY, b'{"duration": ' + number + b"}")
     assert isinstance(place, Place)
 
     faults = resolve([place])
@@ -357,12 +359,12 @@ def test_a_number_beyond_all_sizes_is_a_fault_of_its_option(number):
     assert [(fault.place, fault.option) for fault in faults] == [(KEY, "duration")]
 
 
-# What can be decoded at all differs: Python 3.11 gives up at about 1,000, 3.13 at about 10,000.
+# The deepest JSON that can be decoded depends on Python: about 1,000 levels in 3.11, 10,000 in 3.13.
 @pytest.mark.parametrize(("start", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
 @pytest.mark.parametrize("depth", [10, 500, 900, *range(930, 1000, 3), 5_000, 9_000, *range(9_900, 10_000, 7), 10_600])
 @pytest.mark.parametrize("option", ["prompt", "sound", "nonsense"])
 def test_a_value_of_any_depth_is_a_fault_and_no_crash(option, depth, start, end):
-    found = place_of(KEY, b'{"%s": ' % option.encode() + start * depth + b"1" + end * depth + b"}")
+    found = decode_option_file(KEY, b'{"%s": ' % option.encode() + start * depth + b"1" + end * depth + b"}")
 
     faults = resolve([found]) if isinstance(found, Place) else [found]
 
@@ -372,8 +374,8 @@ def test_a_value_of_any_depth_is_a_fault_and_no_crash(option, depth, start, end)
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_give_a_place_or_a_fault_that_names_the_file(content):
-    found = place_of(KEY, content)
+def test_any_bytes_give_a_place_or_a_fault_with_the_files_key(content):
+    found = decode_option_file(KEY, content)
 
     assert (found.name if isinstance(found, Place) else found.place) == KEY
 
@@ -386,10 +388,10 @@ JSON = st.recursive(
 
 
 @given(JSON, st.integers(0, 80))
-def test_any_json_cut_anywhere_gives_a_place_or_a_fault_that_names_the_file(value, cut):
+def test_any_cut_json_gives_a_place_or_a_fault_with_the_files_key(value, cut):
     content = json.dumps(value).encode()
 
-    found = place_of(KEY, content[:cut])
+    found = decode_option_file(KEY, content[:cut])
 
     assert (found.name if isinstance(found, Place) else found.place) == KEY
 

@@ -16,13 +16,13 @@ def test_a_price_is_the_providers(mode, duration, dollars):
 
 
 @pytest.mark.parametrize(("mode", "duration"), [("fast", 7), ("slow", 5), ("", 10)])
-def test_what_the_provider_does_not_sell_has_no_price(mode, duration):
+def test_an_unknown_mode_or_duration_has_no_price(mode, duration):
     with pytest.raises(KeyError):
         price_cents(mode, duration)
 
 
 @pytest.mark.parametrize(("cents", "text"), [(0, "0.00"), (7, "0.07"), (100, "1.00"), (123456, "1234.56")])
-def test_dollars_read_with_two_decimals(cents, text):
+def test_dollars_have_two_decimals(cents, text):
     assert str(usd(cents)) == text
 
 

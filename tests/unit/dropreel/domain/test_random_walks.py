@@ -1,4 +1,4 @@
-"""Whatever order the transitions come in: no submission that was or may have been charged is ever made again."""
+"""In any order of transitions, a submission that was or may have been charged is never made again."""
 
 from dataclasses import dataclass, field
 
@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dropreel.domain.attempts import Attempt, attempt_after
 from dropreel.domain.errors import TransitionError
 from dropreel.domain.job import (
     TRANSITIONS,
-    Attempt,
     Charge,
     Job,
     JobStatus,
-    attempt_after,
     event_id,
     execution_name,
     mark_published,
@@ -24,23 +23,23 @@ from tests.support.sample_transitions import MOVES, full_job
 
 PUBLISH = "publish"
 SURELY_FREE = ("defer", "reject")
-"""After these of a job that is `submitting`, the provider surely charged nothing for the submission."""
+"""After these transitions of a `submitting` job, the provider charged nothing for the submission."""
 
 
 @dataclass
 class Walk:
-    """A job that takes one step after the other, and all that came of it."""
+    """A job that makes one transition after another, and everything that was written."""
 
     job: Job = field(default_factory=lambda: receive("a" * 24, IMAGE, NOON))
     claims: list[tuple[int, int]] = field(default_factory=list)
     may_be_charged: set[int] = field(default_factory=set)
     rows: dict[tuple[int, int], Attempt] = field(default_factory=dict)
     watched: list[str] = field(default_factory=list)
-    owed: list[str] = field(default_factory=list)
+    event_ids: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
 
     def possible(self) -> list[str]:
-        """The steps that this job can take, by name."""
+        """The transitions that this job can make, by name."""
         return [*(name for name in MOVES if self._is_possible(name)), *([PUBLISH] if self.job.pending_events else [])]
 
     def _is_possible(self, name: str) -> bool:
@@ -72,17 +71,17 @@ class Walk:
             self.may_be_charged.remove(before.attempt)
         if after.status is JobStatus.GENERATING and before.status is not JobStatus.GENERATING:
             self.watched.append(execution_name(after))
-        self.owed += [event_id(after, event) for event in after.pending_events - before.pending_events]
+        self.event_ids += [event_id(after, event) for event in after.pending_events - before.pending_events]
 
 
 def walk(steps: bytes) -> Walk:
-    """Take one of the possible steps by each number, until there is none."""
+    """Make one of the possible transitions for each number, until there is none."""
     walked = Walk()
     for step in steps:
         possible = walked.possible()
         if not possible:
             break
-        # Every other step goes on where it can: else most walks would end early.
+        # Every other transition is one that does not end the job, where there is one: else most walks would end early.
         walked.take(possible[step // 2 % len(possible)] if step % 2 else likely_of(possible))
     return walked
 
@@ -105,7 +104,7 @@ def test_what_may_have_been_charged_is_not_submitted_again_in_its_attempt(walked
 
 @MANY
 @given(WALKS)
-def test_every_claim_has_a_row_of_its_own_that_tells_what_it_cost(walked: Walk):
+def test_every_claim_has_its_own_row_with_its_charge(walked: Walk):
     charged = {attempt for (attempt, _), row in walked.rows.items() if row.charge is not Charge.NONE}
 
     assert sorted(walked.rows) == sorted(walked.claims)
@@ -114,7 +113,7 @@ def test_every_claim_has_a_row_of_its_own_that_tells_what_it_cost(walked: Walk):
 
 @MANY
 @given(WALKS)
-def test_a_job_costs_nothing_only_where_no_ended_attempt_may_have_been_charged(walked: Walk):
+def test_a_job_is_not_charged_only_if_no_ended_attempt_may_have_been(walked: Walk):
     ended = walked.may_be_charged
     if walked.job.status is JobStatus.SUBMITTING:
         ended = ended - {walked.job.attempt}
@@ -134,14 +133,14 @@ def test_a_reservation_is_kept_exactly_as_long_as_a_submission_is_open(walked: W
 
 @MANY
 @given(WALKS)
-def test_every_watch_has_an_execution_and_every_event_an_id_of_its_own(walked: Walk):
+def test_every_execution_and_every_event_has_its_own_name_and_id(walked: Walk):
     assert len(walked.watched) == len(set(walked.watched))
-    assert len(walked.owed) == len(set(walked.owed))
+    assert len(walked.event_ids) == len(set(walked.event_ids))
 
 
 @MANY
 @given(WALKS)
-def test_a_generating_job_has_the_generation_that_it_is_watched_for(walked: Walk):
+def test_a_generating_job_has_the_generation_that_is_polled(walked: Walk):
     if walked.job.status in (JobStatus.GENERATING, JobStatus.COMPLETED):
         assert walked.job.charge is Charge.CHARGED
         assert walked.job.generation_id is not None
@@ -149,7 +148,7 @@ def test_a_generating_job_has_the_generation_that_it_is_watched_for(walked: Walk
         assert walked.job.submitted_at is not None
 
 
-def test_the_walks_come_to_every_transition_and_to_third_attempts():
+def test_the_walks_reach_every_transition_and_third_attempts():
     walks: list[Walk] = []
 
     @MANY
@@ -164,7 +163,7 @@ def test_the_walks_come_to_every_transition_and_to_third_attempts():
     assert max(len(walked.claims) for walked in walks) > 3
 
 
-def test_a_walk_that_submits_a_charged_attempt_again_is_noticed():
+def test_a_walk_that_submits_a_charged_attempt_again_fails():
     walked = Walk(job=full_job(JobStatus.DEFERRED), may_be_charged={2})
 
     with pytest.raises(AssertionError, match="was or may have been charged"):

@@ -30,7 +30,7 @@ def test_a_receipt_names_the_source_the_job_and_the_generation():
     assert (receipt["job_id"], receipt["attempt"], receipt["generation_id"]) == (job.job_id, 2, "gen_1")
 
 
-def test_a_receipt_tells_each_option_and_where_it_came_from():
+def test_a_receipt_has_each_option_and_its_source():
     job = job_with(option_sources={**dict.fromkeys(OPTION_NAMES, "stack parameters"), "prompt": "request"})
 
     options = receipt_of(job, VIDEO, NOON)["options"]
@@ -41,11 +41,11 @@ def test_a_receipt_tells_each_option_and_where_it_came_from():
 
 
 @pytest.mark.parametrize(("cents", "dollars"), [(47, 0.47), (94, 0.94), (187, 1.87)])
-def test_a_receipt_tells_the_price_in_dollars(cents, dollars):
+def test_a_receipt_has_the_price_in_dollars(cents, dollars):
     assert receipt_of(job_with(cost_cents=cents), VIDEO, NOON)["cost_usd"] == dollars
 
 
-def test_a_receipt_tells_when_everything_happened_and_how_long_the_generation_took():
+def test_a_receipt_has_the_times_and_the_length_of_the_generation():
     job = job_with(created_at=NOON - timedelta(seconds=3))
 
     timings = receipt_of(job, VIDEO, NOON + timedelta(seconds=95, microseconds=1499))["timings"]
@@ -58,7 +58,7 @@ def test_a_receipt_tells_when_everything_happened_and_how_long_the_generation_to
     }
 
 
-def test_a_receipt_tells_how_often_the_provider_was_asked():
+def test_a_receipt_has_the_number_of_polls():
     assert receipt_of(job_with(polls=17), VIDEO, NOON)["polls"] == 17
 
 

@@ -1,4 +1,4 @@
-"""No spelling, cut or place of a secret gets it past the words that are kept."""
+"""Secrets are removed in any encoding, cut anywhere, at any place of a text."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ OLD_URL = (
 )
 SECRETS = (SIGNATURE, TOKEN, KEY_ID, OLD_SIGNATURE)
 RUN = 16
-"""So many letters and digits in a row of a secret must not come out, whatever stands between them."""
+"""This many consecutive letters and digits of a secret must not be kept, whatever is between them."""
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "as it is": lambda text: text,
@@ -78,7 +78,7 @@ LEAKS = set().union(*(runs_of(secret) for secret in SECRETS))
 
 
 def leaked(text: str) -> set[str]:
-    """The parts of a secret in a text, whatever blanks and signs are between their letters, and whoever decodes it."""
+    """The parts of a secret in a text, in any encoding and with any separators between their letters."""
     found = set()
     for _ in range(4):
         letters = squeezed(text)
@@ -95,10 +95,10 @@ CUTS = st.tuples(st.integers(0, 900), st.integers(1, 2000))
 
 @pytest.mark.parametrize("url", [URL, OLD_URL])
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_signed_address_is_removed_however_it_is_spelled(spelling, url):
-    said = f"The image {SPELLINGS[spelling](url)} could not be fetched"
+def test_a_signed_url_is_removed_in_any_encoding(spelling, url):
+    text = f"The image {SPELLINGS[spelling](url)} could not be fetched"
 
-    for clean in (redact(said), redact(said, (url,)), redact_signed(said)):
+    for clean in (redact(text), redact(text, (url,)), redact_signed(text)):
         assert not leaked(clean)
         assert clean.startswith("The image ")
         assert clean.endswith("could not be fetched")
@@ -107,29 +107,29 @@ def test_a_signed_address_is_removed_however_it_is_spelled(spelling, url):
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from([URL, OLD_URL]), st.sampled_from([*SPELLINGS]), CUTS, WORDS, TAILS)
 @example(URL, "percent-encoded twice", (700, 40), "", "")
-def test_no_part_of_what_is_known_gets_through(url, spelling, cut, before, after):
+def test_no_part_of_a_known_secret_is_kept(url, spelling, cut, before, after):
     begin, length = cut
-    said = before + SPELLINGS[spelling](url)[begin : begin + length] + after
+    text = before + SPELLINGS[spelling](url)[begin : begin + length] + after
 
-    assert not leaked(redact(said, (API_KEY, url)))
+    assert not leaked(redact(text, (API_KEY, url)))
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from([URL, OLD_URL]), CUTS, st.integers(1, 40), st.sampled_from([" ", "\n", "-", "\t", "…", "\\n"]))
-def test_what_is_known_is_found_whatever_is_put_between_its_letters(url, cut, width, between):
+def test_a_known_secret_is_found_with_any_separators_between_its_letters(url, cut, width, between):
     begin, length = cut
-    said = between.join(re.findall(f".{{1,{width}}}", url[begin : begin + length]))
+    text = between.join(re.findall(f".{{1,{width}}}", url[begin : begin + length]))
 
-    assert not leaked(redact(said, (url,)))
+    assert not leaked(redact(text, (url,)))
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from([URL, OLD_URL]), st.sampled_from([*SPELLINGS]), st.integers(30, 2000), WORDS, TAILS)
-def test_an_address_that_nobody_has_told_us_is_removed_wherever_it_is_cut(url, spelling, length, before, after):
-    """A poll knows no address: what it was is not stored."""
-    said = before + SPELLINGS[spelling](url)[:length] + after
+def test_an_unknown_signed_url_is_removed_wherever_it_is_cut(url, spelling, length, before, after):
+    """A poll has no known URL, because the presigned URL is not stored."""
+    text = before + SPELLINGS[spelling](url)[:length] + after
 
-    assert not leaked(redact(said))
+    assert not leaked(redact(text))
 
 
 @settings(max_examples=300, deadline=None)
@@ -139,7 +139,7 @@ def test_an_address_that_nobody_has_told_us_is_removed_wherever_it_is_cut(url, s
     st.integers(0, 100),
 )
 def test_a_part_of_a_signature_alone_is_removed(secret, begin, more):
-    """Nobody has told us of it and it has no name: it is found by its form, a token only where it is long enough to have one."""
+    """An unknown value without a name is found by its form; a token only if it is long enough."""
     value, least = secret
     part = value[begin : begin + least + more]
 
@@ -156,11 +156,11 @@ def test_any_signature_is_removed_with_its_name_and_without(digest, length):
 
 
 @given(st.sampled_from([*SPELLINGS]), st.integers(12, 24))
-def test_the_key_is_removed_whole_or_cut(spelling, length):
-    said = f"Incorrect API key provided: {SPELLINGS[spelling]('https://a.com?' + API_KEY[:length])}. You can find yours"
+def test_the_api_key_is_removed_whole_or_cut(spelling, length):
+    text = f"Incorrect API key provided: {SPELLINGS[spelling]('https://a.com?' + API_KEY[:length])}. You can find yours"
 
-    assert not runs_of(API_KEY[:length]) & {squeezed(redact(said, (API_KEY,)))}
-    assert squeezed(API_KEY[:length]) not in squeezed(redact(said, (API_KEY,)))
+    assert not runs_of(API_KEY[:length]) & {squeezed(redact(text, (API_KEY,)))}
+    assert squeezed(API_KEY[:length]) not in squeezed(redact(text, (API_KEY,)))
 
 
 @pytest.mark.parametrize("key", ["local-key", "tiny1", "k3y.w1th/signs+and=more"])
@@ -168,12 +168,12 @@ def test_a_key_of_any_form_is_removed(key):
     assert redact(f"the key {key} is not known", (key,)) == f"the key {REMOVED} is not known"
 
 
-def test_a_bearer_token_that_nobody_has_told_us_is_removed():
+def test_an_unknown_bearer_token_is_removed():
     assert "7Gq2xV9mTz" not in redact("sent Authorization: Bearer x-7Gq2xV9mTz and got 401")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "",
         "no faces allowed",
@@ -192,13 +192,13 @@ def test_a_bearer_token_that_nobody_has_told_us_is_removed():
         r"C:\new\table.jpg",
     ],
 )
-def test_what_is_no_secret_stays_as_it_was_said(said):
-    assert redact(said, (API_KEY, URL)) == said
-    assert redact_signed(said) == said
+def test_text_without_secrets_is_not_changed(text):
+    assert redact(text, (API_KEY, URL)) == text
+    assert redact_signed(text) == text
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("text", "kept"),
     [
         (f"404 Not Found for url: {URL}", f"404 Not Found for url: {REMOVED}"),
         (f"{URL} 403 {URL} {URL} 404", f"{REMOVED} 403 {REMOVED} 404"),
@@ -207,8 +207,8 @@ def test_what_is_no_secret_stays_as_it_was_said(said):
         ("cannot read https://me:pass@cdn.example/a.jpg", "cannot read https://cdn.example/a.jpg"),
     ],
 )
-def test_the_sentence_around_a_secret_stays(said, kept):
-    assert redact(said, (URL,)) == kept
+def test_the_sentence_around_a_secret_is_kept(text, kept):
+    assert redact(text, (URL,)) == kept
 
 
 def test_the_xml_that_s3_answers_keeps_its_code():
@@ -225,27 +225,27 @@ def test_the_xml_that_s3_answers_keeps_its_code():
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=300))
-def test_whatever_is_said_comes_out_as_one_line_that_can_be_encoded(said):
-    clean = redact(said, (API_KEY, URL))
+def test_any_text_becomes_one_encodable_line(text):
+    clean = redact(text, (API_KEY, URL))
 
     clean.encode()
     assert len(clean.splitlines()) <= 1
     assert redact(clean, (API_KEY, URL)) == clean
 
 
-def test_half_a_surrogate_pair_does_not_break_anything():
+def test_an_unpaired_surrogate_is_replaced():
     assert redact("a \ud83d face") == "a \ufffd face"
     assert redact("a \ud83d\ude00 face") == "a \U0001f600 face"
 
 
 @pytest.mark.parametrize(
-    "said", ["%25" * 3000, "&amp;" * 3000, "\\" * 8000, "token=" * 1500, "0" * 8000, "a://" * 2000]
+    "text", ["%25" * 3000, "&amp;" * 3000, "\\" * 8000, "token=" * 1500, "0" * 8000, "a://" * 2000]
 )
-def test_no_text_keeps_us_busy(said):
-    redact(said, (URL,))  # the test's own time limit is what would tell
+def test_no_text_takes_long(text):
+    redact(text, (URL,))  # the time limit of the test fails it
 
 
-def test_a_reason_holds_no_signed_address_whoever_wrote_it():
+def test_no_reason_contains_a_signed_url():
     reason = Reason(
         ReasonCode.CHECK_FAILED, f"HTTPError: 403 for {URL}", (f"one {URL}",), provider_error=f"cannot read {URL}"
     )
@@ -255,7 +255,7 @@ def test_a_reason_holds_no_signed_address_whoever_wrote_it():
 
 
 @pytest.mark.parametrize("text", [URL, OLD_URL, quote(URL), escape(URL), f"zoom in X-Amz-Signature={SIGNATURE}"])
-def test_a_prompt_with_a_signed_address_is_told(text):
+def test_a_prompt_with_a_signed_url_is_detected(text):
     assert holds_signed_address(f"zoom in {text}")
 
 

@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dropreel.domain.events import detail_of
-from dropreel.domain.job import TERMINAL, Charge, EventType, Image, Job, JobStatus, VideoObject
+from dropreel.domain.images import Image
+from dropreel.domain.job import TERMINAL, Charge, EventType, Job, JobStatus, VideoObject
 from dropreel.domain.options import ASPECT_RATIOS, MAX_PROMPT_CHARACTERS, OPTION_NAMES
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.receipts import receipt_of
@@ -32,7 +33,7 @@ def errors(name: str, document: Any) -> list[str]:
 
 
 def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """The document with one value changed, or taken out where the value is `...`."""
+    """The JSON with one value changed, or removed if the value is `...`."""
     copied = copy.deepcopy(document)
     *parents, last = path.split(".")
     holder = copied
@@ -46,7 +47,7 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def paths_of(document: dict[str, Any], above: str = "") -> list[str]:
-    """Every name in the document, with the names above it."""
+    """The path of every field in the JSON."""
     found = []
     for name, value in document.items():
         found.append(above + name)
@@ -56,7 +57,7 @@ def paths_of(document: dict[str, Any], above: str = "") -> list[str]:
 
 
 def objects_of(document: dict[str, Any]) -> list[str]:
-    """The path of every object in the document, as a prefix."""
+    """The path of every object in the JSON, as a prefix."""
     inner = [path for path in paths_of(document) if isinstance(at(document, path), dict)]
     return ["", *(f"{path}." for path in inner)]
 
@@ -84,22 +85,22 @@ def test_a_schema_is_one_of_draft_2020_12(name):
         ("event", "properties.data.properties.option_sources.propertyNames.enum"),
     ],
 )
-def test_a_schema_knows_the_options_that_there_are(name, path):
+def test_a_schema_has_all_options(name, path):
     assert tuple(at(schema(name), path)) == OPTION_NAMES
 
 
-def test_the_schema_knows_every_reason_code_in_its_order():
+def test_the_schema_has_every_reason_code_in_order():
     reason = at(schema("event"), "properties.data.properties.reason.anyOf")[1]
 
     assert reason["properties"]["code"]["enum"] == [code.value for code in ReasonCode]
 
 
-def test_the_schema_knows_every_charge():
+def test_the_schema_has_every_charge():
     assert at(schema("event"), "properties.data.properties.charge.enum") == [charge.value for charge in Charge]
 
 
-def test_the_schema_knows_every_status_of_an_event():
-    """`submitting` alone is never published: it ends in another status within minutes."""
+def test_the_schema_has_every_status_of_an_event():
+    """`submitting` is the only status that is never published: it lasts for minutes at most."""
     statuses = at(schema("event"), "properties.data.properties.status.enum")
 
     assert set(statuses) == {*TERMINAL, "generating", "held", "deferred"}
@@ -142,7 +143,7 @@ BAD_REQUEST = job_with(
     options=None,
     option_sources={},
     cost_cents=0,
-    reason=Reason(ReasonCode.REQUEST_INVALID, "image must be an object and is null."),
+    reason=Reason(ReasonCode.REQUEST_INVALID, "image must be an object but is null."),
 )
 EMPTY_FILE = job_with(
     status=JobStatus.REJECTED,
@@ -205,11 +206,11 @@ PUBLISHED = {
 
 
 @pytest.mark.parametrize(("job", "event"), PUBLISHED.values(), ids=PUBLISHED.keys())
-def test_every_event_keeps_to_the_schema(job: Job, event):
+def test_every_event_matches_the_schema(job: Job, event):
     assert errors("event", detail_of(job, event)) == []
 
 
-def test_the_events_that_are_checked_are_all_there_are():
+def test_all_event_types_are_checked():
     assert {event for _job, event in PUBLISHED.values()} == set(EventType)
 
 
@@ -218,14 +219,14 @@ MAY_BE_ABSENT = {f"data.image.{name}" for name in ("etag", "format", "width", "h
 
 
 @pytest.mark.parametrize("path", [path for path in paths_of(DETAIL) if not path.startswith("data.option_sources.")])
-def test_an_event_without_one_of_its_values_is_refused(path):
+def test_an_event_without_one_of_its_fields_is_refused(path):
     wrong = errors("event", changed(DETAIL, path, ...))
 
     assert bool(wrong) is (path not in MAY_BE_ABSENT)
 
 
 @pytest.mark.parametrize("prefix", objects_of(DETAIL))
-def test_an_event_with_a_value_that_nobody_promised_is_refused(prefix):
+def test_an_event_with_an_additional_field_is_refused(prefix):
     assert errors("event", changed(DETAIL, f"{prefix}result_url", "https://cdn.example/v.mp4?sig=1"))
 
 
@@ -289,7 +290,7 @@ def test_an_event_with_a_wrong_value_is_refused(path, value):
         (UNKNOWN, "data.charge", "charged"),
     ],
 )
-def test_an_event_whose_values_do_not_go_together_is_refused(job: Job, path, value):
+def test_an_event_with_contradictory_values_is_refused(job: Job, path, value):
     event = next(event for known, event in reversed(PUBLISHED.values()) if known is job)
 
     assert errors("event", changed(detail_of(job, event), path, value))
@@ -312,17 +313,17 @@ RECEIPT = receipt_of(job_with(charge=Charge.CHARGED, polls=17), STORED, DELIVERE
 )
 @pytest.mark.parametrize("delivered_at", [NOON, DELIVERED_AT])
 @pytest.mark.parametrize("video", [VIDEO, STORED])
-def test_every_receipt_keeps_to_the_schema(job: Job, delivered_at, video: VideoObject):
+def test_every_receipt_matches_the_schema(job: Job, delivered_at, video: VideoObject):
     assert errors("receipt", receipt_of(job, video, delivered_at)) == []
 
 
 @pytest.mark.parametrize("path", paths_of(RECEIPT))
-def test_a_receipt_without_one_of_its_values_is_refused(path):
+def test_a_receipt_without_one_of_its_fields_is_refused(path):
     assert errors("receipt", changed(RECEIPT, path, ...))
 
 
 @pytest.mark.parametrize("prefix", objects_of(RECEIPT))
-def test_a_receipt_with_a_value_that_nobody_promised_is_refused(prefix):
+def test_a_receipt_with_an_additional_field_is_refused(prefix):
     assert errors("receipt", changed(RECEIPT, f"{prefix}result_url", "https://cdn.example/v.mp4?sig=1"))
 
 

@@ -33,7 +33,7 @@ def test_a_limit_is_read_to_the_cent(text, cents):
         *("nan", "inf", "none", "Unlimited", "UNLIMITED", "unlimited ", "٥", "0x10"),
     ],
 )
-def test_what_is_no_amount_of_dollars_is_refused_and_shown(text):
+def test_an_invalid_limit_is_refused_and_shown(text):
     with pytest.raises(ValueError, match="dollars with up to two decimals, or unlimited") as refused:
         SpendLimit.parse(text)
 
@@ -44,15 +44,15 @@ def test_what_is_no_amount_of_dollars_is_refused_and_shown(text):
     ("limit", "price", "never"),
     [(46, 47, True), (47, 47, False), (48, 47, False), (1, 187, True), (0, 47, False), (None, 187, False)],
 )
-def test_only_what_is_dearer_than_a_whole_day_can_never_be_held(limit, price, never):
-    assert SpendLimit(limit).can_never_hold(price) is never
+def test_only_a_price_above_the_whole_limit_is_rejected(limit, price, never):
+    assert SpendLimit(limit).rejects(price) is never
 
 
 @pytest.mark.parametrize(
     ("limit", "reserved", "room"),
     [(100, 0, 100), (100, 47, 53), (100, 100, 0), (100, 140, 0), (0, 0, 0), (None, 9, None)],
 )
-def test_the_room_is_what_is_left_of_the_day(limit, reserved, room):
+def test_the_room_is_the_rest_of_the_limit(limit, reserved, room):
     assert SpendLimit(limit).room_after(reserved) == room
 
 
@@ -65,7 +65,7 @@ def test_a_day_begins_at_midnight_utc():
 
 @pytest.fixture(params=["UTC", "Asia/Tokyo"])
 def _machines_zone(request, monkeypatch):
-    """Let the machine's own time zone be this one."""
+    """Set the machine's time zone."""
     monkeypatch.setenv("TZ", request.param)
     time.tzset()
     yield

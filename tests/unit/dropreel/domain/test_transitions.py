@@ -1,4 +1,4 @@
-"""Every transition, from every status: where it is allowed, where it leads, and each field that it changes."""
+"""Every transition: its source and target statuses, and each field that it changes."""
 
 from dataclasses import MISSING, fields, replace
 from datetime import timedelta
@@ -59,21 +59,21 @@ ALLOWED: dict[str, tuple[set[JobStatus], set[JobStatus]]] = {
     "resume": ({F}, {G}),
     "adopt": ({U}, {G}),
 }
-"""From which statuses each may start, and to which it leads. Whoever widens one has to say so here."""
+"""The source and target statuses of each transition. A new one must be added here too."""
 
 
 def changes_of(before: Job, after: Job) -> dict[str, Any]:
-    """Every field that differs, as it is afterwards."""
+    """Every field that differs, with its new value."""
     names = [each.name for each in fields(Job)]
     return {name: getattr(after, name) for name in names if getattr(before, name) != getattr(after, name)}
 
 
-def owes(*events: EventType) -> frozenset[EventType]:
+def pending(*events: EventType) -> frozenset[EventType]:
     return frozenset(events)
 
 
-def test_the_full_job_leaves_no_field_as_it_is_by_default():
-    job = full_job(G, pending_events=owes(EventType.HELD))
+def test_the_full_job_has_no_default_values():
+    job = full_job(G, pending_events=pending(EventType.HELD))
     defaults = {
         each.name: each.default_factory() if each.default_factory is not MISSING else each.default
         for each in fields(Job)
@@ -83,7 +83,7 @@ def test_the_full_job_leaves_no_field_as_it_is_by_default():
     assert [name for name, default in defaults.items() if getattr(job, name) == default] == []
 
 
-# --- where each is allowed, and where it leads ----------------------------------------------------------------------------
+# --- source and target statuses -------------------------------------------------------------------------------------------
 
 
 def test_each_transition_is_allowed_from_these_statuses_and_leads_to_those():
@@ -91,11 +91,11 @@ def test_each_transition_is_allowed_from_these_statuses_and_leads_to_those():
     assert {name: one.name for name, one in TRANSITIONS.items()} == {name: name for name in TRANSITIONS}
 
 
-def test_each_transition_says_when_it_is_made():
+def test_each_transition_has_a_description():
     assert [name for name, one in TRANSITIONS.items() if len(one.when) < 20] == []
 
 
-def test_whatever_makes_a_job_of_a_job_is_a_registered_transition():
+def test_every_function_from_job_to_job_is_a_registered_transition():
     moves = {
         name
         for name, function in getmembers(jobs, isfunction)
@@ -130,7 +130,7 @@ def test_every_target_of_a_transition_is_reached(name):
     assert reached == targets
 
 
-def test_a_received_job_waits_to_be_validated_and_nothing_is_spent():
+def test_a_received_job_waits_for_validation_and_is_not_charged():
     job = receive("a" * 24, IMAGE, NOON, request_id="r1", request_fingerprint="f1", is_copy=True)
 
     assert job == Job(
@@ -166,7 +166,7 @@ def test_claim_writes_the_lease_and_the_day_and_ends_the_waiting():
     }
 
 
-def test_hold_says_why_and_owes_its_event():
+def test_hold_keeps_its_reason_and_adds_its_event():
     job = full_job(D, notices={})
 
     assert changes_of(job, MOVES["hold"](job)) == {
@@ -174,12 +174,12 @@ def test_hold_says_why_and_owes_its_event():
         "reason": NEW,
         "retry_at": None,
         "notices": {EventType.HELD: NEW},
-        "pending_events": owes(EventType.HELD),
+        "pending_events": pending(EventType.HELD),
         "updated_at": LATER,
     }
 
 
-def test_hold_owes_its_event_once_an_attempt():
+def test_hold_adds_its_event_once_an_attempt():
     job = full_job(D)
 
     assert changes_of(job, MOVES["hold"](job)) == {"status": H, "reason": NEW, "retry_at": None, "updated_at": LATER}
@@ -193,7 +193,7 @@ def test_requeue_of_a_deferred_job_numbers_its_next_message():
     assert requeue(job, LATER, retry_at=MUCH_LATER).retry_at == MUCH_LATER
 
 
-def test_requeue_of_a_held_job_lets_it_wait_for_the_provider_from_now_on():
+def test_requeue_of_a_held_job_starts_its_wait_for_the_provider():
     job = full_job(H)
 
     assert changes_of(job, requeue(job, LATER)) == {
@@ -206,7 +206,7 @@ def test_requeue_of_a_held_job_lets_it_wait_for_the_provider_from_now_on():
     }
 
 
-def test_requeue_of_a_dead_letter_has_a_message_on_its_way_again():
+def test_requeue_of_a_dead_letter_numbers_its_next_message():
     job = full_job(D, reason=Reason(ReasonCode.DEAD_LETTER, "It could not be processed."))
 
     requeued = MOVES["requeue"](job)
@@ -221,7 +221,7 @@ def test_requeue_of_a_dead_letter_has_a_message_on_its_way_again():
     assert requeued.waits_for == "deferred"
 
 
-def test_defer_releases_numbers_the_next_message_and_says_when():
+def test_defer_releases_and_numbers_the_next_message_with_its_time():
     job = full_job(S)
 
     assert changes_of(job, MOVES["defer"](job)) == {
@@ -234,34 +234,34 @@ def test_defer_releases_numbers_the_next_message_and_says_when():
     }
 
 
-def test_notice_wait_owes_its_event_and_keeps_the_reason_of_this_wait():
-    job = full_job(D, pending_events=owes(EventType.HELD))
+def test_notice_wait_adds_its_event_and_keeps_the_reason_of_this_wait():
+    job = full_job(D, pending_events=pending(EventType.HELD))
 
     assert changes_of(job, notice_wait(job)) == {
         "notices": {**job.notices, EventType.DEFERRED: OLD},
-        "pending_events": owes(EventType.HELD, EventType.DEFERRED),
+        "pending_events": pending(EventType.HELD, EventType.DEFERRED),
     }
 
 
 @pytest.mark.parametrize("change", [{"notices": {EventType.DEFERRED: OLD}}, {"reason": None}])
-def test_notice_wait_owes_nothing_twice_an_attempt_or_without_a_reason(change):
+def test_notice_wait_adds_no_event_twice_or_without_a_reason(change):
     job = full_job(D, **change)
 
     assert notice_wait(job) is job
 
 
-def test_dead_letter_keeps_why_and_owes_the_waiting_event():
+def test_dead_letter_keeps_its_reason_and_adds_the_waiting_event():
     job = full_job(D)
 
     assert changes_of(job, MOVES["dead_letter"](job)) == {
         "reason": NEW,
         "notices": {**job.notices, EventType.DEFERRED: NEW},
-        "pending_events": owes(EventType.DEFERRED),
+        "pending_events": pending(EventType.DEFERRED),
         "updated_at": LATER,
     }
 
 
-def test_dead_letter_owes_the_waiting_event_once_an_attempt():
+def test_dead_letter_adds_the_waiting_event_once_an_attempt():
     job = full_job(D, notices={EventType.DEFERRED: OLD})
 
     assert changes_of(job, MOVES["dead_letter"](job)) == {"reason": NEW, "updated_at": LATER}
@@ -272,34 +272,34 @@ def test_dead_letter_owes_the_waiting_event_once_an_attempt():
 
 @pytest.mark.parametrize(("charge", "status"), [(Charge.NONE, R), (Charge.CHARGED, F), (Charge.UNKNOWN, U)])
 @pytest.mark.parametrize("source", [D, H, S])
-def test_reject_ends_a_job_by_what_earlier_attempts_cost(source, charge, status):
-    job = full_job(source, charge=charge, pending_events=owes(EventType.HELD))
+def test_reject_ends_a_job_by_the_charge_of_earlier_attempts(source, charge, status):
+    job = full_job(source, charge=charge, pending_events=pending(EventType.HELD))
 
     assert changes_of(job, MOVES["reject"](job)) == {
         "status": status,
         "reason": NEW,
         "reserved_day": None,
         "retry_at": None,
-        "pending_events": owes(EventType.HELD, OUTCOME[status]),
+        "pending_events": pending(EventType.HELD, OUTCOME[status]),
         "updated_at": LATER,
     }
 
 
-def test_park_counts_the_submission_as_perhaps_charged_and_keeps_the_reservation():
-    job = full_job(S, charge=Charge.NONE, pending_events=owes(EventType.HELD))
+def test_park_sets_the_charge_to_unknown_and_keeps_the_reservation():
+    job = full_job(S, charge=Charge.NONE, pending_events=pending(EventType.HELD))
 
     assert changes_of(job, MOVES["park"](job)) == {
         "status": U,
         "charge": Charge.UNKNOWN,
         "reason": NEW,
-        "pending_events": owes(EventType.HELD, EventType.UNKNOWN),
+        "pending_events": pending(EventType.HELD, EventType.UNKNOWN),
         "updated_at": LATER,
     }
 
 
-@pytest.mark.parametrize(("source", "owed"), [(S, owes(EventType.HELD)), (S, owes()), (U, owes())])
-def test_accept_keeps_the_id_of_what_was_paid_for(source, owed):
-    job = full_job(source, charge=Charge.UNKNOWN, generation_id=None, pending_events=owed)
+@pytest.mark.parametrize(("source", "events"), [(S, pending(EventType.HELD)), (S, pending()), (U, pending())])
+def test_accept_keeps_the_id_of_the_paid_generation(source, events):
+    job = full_job(source, charge=Charge.UNKNOWN, generation_id=None, pending_events=events)
 
     assert changes_of(job, MOVES["accept"](job)) == {
         "status": G,
@@ -310,13 +310,13 @@ def test_accept_keeps_the_id_of_what_was_paid_for(source, owed):
         "watched_since": LATER,
         "not_found_since": None,
         "reason": None,
-        "pending_events": owed | {EventType.SUBMITTED},
+        "pending_events": events | {EventType.SUBMITTED},
         "updated_at": LATER,
     }
 
 
 @pytest.mark.parametrize(("source", "charge"), [(S, Charge.UNKNOWN), (G, Charge.CHARGED), (U, Charge.UNKNOWN)])
-def test_next_attempt_begins_anew_and_keeps_what_this_one_cost(source, charge):
+def test_next_attempt_resets_the_attempt_and_keeps_its_charge(source, charge):
     job = full_job(source, charge=Charge.NONE)
 
     assert changes_of(job, MOVES["next_attempt"](job)) == {
@@ -340,31 +340,31 @@ def test_next_attempt_begins_anew_and_keeps_what_this_one_cost(source, charge):
 
 
 def test_complete_keeps_the_video_and_all_warnings():
-    job = full_job(G, pending_events=owes(EventType.SUBMITTED))
+    job = full_job(G, pending_events=pending(EventType.SUBMITTED))
 
     assert changes_of(job, MOVES["complete"](job)) == {
         "status": C,
         "reason": None,
         "video": VIDEO,
         "warnings": ("small", "short"),
-        "pending_events": owes(EventType.SUBMITTED, EventType.COMPLETED),
+        "pending_events": pending(EventType.SUBMITTED, EventType.COMPLETED),
         "updated_at": LATER,
     }
 
 
 @pytest.mark.parametrize("source", [G, U])
-def test_fail_says_why_and_keeps_what_was_charged_and_reserved(source):
-    job = full_job(source, pending_events=owes(EventType.SUBMITTED))
+def test_fail_keeps_its_reason_the_charge_and_the_reservation(source):
+    job = full_job(source, pending_events=pending(EventType.SUBMITTED))
 
     assert changes_of(job, MOVES["fail"](job)) == {
         "status": F,
         "reason": NEW,
-        "pending_events": owes(EventType.SUBMITTED, EventType.FAILED),
+        "pending_events": pending(EventType.SUBMITTED, EventType.FAILED),
         "updated_at": LATER,
     }
 
 
-def test_resume_polls_the_same_generation_anew():
+def test_resume_polls_the_same_generation_again():
     job = full_job(F)
 
     assert changes_of(job, MOVES["resume"](job)) == {
@@ -383,7 +383,7 @@ def test_a_failed_job_without_a_generation_has_nothing_to_resume():
         MOVES["resume"](full_job(F, generation_id=None))
 
 
-def test_adopt_counts_as_a_resume_and_was_submitted_when_the_job_was_parked():
+def test_adopt_counts_as_a_resume_and_was_submitted_at_the_parking():
     parked = NOON + timedelta(minutes=7)
     job = full_job(U, charge=Charge.UNKNOWN, generation_id=None, updated_at=parked)
 
@@ -397,7 +397,7 @@ def test_adopt_counts_as_a_resume_and_was_submitted_when_the_job_was_parked():
         "not_found_since": None,
         "resumes": 5,
         "reason": None,
-        "pending_events": owes(EventType.SUBMITTED),
+        "pending_events": pending(EventType.SUBMITTED),
         "updated_at": LATER,
     }
 
@@ -406,16 +406,16 @@ def test_adopt_counts_as_a_resume_and_was_submitted_when_the_job_was_parked():
     ("name", "source"),
     [("accept", U), ("next_attempt", S), ("next_attempt", G), ("next_attempt", U), ("resume", F), ("adopt", U)],
 )
-def test_what_comes_next_waits_until_everything_was_published(name, source):
-    owing = full_job(source, pending_events=owes(EventType.UNKNOWN, EventType.HELD))
+def test_the_next_step_is_refused_while_events_are_pending(name, source):
+    job = full_job(source, pending_events=pending(EventType.UNKNOWN, EventType.HELD))
 
-    with pytest.raises(TransitionError, match="owes Video Generation Held, Video Generation Unknown"):
-        MOVES[name](owing)
-    assert MOVES[name](replace(owing, pending_events=owes())).updated_at == LATER
+    with pytest.raises(TransitionError, match="has yet to publish Video Generation Held, Video Generation Unknown"):
+        MOVES[name](job)
+    assert MOVES[name](replace(job, pending_events=pending())).updated_at == LATER
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-def test_no_transition_touches_the_job_that_it_is_given(name):
+def test_no_transition_changes_its_argument(name):
     for source in ALLOWED[name][0]:
         job, same = (full_job(source, notices={}) for _ in range(2))
 
@@ -427,23 +427,23 @@ def test_no_transition_touches_the_job_that_it_is_given(name):
 # --- events that were published -------------------------------------------------------------------------------------------
 
 
-def test_a_published_event_is_owed_no_longer():
-    job = full_job(G, pending_events=owes(EventType.HELD, EventType.SUBMITTED))
+def test_a_published_event_is_no_longer_pending():
+    job = full_job(G, pending_events=pending(EventType.HELD, EventType.SUBMITTED))
 
     marked = mark_published(job, EventType.HELD, event_id(job, EventType.HELD))
 
-    assert changes_of(job, marked) == {"pending_events": owes(EventType.SUBMITTED)}
+    assert changes_of(job, marked) == {"pending_events": pending(EventType.SUBMITTED)}
 
 
-def test_an_event_that_is_not_owed_changes_nothing():
-    job = full_job(G, pending_events=owes(EventType.SUBMITTED))
+def test_an_event_that_is_not_pending_changes_nothing():
+    job = full_job(G, pending_events=pending(EventType.SUBMITTED))
 
     assert mark_published(job, EventType.HELD, event_id(job, EventType.HELD)) is job
 
 
 @pytest.mark.parametrize("since", [{"resumes": 5}, {"attempt": 3}, {"job_id": "b" * 24}])
-def test_an_older_event_of_the_type_leaves_the_one_that_is_owed_now(since):
-    published = full_job(F, pending_events=owes(EventType.FAILED))
+def test_an_older_event_of_the_type_leaves_the_pending_one(since):
+    published = full_job(F, pending_events=pending(EventType.FAILED))
     now = replace(published, **since)
 
     assert mark_published(now, EventType.FAILED, event_id(published, EventType.FAILED)) is now

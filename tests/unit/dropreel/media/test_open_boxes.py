@@ -1,9 +1,8 @@
-"""A last box of size 0, which goes on to the end of the file: whole where something says where that end is."""
+"""A last box of size 0 extends to the end of the file: the video is complete where that end is known."""
 
 import io
 import struct
 import time
-from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -12,45 +11,41 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.adapters.video_source import VideoSource
-from dropreel.domain.errors import VIDEO_WITHOUT_MEDIA, VideoFault
-from dropreel.domain.job import Charge, JobStatus
-from dropreel.media.mp4 import end_of_samples
-from dropreel.media.videos import MAX_MOOV_BYTES
-from dropreel.provider.answers import Finished
-from tests.support.fake_stack import GENERATION, FakeStack
-from tests.support.scripted_server import ScriptedServer
-from tests.support.tiny_video import box, open_box
-from tests.unit.dropreel.media.test_mp4 import (
+from dropreel.domain.errors import VIDEO_WITHOUT_MEDIA
+from dropreel.media.mp4 import MAX_MOOV_BYTES, end_of_samples
+from tests.support.encoded_videos import FRAGMENTED, VIDEOS, frames_decoded, video
+from tests.support.mp4_boxes import (
     ANY_BOXES,
     DAMAGE,
-    FRAGMENTED,
-    VIDEOS,
+    FTYP,
+    MDAT,
+    MOOV,
+    PICTURE,
     boxes_in,
     changed,
     damaged,
     moov_of,
-    video,
+    with_last_mdat,
 )
-from tests.unit.dropreel.media.test_videos import FTYP, MDAT, MOOV, PICTURE, fault_of, in_pieces, walk
-from tests.unit.dropreel.use_cases.test_odd_videos import frames_decoded, with_last_mdat
+from tests.support.tiny_video import box, open_box
+from tests.support.walked_videos import fault_of, split_every, walk
 
 MOOV_FIRST = ["five seconds, moov first", "with sound, moov first", "durations of 64 bits, moov first"]
 STBL = [b"moov", b"trak", b"mdia", b"minf", b"stbl"]
 
 
 def opened(name: str) -> bytes:
-    """The video with its last box, an mdat, of size 0."""
+    """The video with a size of 0 in its last box, an mdat."""
     return with_last_mdat(video(name), 0)
 
 
 def packets(content: bytes) -> list[tuple[int, int]]:
-    """Where each sample begins and ends, as FFmpeg reads it."""
+    """The first and last offset of each sample, as FFmpeg reads it."""
     with av.open(io.BytesIO(content)) as container:
         return [(one.pos, one.pos + one.size) for one in container.demux() if one.pos is not None and one.size]
 
 
-# --- a length that was known says where the end is -------------------------------------------------------------------
+# --- the end is known from the file's length --------------------------------------------------------------------------
 
 WHOLE_IF_MEASURED = {
     "mdat": FTYP + MOOV + open_box(b"mdat", bytes(500)),
@@ -58,38 +53,38 @@ WHOLE_IF_MEASURED = {
     "moov": FTYP + MDAT + open_box(b"moov", PICTURE),
     "a fragment's mdat": FTYP + MOOV + box(b"moof", bytes(20)) + open_box(b"mdat", bytes(50)),
     "free space": FTYP + MOOV + MDAT + open_box(b"free", bytes(5)),
-    "a box that only its maker knows": FTYP + MOOV + MDAT + open_box(b"SDLN", bytes(5)),
-    "a name that is no ASCII": FTYP + MOOV + MDAT + open_box(b"\xa9xyz", bytes(5)),
+    "a box of an unknown type": FTYP + MOOV + MDAT + open_box(b"SDLN", bytes(5)),
+    "a type that is not ASCII": FTYP + MOOV + MDAT + open_box(b"\xa9xyz", bytes(5)),
 }
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 @pytest.mark.parametrize("name", WHOLE_IF_MEASURED)
 def test_an_open_last_box_is_whole_where_the_length_was_met(name, size):
-    assert walk(*in_pieces(WHOLE_IF_MEASURED[name], size), measured=True) == ()
+    assert walk(*split_every(WHOLE_IF_MEASURED[name], size), measured=True) == ()
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 @pytest.mark.parametrize("name", WHOLE_IF_MEASURED)
-def test_the_same_is_a_fault_where_nothing_says_where_it_ends(name, size):
-    assert "may be cut short" in fault_of(*in_pieces(WHOLE_IF_MEASURED[name], size))
+def test_an_open_last_box_of_unknown_length_is_a_fault(name, size):
+    assert "may be cut short" in fault_of(*split_every(WHOLE_IF_MEASURED[name], size))
 
 
 @pytest.mark.parametrize("content", [FTYP + MOOV + open_box(b"mdat"), FTYP + MDAT + open_box(b"moov")])
-def test_an_open_last_box_of_nothing_is_no_media_or_cut(content):
+def test_an_empty_open_last_box_is_a_fault(content):
     assert fault_of(content, measured=True).startswith(VIDEO_WITHOUT_MEDIA)
     assert "may be cut short" in fault_of(content)
 
 
-def test_a_fault_says_which_box_it_is():
+def test_the_fault_names_the_open_box():
     assert f"(mdat, at byte {len(FTYP + MOOV):,})" in fault_of(FTYP + MOOV + open_box(b"mdat", bytes(500)))
 
 
-# --- so do the samples that moov lists -------------------------------------------------------------------------------
+# --- the end is known from the samples that moov lists ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", MOOV_FIRST)
-def test_an_open_mdat_is_whole_once_its_last_sample_is_there(name):
+def test_an_open_mdat_is_complete_with_its_last_sample(name):
     content = opened(name)
     end = max(end for _, end in packets(video(name)))
 
@@ -107,13 +102,13 @@ def test_an_open_mdat_that_is_cut_anywhere_is_a_fault(name, data):
     assert fault_of(content[: data.draw(st.integers(1, len(content) - 1))])
 
 
-def test_an_open_box_behind_a_whole_video_is_of_no_account():
+def test_an_open_box_after_a_complete_video_is_ignored():
     content = video("two seconds, moov last")
 
     assert walk(content + open_box(b"free", b"1")) == walk(content + open_box(b"moov")) == ()
 
 
-def test_an_open_moov_may_be_cut_whatever_it_says():
+def test_an_open_moov_may_be_cut():
     before, moov = video("two seconds, moov last").split(b"moov")
 
     assert "may be cut short" in fault_of(before[:-4] + open_box(b"moov", moov))
@@ -129,68 +124,22 @@ def test_an_open_mdat_of_a_fragment_may_be_cut(name):
     assert walk(content, measured=True) == ()
 
 
-def test_a_moov_too_large_to_be_kept_does_not_say_that_all_is_there():
+def test_a_moov_too_large_to_keep_does_not_prove_completeness():
     content = changed(video(MOOV_FIRST[0]), [b"moov"], lambda moov: moov + box(b"free", bytes(MAX_MOOV_BYTES)))
 
     assert "may be cut short" in fault_of(with_last_mdat(content, 0))
 
 
-@pytest.fixture
-def ready(stack: FakeStack, server: ScriptedServer) -> FakeStack:
-    """The provider has a video behind the server."""
-    stack.has(charge=Charge.CHARGED)
-    stack.provider.poll_answer = Finished(f"{server.base_url}/v.mp4")
-    stack.deliver = replace(stack.deliver, source=VideoSource(server.base_url, 10_000_000))
-    return stack
-
-
-NO_LENGTH = b"HTTP/1.1 200 OK\r\n\r\n"
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-def chunks(content: bytes) -> bytes:
-    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
-
-
-@pytest.mark.parametrize("name", MOOV_FIRST)
-@pytest.mark.parametrize("is_chunked", [True, False])
-def test_an_open_video_without_a_length_is_delivered_once_it_is_whole(
-    ready: FakeStack, server: ScriptedServer, is_chunked: bool, name: str
-):
-    content = opened(name)
-
-    def plays(body: bytes) -> None:
-        server.plays(CHUNKED + chunks(body) if is_chunked else NO_LENGTH + body)
-
-    plays(content[:-1])
-    with pytest.raises(VideoFault, match="may be cut short"):
-        ready.deliver.run(GENERATION)
-    assert (ready.videos.objects, ready.job.status) == ({}, JobStatus.GENERATING)
-
-    plays(content)
-    ready.deliver.run(GENERATION)
-    assert [stored for stored, _metadata in ready.videos.objects.values()] == [content]
-
-
-def test_an_open_video_that_met_its_length_is_delivered(ready: FakeStack, server: ScriptedServer):
-    content = WHOLE_IF_MEASURED["mdat"]
-    server.answers(200, content)
-
-    ready.deliver.run(GENERATION)
-
-    assert [stored for stored, _metadata in ready.videos.objects.values()] == [content]
-
-
-# --- where the samples end -------------------------------------------------------------------------------------------
+# --- the end of the samples -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", VIDEOS)
-def test_the_samples_end_where_ffmpeg_sees_the_last_of_them_end(name):
+def test_the_samples_end_where_ffmpeg_reads_the_last_one(name):
     assert end_of_samples(moov_of(video(name))) == max(end for _, end in packets(video(name)))
 
 
 @pytest.mark.parametrize("name", VIDEOS)
-def test_places_of_64_bits_are_read_as_well(name):
+def test_chunk_offsets_of_64_bits_are_read(name):
     def widened(stbl: bytes) -> bytes:
         tables = dict(boxes_in(stbl))
         offsets = [offset for (offset,) in struct.iter_unpack(">I", tables.pop(b"stco")[8:])]
@@ -228,15 +177,15 @@ def stsz(*sizes: int, **more: Any) -> bytes:
     return table(b"stsz", "I", *((size,) for size in sizes), before=bytes(4), **more)
 
 
-def same(size: int, count: int) -> bytes:
+def stsz_of_one_size(size: int, count: int) -> bytes:
     return table(b"stsz", "I", count=count, before=struct.pack(">I", size))
 
 
 KNOWN = {
     "one sample": (track(stco(100), stsc((1, 1)), stsz(7)), 107),
-    "samples of one size": (track(stco(100, 500), stsc((1, 3)), same(7, 6)), 521),
-    "a billion of them": (track(stco(100), stsc((1, 10**9)), same(4, 10**9)), 100 + 4 * 10**9),
-    "chunks of more and fewer": (track(stco(10, 20, 30, 40), stsc((1, 2), (3, 1)), stsz(1, 2, 3, 4, 5, 9)), 49),
+    "samples of one size": (track(stco(100, 500), stsc((1, 3)), stsz_of_one_size(7, 6)), 521),
+    "a billion samples": (track(stco(100), stsc((1, 10**9)), stsz_of_one_size(4, 10**9)), 100 + 4 * 10**9),
+    "runs of different lengths": (track(stco(10, 20, 30, 40), stsc((1, 2), (3, 1)), stsz(1, 2, 3, 4, 5, 9)), 49),
     "chunks in any order": (track(stco(900, 10), stsc((1, 1)), stsz(50, 60)), 950),
     "two tracks": (track(stco(900), stsc((1, 1)), stsz(50)) + track(stco(100), stsc((1, 1)), stsz(800)), 950),
     "a track without samples": (track(stco(), stsc(), stsz()) + track(stco(9), stsc((1, 1)), stsz(1)), 10),
@@ -245,38 +194,38 @@ UNKNOWN = {
     "nothing": b"",
     "no tables": box(b"trak", box(b"mdia")),
     "no samples": track(stco(), stsc(), stsz()),
-    "no places": track(stsc((1, 1)), stsz(7)),
+    "no chunk offsets": track(stsc((1, 1)), stsz(7)),
     "no runs": track(stco(100), stsz(7)),
     "no sizes": track(stco(100), stsc((1, 1))),
     "sizes in another form": track(stco(100), stsc((1, 1)), table(b"stz2", "I", (7,), before=bytes(4))),
-    "a place too few in the box": track(stco(100, count=2), stsc((1, 1)), stsz(7, 7)),
-    "a run too few in the box": track(stco(100), stsc((1, 1), count=2), stsz(7)),
-    "a size too few in the box": track(stco(100), stsc((1, 2)), stsz(7, count=2)),
+    "a missing chunk offset": track(stco(100, count=2), stsc((1, 1)), stsz(7, 7)),
+    "a missing run": track(stco(100), stsc((1, 1), count=2), stsz(7)),
+    "a missing size": track(stco(100), stsc((1, 2)), stsz(7, count=2)),
     "a sample in no chunk": track(stco(100), stsc((1, 1)), stsz(7, 7)),
-    "a sample in a chunk, and no size of it": track(stco(100), stsc((1, 2)), stsz(7)),
+    "a sample without a size": track(stco(100), stsc((1, 2)), stsz(7)),
     "a chunk in no run": track(stco(100), stsc(), stsz(7)),
     "one track of two": track(stco(100), stsc((1, 1)), stsz(7)) + track(stco(100), stsz(7)),
-    "fragments too": track(stco(100), stsc((1, 1)), stsz(7)) + box(b"mvex"),
-    "a version that is not known": track(stco(100), stsc((1, 1)), box(b"stsz", b"\2" + stsz(7)[9:])),
-    "behind too many boxes": track(stco(100), stsc((1, 1)), stsz(7)) + box(b"free") * 10_000,
+    "fragments": track(stco(100), stsc((1, 1)), stsz(7)) + box(b"mvex"),
+    "an unknown version": track(stco(100), stsc((1, 1)), box(b"stsz", b"\2" + stsz(7)[9:])),
+    "too many boxes": track(stco(100), stsc((1, 1)), stsz(7)) + box(b"free") * 10_000,
 }
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_where_samples_end_is_reckoned_from_the_tables(name):
+def test_the_end_of_the_samples_is_computed_from_the_tables(name):
     moov, end = KNOWN[name]
 
     assert end_of_samples(moov) == end
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_tables_that_are_not_whole_say_nothing(name):
+def test_incomplete_tables_give_no_end(name):
     assert end_of_samples(UNKNOWN[name]) is None
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=4), min_size=1, max_size=8), st.data())
-def test_any_way_to_put_samples_into_chunks_is_reckoned(chunked: list[list[int]], data):
+def test_any_distribution_of_samples_over_chunks_is_computed(chunked: list[list[int]], data):
     gaps = data.draw(st.lists(st.integers(0, 9), min_size=len(chunked), max_size=len(chunked)))
     lengths = [sum(sizes) for sizes in chunked]
     ends = list(accumulate(gap + length for gap, length in zip(gaps, lengths, strict=True)))
@@ -311,11 +260,11 @@ LARGEST = 2**32 - 1
     [
         track(stco(*range(200_000)), stsc((1, LARGEST)), stsz(*range(200_000))),
         track(stco(*range(200_000)), stsc(*((LARGEST, LARGEST),) * 100_000), stsz(1)),
-        track(stco(1), stsc((1, LARGEST)), same(LARGEST, LARGEST)) * 1_500,
+        track(stco(1), stsc((1, LARGEST)), stsz_of_one_size(LARGEST, LARGEST)) * 1_500,
     ],
     ids=["counts of 4 billion", "countless runs", "countless tracks"],
 )
-def test_no_tables_take_long(moov):
+def test_huge_tables_take_no_time(moov):
     begun = time.process_time()
 
     end_of_samples(moov)

@@ -1,4 +1,4 @@
-"""One poll: what its answer means, when a generation is lost, and which jobs are polled at all."""
+"""One poll: what its answer means, when a generation is lost, and which jobs are polled."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,14 +9,15 @@ import pytest
 
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, PollFaultNote, accept, execution_name
+from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
-from dropreel.use_cases.check_status import NOT_FOUND_FOR
+from dropreel.provider.limits import NOT_FOUND_FOR
 from dropreel.use_cases.resume_job import ResumeJob
 from tests.support.executions import generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, TIMEOUT_SECONDS, FakeStack
 from tests.support.interleaving import just_before
-from tests.support.sample_jobs import NOON, job_with
+from tests.support.sample_jobs import NOON, PRICE, job_with
 
 FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
 FAILED = GenerationFailed("no faces")
@@ -37,14 +38,6 @@ def polls(stack: FakeStack, answers: Sequence[PollAnswer], seconds: float = 5) -
     return outcomes
 
 
-def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
-    """What an alarm reads: the logger, the message, the job and the provider's status code."""
-    return [
-        (record.name, record.message, record.__dict__["job_id"], record.__dict__["status_code"])
-        for record in caplog.records
-    ]
-
-
 # --- what an answer means --------------------------------------------------------------------------------------------
 
 
@@ -63,7 +56,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
     ],
 )
 def test_a_poll_is_an_outcome_and_is_counted(stack: FakeStack, answer, outcome, provider_status):
-    stack.has(polls=4, provider_status="processing")
+    stack.put_job(polls=4, provider_status="processing")
     stack.provider.poll_answer = answer
 
     found = stack.check.run(GENERATION)
@@ -75,7 +68,7 @@ def test_a_poll_is_an_outcome_and_is_counted(stack: FakeStack, answer, outcome, 
 
 
 def test_a_completed_check_carries_no_address(stack: FakeStack):
-    stack.has()
+    stack.put_job()
     stack.provider.poll_answer = FINISHED
 
     assert stack.check.run(GENERATION) == {"outcome": "completed"}
@@ -83,7 +76,7 @@ def test_a_completed_check_carries_no_address(stack: FakeStack):
 
 
 def test_a_poll_changes_nothing_that_a_save_depends_on(stack: FakeStack):
-    before = stack.has()
+    before = stack.put_job()
     stack.provider.poll_answer = PROCESSING
 
     stack.check.run(GENERATION)
@@ -92,8 +85,8 @@ def test_a_poll_changes_nothing_that_a_save_depends_on(stack: FakeStack):
     assert stack.jobs.save(before, replace(before, warnings=("x",))) is not None
 
 
-def test_a_poll_that_tells_nothing_is_counted_and_the_last_one_is_kept(stack: FakeStack):
-    stack.has(polls=4, poll_faults=1)
+def test_poll_faults_are_counted_and_the_last_one_is_kept(stack: FakeStack):
+    stack.put_job(polls=4, poll_faults=1)
     stack.clock.pass_seconds(5)
 
     polls(stack, [PollFault("the provider answered 502", 502), PROCESSING])
@@ -103,21 +96,21 @@ def test_a_poll_that_tells_nothing_is_counted_and_the_last_one_is_kept(stack: Fa
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_logged_for_the_alarm(stack: FakeStack, status, caplog):
-    stack.has()
+def test_a_poll_with_a_refused_key_is_counted_for_its_alarm(stack: FakeStack, status):
+    stack.put_job()
     stack.provider.poll_answer = PollFault(f"the provider answered {status}", status)
 
     assert stack.check.run(GENERATION) == WAITING
-    assert logged(caplog) == [("dropreel", "key refused", JOB_ID, status)]
+    assert stack.counted == [(Metric.KEY_REFUSED, JOB_ID)]
 
 
 @pytest.mark.parametrize("status", [402, 403, 429])
-def test_a_poll_refused_for_want_of_money_has_its_own_alarm(stack: FakeStack, status, caplog):
-    stack.has()
+def test_a_poll_refused_without_balance_is_counted_for_its_alarm(stack: FakeStack, status):
+    stack.put_job()
     stack.provider.poll_answer = PollFault("the provider answered", status, "Insufficient balance", no_balance=True)
 
     assert stack.check.run(GENERATION) == WAITING
-    assert logged(caplog) == [("dropreel", "no balance", JOB_ID, status)]
+    assert stack.counted == [(Metric.NO_BALANCE, JOB_ID)]
 
 
 # --- a `failed` counts when a second poll confirms it -----------------------------------------------------------------
@@ -131,7 +124,7 @@ def test_a_failed_that_is_not_repeated_is_delivered_and_paid_once(stack: FakeSta
 
     assert outcomes == [WAITING, {"outcome": "completed"}]
     assert (stack.job.status, stack.job.charge) == (JobStatus.COMPLETED, Charge.CHARGED)
-    assert (len(stack.provider.sent), stack.queue.sent, stack.reserved) == (1, [], 47)
+    assert (len(stack.provider.sent), stack.queue.sent, stack.reserved) == (1, [], PRICE)
     assert stack.bus.types == [EventType.SUBMITTED, EventType.COMPLETED]
 
 
@@ -141,7 +134,7 @@ def test_a_failed_that_is_not_repeated_is_delivered_and_paid_once(stack: FakeSta
     ids=["at once", "a fault", "404", "three faults"],
 )
 def test_a_failed_that_a_second_poll_confirms_ends_the_attempt(stack: FakeStack, between):
-    stack.has()
+    stack.put_job()
 
     *before, last = polls(stack, [FAILED, *between, FAILED])
 
@@ -150,16 +143,16 @@ def test_a_failed_that_a_second_poll_confirms_ends_the_attempt(stack: FakeStack,
 
 
 @pytest.mark.parametrize("answer", [PROCESSING, InProgress("created")])
-def test_a_failed_that_was_taken_back_needs_two_polls_again(stack: FakeStack, answer):
-    stack.has()
+def test_a_failed_followed_by_another_status_needs_two_polls_again(stack: FakeStack, answer):
+    stack.put_job()
 
     outcomes = [outcome["outcome"] for outcome in polls(stack, [FAILED, answer, FAILED, FAILED])]
 
     assert outcomes == ["waiting", "waiting", "waiting", "failed"]
 
 
-def test_a_confirmed_failure_is_in_the_providers_words(stack: FakeStack):
-    stack.has(provider_status="failed")
+def test_a_confirmed_failure_has_the_providers_error_text(stack: FakeStack):
+    stack.put_job(provider_status="failed")
     stack.provider.poll_answer = FAILED
 
     reason = stack.check.run(GENERATION)["reason"]
@@ -170,7 +163,7 @@ def test_a_confirmed_failure_is_in_the_providers_words(stack: FakeStack):
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("error", "code"),
     [
         ("The image was flagged by our moderation", "content_refused"),
         ("This violates our content policy", "content_refused"),
@@ -180,19 +173,19 @@ def test_a_confirmed_failure_is_in_the_providers_words(stack: FakeStack):
         ("the provider gave no reason", "generation_failed"),
     ],
 )
-def test_a_failure_for_what_is_shown_has_a_reason_of_its_own(stack: FakeStack, words, code):
-    stack.has(provider_status="failed")
-    stack.provider.poll_answer = GenerationFailed(words)
+def test_a_content_refusal_has_its_own_reason_code(stack: FakeStack, error, code):
+    stack.put_job(provider_status="failed")
+    stack.provider.poll_answer = GenerationFailed(error)
 
     found = stack.check.run(GENERATION)
 
     assert (found["outcome"], found["reason"]["code"]) == ("failed", code)
-    assert words in found["reason"]["message"]
-    assert found["reason"]["provider_error"] == (None if "no reason" in words else words)
+    assert error in found["reason"]["message"]
+    assert found["reason"]["provider_error"] == (None if "no reason" in error else error)
 
 
-def test_an_unconfirmed_failed_at_the_deadline_is_a_time_out(stack: FakeStack):
-    stack.has(charge=Charge.CHARGED)
+def test_an_unconfirmed_failed_at_the_deadline_is_timed_out(stack: FakeStack):
+    stack.put_job(charge=Charge.CHARGED)
     stack.clock.pass_seconds(TIMEOUT_SECONDS)
 
     (found,) = polls(stack, [FAILED])
@@ -220,7 +213,7 @@ def test_an_unconfirmed_failed_at_the_deadline_can_be_resumed_unpaid(stack: Fake
 
 def test_after_a_resume_a_failed_needs_two_polls_again(stack: FakeStack):
     reason = Reason(ReasonCode.TIMED_OUT, "x")
-    stack.has(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=reason, provider_status="failed")
+    stack.put_job(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=reason, provider_status="failed")
     ResumeJob(stack.jobs, stack.state_machine, stack.publisher, stack.clock).run(JOB_ID)
 
     first, second = polls(stack, [FAILED, FAILED])
@@ -228,7 +221,7 @@ def test_after_a_resume_a_failed_needs_two_polls_again(stack: FakeStack):
     assert (first, second["outcome"]) == (WAITING, "failed")
 
 
-# --- a generation that the provider does not know ----------------------------------------------------------------------
+# --- a generation that the provider answers 404 for --------------------------------------------------------------------
 
 
 def test_the_provider_has_five_minutes_to_know_a_generation_again():
@@ -238,7 +231,7 @@ def test_the_provider_has_five_minutes_to_know_a_generation_again():
 @pytest.mark.parametrize("number_of_polls", [2, 61])
 @pytest.mark.parametrize(("seconds", "outcome"), [(299, "waiting"), (300, "failed")])
 def test_a_generation_is_lost_after_five_minutes_of_404(stack: FakeStack, number_of_polls, seconds, outcome):
-    stack.has()
+    stack.put_job()
 
     *before, last = polls(stack, [NOT_FOUND] * number_of_polls, seconds / (number_of_polls - 1))
 
@@ -246,8 +239,8 @@ def test_a_generation_is_lost_after_five_minutes_of_404(stack: FakeStack, number
     assert last["outcome"] == outcome
 
 
-def test_a_lost_generation_says_for_how_long_and_the_providers_words(stack: FakeStack):
-    stack.has()
+def test_a_lost_generation_has_its_duration_and_the_providers_text(stack: FakeStack):
+    stack.put_job()
 
     found = polls(stack, [NOT_FOUND, PollFault("answered 404", 404, "no such generation")], 300)[-1]
 
@@ -258,7 +251,7 @@ def test_a_lost_generation_says_for_how_long_and_the_providers_words(stack: Fake
 
 @pytest.mark.parametrize(("minutes", "polled_after"), [(5, 300), (31, 31 * 60)])
 def test_a_lost_generation_says_how_many_minutes_of_404_it_had(stack: FakeStack, minutes, polled_after):
-    stack.has()
+    stack.put_job()
 
     found = polls(stack, [NOT_FOUND, NOT_FOUND], polled_after)[-1]
 
@@ -267,7 +260,7 @@ def test_a_lost_generation_says_how_many_minutes_of_404_it_had(stack: FakeStack,
 
 @pytest.mark.parametrize("answer", [PROCESSING, FAILED, FINISHED, FAULT, PollFault("ReadTimeout")])
 def test_any_other_answer_begins_the_five_minutes_again(stack: FakeStack, answer):
-    stack.has()
+    stack.put_job()
     polls(stack, [NOT_FOUND, answer], 299)
     stack.clock.pass_seconds(1)
 
@@ -283,7 +276,7 @@ def test_any_other_answer_begins_the_five_minutes_again(stack: FakeStack, answer
 @pytest.mark.parametrize("answer", [PROCESSING, FAULT])
 @pytest.mark.parametrize(("seconds", "outcome"), [(TIMEOUT_SECONDS - 1, "waiting"), (TIMEOUT_SECONDS, "timed_out")])
 def test_the_deadline_counts_from_the_submission(stack: FakeStack, seconds, outcome, answer):
-    stack.has(created_at=stack.clock.time.replace(year=2020))
+    stack.put_job(created_at=stack.clock.time.replace(year=2020))
     stack.provider.poll_answer = answer
     stack.clock.pass_seconds(seconds)
 
@@ -292,7 +285,7 @@ def test_the_deadline_counts_from_the_submission(stack: FakeStack, seconds, outc
 
 @pytest.mark.parametrize(("seconds", "outcome"), [(TIMEOUT_SECONDS - 1, "waiting"), (TIMEOUT_SECONDS, "timed_out")])
 def test_after_a_resume_the_deadline_counts_from_there(stack: FakeStack, seconds, outcome):
-    stack.has(resumes=1, submitted_at=NOON - timedelta(days=1), watched_since=NOON)
+    stack.put_job(resumes=1, submitted_at=NOON - timedelta(days=1), watched_since=NOON)
     stack.provider.poll_answer = PROCESSING
     stack.clock.pass_seconds(seconds)
 
@@ -309,8 +302,8 @@ def test_after_a_resume_the_deadline_counts_from_there(stack: FakeStack, seconds
         (PollFault("the provider answered 502", 502), "the provider answered 502"),
     ],
 )
-def test_a_time_out_says_its_minutes_and_what_was_seen_last(stack: FakeStack, answer, seen_last):
-    stack.has()
+def test_a_time_out_states_its_minutes_and_the_last_answer(stack: FakeStack, answer, seen_last):
+    stack.put_job()
     stack.provider.poll_answer = answer
     stack.clock.pass_seconds(TIMEOUT_SECONDS)
 
@@ -322,8 +315,8 @@ def test_a_time_out_says_its_minutes_and_what_was_seen_last(stack: FakeStack, an
     )
 
 
-def test_a_time_out_keeps_the_words_of_the_last_answer(stack: FakeStack):
-    stack.has()
+def test_a_time_out_keeps_the_error_text_of_the_last_answer(stack: FakeStack):
+    stack.put_job()
     stack.provider.poll_answer = PollFault("the provider answered 502", 502, "Bad gateway, says the edge")
     stack.clock.pass_seconds(TIMEOUT_SECONDS)
 
@@ -331,8 +324,8 @@ def test_a_time_out_keeps_the_words_of_the_last_answer(stack: FakeStack):
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [(FINISHED, "completed"), (FAILED, "failed")])
-def test_an_end_past_the_deadline_counts_as_what_it_is(stack: FakeStack, answer, outcome):
-    stack.has(provider_status="failed")
+def test_a_final_status_past_the_deadline_is_not_a_time_out(stack: FakeStack, answer, outcome):
+    stack.put_job(provider_status="failed")
     stack.provider.poll_answer = answer
     stack.clock.pass_seconds(TIMEOUT_SECONDS * 2)
 
@@ -344,22 +337,22 @@ def test_an_end_past_the_deadline_counts_as_what_it_is(stack: FakeStack, answer,
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.GENERATING])
 def test_a_job_that_is_not_generating_is_not_polled(stack: FakeStack, status):
-    before = stack.has(status=status)
+    before = stack.put_job(status=status)
 
     assert stack.check.run(GENERATION) == ENDED
     assert (stack.provider.polled, stack.job) == ([], before)
 
 
 @pytest.mark.parametrize("later", [{"attempt": 2}, {"resumes": 1}, {"generation_id": "gen_2", "resumes": 1}])
-def test_a_check_of_an_execution_that_another_has_followed_does_nothing(stack: FakeStack, later):
-    """A redrive of an old execution: of an earlier attempt, from before a resume, from before an adoption."""
-    before = stack.has(charge=Charge.CHARGED, **later)
+def test_a_check_by_a_superseded_execution_does_nothing(stack: FakeStack, later):
+    """A redriven old execution: of an earlier attempt, or from before a resume or an adoption."""
+    before = stack.put_job(charge=Charge.CHARGED, **later)
 
     assert stack.check.run(GENERATION) == ENDED
     assert (stack.provider.polled, stack.job) == ([], before)
 
 
-def test_a_check_of_a_job_that_is_not_there_is_tried_again(stack: FakeStack):
+def test_a_check_of_a_missing_job_is_retried(stack: FakeStack):
     with pytest.raises(RetryLater, match=f"job {JOB_ID} is not in the job table"):
         stack.check.run(GENERATION)
 
@@ -368,10 +361,10 @@ def test_a_check_of_a_job_that_is_not_there_is_tried_again(stack: FakeStack):
 
 
 def without_its_id(stack: FakeStack, status: JobStatus, **changes: Any) -> Job:
-    """The job as its submission left it: accepted by the provider, and the id not written."""
+    """Put a job that the provider accepted and whose id could not be written."""
     charge = Charge.UNKNOWN if status is JobStatus.UNKNOWN else Charge.NONE
     fields = {"status": status, "charge": charge, "generation_id": None, "submitted_at": None, "lease_until": NOON}
-    return stack.has(**{**fields, "reserved_day": "2026-05-04", **changes})
+    return stack.put_job(**{**fields, "reserved_day": "2026-05-04", **changes})
 
 
 @pytest.mark.parametrize("status", [JobStatus.SUBMITTING, JobStatus.UNKNOWN])
@@ -391,21 +384,21 @@ def test_a_check_writes_the_id_that_could_not_be_written(stack: FakeStack, statu
     assert (row["generation_id"], row["charge"]) == ("gen_1", "charged")
 
 
-def test_an_id_that_comes_by_its_execution_alone_leads_to_the_video(stack: FakeStack):
-    stack.database.broken_before.add("save generating")
+def test_an_id_known_to_its_execution_alone_leads_to_the_video(stack: FakeStack):
+    stack.database.fails_before.add("save generating")
     assert stack.run() == "submitting"
-    stack.database.broken_before.clear()
+    stack.database.fails_before.clear()
     assert stack.state_machine.executions == {f"{JOB_ID}-1": "gen_1"}
 
     stack.provider.poll_answer = FINISHED
     assert [stack.check.run(GENERATION) for _ in range(2)] == [WAITING, {"outcome": "completed"}]
     stack.deliver.run(GENERATION)
 
-    assert (stack.job.status, len(stack.provider.sent), stack.reserved) == (JobStatus.COMPLETED, 1, 47)
+    assert (stack.job.status, len(stack.provider.sent), stack.reserved) == (JobStatus.COMPLETED, 1, PRICE)
     assert stack.bus.types == [EventType.SUBMITTED, EventType.COMPLETED]
 
 
-def test_an_unknown_job_that_owes_its_event_gets_its_id_after_that(stack: FakeStack):
+def test_an_unknown_job_publishes_its_owed_event_before_its_id(stack: FakeStack):
     before = without_its_id(stack, JobStatus.UNKNOWN, pending_events=frozenset({EventType.UNKNOWN}))
 
     assert stack.check.run(GENERATION) == WAITING
@@ -426,7 +419,7 @@ def test_a_submitting_job_that_owes_a_waiting_event_gets_its_id(stack: FakeStack
 
 
 @pytest.mark.parametrize("status", [JobStatus.SUBMITTING, JobStatus.UNKNOWN])
-def test_a_generation_that_another_job_holds_is_not_taken_from_it(stack: FakeStack, status):
+def test_a_generation_of_another_job_stays_with_that_job(stack: FakeStack, status):
     other = job_with(job_id="f" * 24, version=1, status=JobStatus.SUBMITTING, generation_id=None)
     stack.database.put(other)
     assert stack.jobs.save(other, accept(other, "gen_1", "created", NOON)) is not None
@@ -439,7 +432,7 @@ def test_a_generation_that_another_job_holds_is_not_taken_from_it(stack: FakeSta
 
 @pytest.mark.parametrize("status", [JobStatus.SUBMITTING, JobStatus.UNKNOWN])
 @pytest.mark.parametrize("later", [{"attempt": 2}, {"resumes": 1}])
-def test_an_execution_that_another_has_followed_gives_no_id(stack: FakeStack, status, later):
+def test_a_superseded_execution_writes_no_id(stack: FakeStack, status, later):
     before = without_its_id(stack, status, **later)
     assert execution_name(before) != GENERATION.execution
 
@@ -447,14 +440,14 @@ def test_an_execution_that_another_has_followed_gives_no_id(stack: FakeStack, st
     assert stack.job == before
 
 
-def test_an_execution_without_an_id_has_none_to_give(stack: FakeStack):
+def test_an_execution_without_an_id_writes_none(stack: FakeStack):
     before = without_its_id(stack, JobStatus.SUBMITTING)
 
     assert stack.check.run(replace(GENERATION, generation_id="")) == ENDED
     assert stack.job == before
 
 
-def test_a_job_that_changes_meanwhile_gets_its_id_at_the_next_poll(stack: FakeStack):
+def test_a_concurrently_changed_job_gets_its_id_at_the_next_poll(stack: FakeStack):
     job = without_its_id(stack, JobStatus.SUBMITTING)
     just_before(stack.database, "save generating", lambda: stack.jobs.save(job, replace(job, warnings=("x",))))
 

@@ -1,4 +1,4 @@
-"""The video gets into the bucket, onto the job and into the event, once, whatever breaks on the way."""
+"""The video is stored, completed on the job and published once, whatever fails on the way."""
 
 import json
 from dataclasses import replace
@@ -6,14 +6,15 @@ from dataclasses import replace
 import pytest
 
 from dropreel.domain.errors import RetryLater, VideoFault
-from dropreel.domain.job import Charge, EventType, Image, JobStatus, VideoObject
-from dropreel.domain.messages import reason_of
+from dropreel.domain.images import Image
+from dropreel.domain.job import Charge, EventType, JobStatus, VideoObject
+from dropreel.domain.messages import failure_reason
 from dropreel.media.videos import video_key
 from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.use_cases.resume_job import ResumeJob
 from tests.support.executions import generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError, sha256
+from tests.support.fakes import OutageError, sha256
 from tests.support.interleaving import just_after
 from tests.support.tiny_video import tiny_video
 
@@ -25,7 +26,7 @@ ENDED = {"outcome": "ended"}
 @pytest.fixture
 def ready(stack: FakeStack) -> FakeStack:
     """The provider has the video."""
-    stack.has(charge=Charge.CHARGED)
+    stack.put_job(charge=Charge.CHARGED)
     stack.provider.poll_answer = FINISHED
     return stack
 
@@ -66,14 +67,14 @@ def test_a_delivered_video_was_charged(ready: FakeStack):
     assert ready.job.charge is Charge.CHARGED
 
 
-def test_a_video_and_its_receipt_are_in_the_bucket_before_the_job_says_so(ready: FakeStack):
+def test_video_and_receipt_are_stored_before_the_job_is_completed(ready: FakeStack):
     ready.deliver.run(GENERATION)
 
     order = [action for action in ready.journal if action in ("put", "put_receipt", "save completed", "publish")]
     assert order == ["put", "put_receipt", "save completed", "publish", "save completed"]
 
 
-def test_a_receipt_lies_where_the_job_says_and_is_of_the_same_video(ready: FakeStack):
+def test_the_receipt_is_at_the_jobs_key_and_describes_the_same_video(ready: FakeStack):
     ready.clock.pass_seconds(42)
 
     ready.deliver.run(GENERATION)
@@ -97,7 +98,7 @@ def test_the_videos_facts_are_on_the_job_in_the_event_and_on_the_receipt(ready: 
 
 
 def test_a_video_of_another_length_than_asked_is_delivered_with_a_warning(ready: FakeStack):
-    ready.has(charge=Charge.CHARGED, warnings=("The image is small.",))
+    ready.put_job(charge=Charge.CHARGED, warnings=("The image is small.",))
 
     ready.deliver.run(GENERATION)
 
@@ -107,7 +108,7 @@ def test_a_video_of_another_length_than_asked_is_delivered_with_a_warning(ready:
     assert ready.bus.published[0][1]["data"]["warnings"] == list(warnings)
 
 
-def test_the_videos_address_is_kept_nowhere(ready: FakeStack):
+def test_the_videos_address_is_stored_nowhere(ready: FakeStack):
     ready.deliver.run(GENERATION)
 
     assert ready.source.opened == [FINISHED.result_url]
@@ -115,11 +116,11 @@ def test_the_videos_address_is_kept_nowhere(ready: FakeStack):
     assert "5ec2e7" not in repr(kept)
 
 
-# --- what a video says of where it came from ----------------------------------------------------------------------------
+# --- the video's metadata -----------------------------------------------------------------------------------------------
 
 
-def test_a_video_says_where_it_came_from_in_ascii(ready: FakeStack):
-    ready.has(image=image("été/plage 1.jpg"))
+def test_a_videos_metadata_names_its_source_in_ascii(ready: FakeStack):
+    ready.put_job(image=image("été/plage 1.jpg"))
 
     ready.deliver.run(GENERATION)
 
@@ -132,7 +133,7 @@ def test_a_video_says_where_it_came_from_in_ascii(ready: FakeStack):
 
 
 def test_a_source_too_long_for_s3s_metadata_is_left_to_the_receipt(ready: FakeStack):
-    ready.has(image=image("é" * 512))
+    ready.put_job(image=image("é" * 512))
 
     ready.deliver.run(GENERATION)
 
@@ -143,8 +144,8 @@ def test_a_source_too_long_for_s3s_metadata_is_left_to_the_receipt(ready: FakeSt
 
 
 @pytest.mark.parametrize(("generation", "kept"), [("gén 1", "g%C3%A9n%201"), ("é" * 200, ("%C3%A9" * 200)[:1024])])
-def test_a_generation_id_of_any_letters_fits_into_s3s_metadata(ready: FakeStack, generation: str, kept: str):
-    ready.has(generation_id=generation)
+def test_any_generation_id_fits_into_s3s_metadata(ready: FakeStack, generation: str, kept: str):
+    ready.put_job(generation_id=generation)
 
     ready.deliver.run(replace(GENERATION, generation_id=generation))
 
@@ -152,15 +153,15 @@ def test_a_generation_id_of_any_letters_fits_into_s3s_metadata(ready: FakeStack,
     assert metadata["generation-id"] == kept
 
 
-def test_a_source_is_kept_as_long_as_s3_takes_it(ready: FakeStack):
+def test_the_source_metadata_is_as_long_as_s3_allows(ready: FakeStack):
     for letters in range(1, 7):
         for more in range(320, 340):
-            ready.has(image=image("k" * letters + "é" * more))
+            ready.put_job(image=image("k" * letters + "é" * more))
             ready.deliver.run(GENERATION)
 
     found = [metadata for _content, metadata in ready.videos.objects.values()]
     sizes = {sum(map(len, (*metadata, *metadata.values()))) for metadata in found if "source" in metadata}
-    assert max(sizes) == 2048  # S3's limit, as its documentation counts: all names and all values
+    assert max(sizes) == 2048  # S3's limit on all names and values together
     assert any("source" not in metadata for metadata in found)
 
 
@@ -178,10 +179,10 @@ def test_a_video_is_delivered_and_published_once(ready: FakeStack):
 
 
 def test_a_video_that_an_earlier_try_has_copied_is_not_fetched_again(ready: FakeStack):
-    ready.videos.broken_before = {"put_receipt"}
-    with pytest.raises(OutOfOrderError):
+    ready.videos.fails_before = {"put_receipt"}
+    with pytest.raises(OutageError):
         ready.deliver.run(GENERATION)
-    ready.videos.broken_before = set()
+    ready.videos.fails_before = set()
     ready.provider.poll_answer = PollFault("the provider is down")
 
     assert ready.deliver.run(GENERATION) == DELIVERED
@@ -192,7 +193,7 @@ def test_a_video_that_an_earlier_try_has_copied_is_not_fetched_again(ready: Fake
 
 
 @pytest.mark.parametrize("metadata", [{}, {"job-id": "another"}])
-def test_somebody_elses_object_at_the_videos_key_is_not_taken_for_it(ready: FakeStack, metadata):
+def test_another_object_at_the_videos_key_is_not_accepted_as_the_video(ready: FakeStack, metadata):
     ready.videos.objects[video_key(ready.job)] = (b"not ours", metadata)
 
     ready.deliver.run(GENERATION)
@@ -200,22 +201,22 @@ def test_somebody_elses_object_at_the_videos_key_is_not_taken_for_it(ready: Fake
     assert ready.videos.objects[video_key(ready.job)][0] == tiny_video()
 
 
-def test_what_is_there_and_is_no_whole_video_is_copied_anew(ready: FakeStack):
+def test_an_incomplete_video_at_the_key_is_replaced(ready: FakeStack):
     ready.deliver.run(GENERATION)
     (key,) = ready.videos.objects
     ready.videos.objects[key] = (tiny_video()[:50], ready.videos.objects[key][1])
-    ready.has(charge=Charge.CHARGED)
+    ready.put_job(charge=Charge.CHARGED)
 
     ready.deliver.run(GENERATION)
 
     assert ready.videos.objects[key][0] == tiny_video()
 
 
-# --- what breaks on the way -----------------------------------------------------------------------------------------------
+# --- faults ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("answer", [InProgress("processing"), PollFault("answered 500", 500), GenerationFailed("x")])
-def test_without_an_address_a_delivery_is_tried_again(ready: FakeStack, answer):
+def test_a_delivery_without_an_address_is_retried(ready: FakeStack, answer):
     ready.provider.poll_answer = answer
 
     with pytest.raises(RetryLater):
@@ -224,9 +225,9 @@ def test_without_an_address_a_delivery_is_tried_again(ready: FakeStack, answer):
     assert ready.job.status is JobStatus.GENERATING
 
 
-@pytest.mark.parametrize("tells_its_length", [True, False])
-def test_a_cut_video_becomes_no_object_and_ends_no_job(ready: FakeStack, tells_its_length):
-    ready.source.content, ready.source.tells_its_length = tiny_video()[:-1], tells_its_length
+@pytest.mark.parametrize("sends_length", [True, False])
+def test_a_cut_video_becomes_no_object_and_ends_no_job(ready: FakeStack, sends_length):
+    ready.source.content, ready.source.sends_length = tiny_video()[:-1], sends_length
 
     with pytest.raises(VideoFault):
         ready.deliver.run(GENERATION)
@@ -239,21 +240,21 @@ def test_a_cut_video_becomes_no_object_and_ends_no_job(ready: FakeStack, tells_i
 @pytest.mark.parametrize(
     ("outside", "when", "action"),
     [
-        ("source", "broken_before", "open"),
-        ("videos", "broken_before", "put"),
-        ("videos", "broken_after", "put"),
-        ("videos", "broken_before", "put_receipt"),
-        ("videos", "broken_after", "put_receipt"),
-        ("database", "broken_before", "save completed"),
-        ("database", "broken_after", "save completed"),
-        ("bus", "broken_before", "publish"),
-        ("bus", "broken_after", "publish"),
+        ("source", "fails_before", "open"),
+        ("videos", "fails_before", "put"),
+        ("videos", "fails_after", "put"),
+        ("videos", "fails_before", "put_receipt"),
+        ("videos", "fails_after", "put_receipt"),
+        ("database", "fails_before", "save completed"),
+        ("database", "fails_after", "save completed"),
+        ("bus", "fails_before", "publish"),
+        ("bus", "fails_after", "publish"),
     ],
 )
 def test_a_delivery_that_crashed_is_repaired_by_the_next(ready: FakeStack, outside, when, action):
     broken = getattr(getattr(ready, outside), when)
     broken.add(action)
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         ready.deliver.run(GENERATION)
     broken.clear()
 
@@ -277,8 +278,8 @@ def test_a_job_that_changes_during_the_copy_is_delivered_by_the_next_try(ready: 
     assert (ready.job.warnings[0], len(ready.source.opened)) == ("The image is small.", 1)
 
 
-def test_events_that_the_job_still_owes_are_published_before_its_completion(ready: FakeStack):
-    ready.has(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
+def test_owed_events_are_published_before_the_completion(ready: FakeStack):
+    ready.put_job(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
 
     ready.deliver.run(GENERATION)
 
@@ -286,13 +287,13 @@ def test_events_that_the_job_still_owes_are_published_before_its_completion(read
     assert ready.job.pending_events == frozenset()
 
 
-def test_a_video_that_keeps_having_nothing_to_play_fails_and_can_be_resumed(ready: FakeStack):
+def test_a_video_with_nothing_to_play_fails_and_can_be_resumed(ready: FakeStack):
     ready.source.content = tiny_video().replace(b"vide", b"soun")
     with pytest.raises(VideoFault) as caught:
         ready.deliver.run(GENERATION)
     cause = json.dumps({"errorType": "Runtime.HandlerError", "errorMessage": str(caught.value)})
 
-    ready.report.run(GENERATION, reason_of({"check": {"outcome": "completed"}, "error": {"Cause": cause}}))
+    ready.report.run(GENERATION, failure_reason({"check": {"outcome": "completed"}, "error": {"Cause": cause}}))
 
     assert (ready.job.status, ready.job.charge, ready.queue.sent) == (JobStatus.FAILED, Charge.CHARGED, [])
     reason = ready.bus.published[0][1]["data"]["reason"]
@@ -310,7 +311,7 @@ def test_a_video_that_keeps_having_nothing_to_play_fails_and_can_be_resumed(read
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.GENERATING])
 def test_a_job_that_is_not_generating_is_not_delivered(ready: FakeStack, status):
-    before = ready.has(status=status)
+    before = ready.put_job(status=status)
 
     assert ready.deliver.run(GENERATION) == (DELIVERED if status is JobStatus.COMPLETED else ENDED)
     assert (ready.provider.polled, ready.videos.objects, ready.bus.types) == ([], {}, [])
@@ -318,15 +319,15 @@ def test_a_job_that_is_not_generating_is_not_delivered(ready: FakeStack, status)
 
 
 @pytest.mark.parametrize("later", [{"attempt": 2}, {"resumes": 1}, {"generation_id": "gen_2", "resumes": 1}])
-def test_a_delivery_of_an_execution_that_another_has_followed_does_nothing(ready: FakeStack, later):
-    """A redrive of an old execution: of an earlier attempt, from before a resume, from before an adoption."""
-    before = ready.has(charge=Charge.CHARGED, **later)
+def test_a_delivery_by_a_superseded_execution_does_nothing(ready: FakeStack, later):
+    """A redriven old execution: of an earlier attempt, or from before a resume or an adoption."""
+    before = ready.put_job(charge=Charge.CHARGED, **later)
 
     assert ready.deliver.run(GENERATION) == ENDED
     assert (ready.provider.polled, ready.videos.objects, ready.bus.types) == ([], {}, [])
     assert ready.job == before
 
 
-def test_a_delivery_of_a_job_that_is_not_there_is_tried_again(stack: FakeStack):
+def test_a_delivery_of_a_missing_job_is_retried(stack: FakeStack):
     with pytest.raises(RetryLater):
         stack.deliver.run(GENERATION)

@@ -1,11 +1,12 @@
-"""Which job a message is about: its own, the same each time, or a new one."""
+"""Which job a message belongs to: always the same one."""
 
 from dataclasses import replace
 
 import pytest
 
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.job import Image, JobStatus
+from dropreel.domain.images import Image
+from dropreel.domain.job import JobStatus
 from dropreel.domain.messages import RetryMessage
 from tests.support.fake_stack import DROP, JOB_ID, FakeStack
 from tests.support.sample_jobs import NOON
@@ -24,13 +25,13 @@ def test_a_job_that_began_with_a_copy_says_so(stack: FakeStack):
     assert stack.find_job.run(replace(DROP, is_copy=True)).is_copy is True
 
 
-def test_a_message_that_comes_again_finds_the_same_job(stack: FakeStack):
+def test_a_duplicate_message_finds_the_same_job(stack: FakeStack):
     first = stack.find_job.run(DROP)
 
     assert stack.find_job.run(DROP) == stack.find_job.run(RetryMessage(JOB_ID, 1, 0)) == first
 
 
-def test_each_request_under_anothers_id_has_a_job_of_its_own(stack: FakeStack):
+def test_each_request_with_a_reused_id_has_its_own_job(stack: FakeStack):
     """The same options under two request ids that were both used before: two requests, so two jobs."""
     requests = [
         replace(DROP, request_id=request_id, options={"mode": mode})
@@ -45,6 +46,6 @@ def test_each_request_under_anothers_id_has_a_job_of_its_own(stack: FakeStack):
     assert [stack.find_job.run(request) for request in requests] == jobs
 
 
-def test_our_own_message_without_a_job_is_tried_again(stack: FakeStack):
+def test_a_retry_message_without_a_job_is_retried(stack: FakeStack):
     with pytest.raises(RetryLater, match=f"job {JOB_ID} is not in the job table"):
         stack.find_job.run(RetryMessage(JOB_ID, 1, 0))

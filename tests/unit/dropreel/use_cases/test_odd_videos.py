@@ -1,10 +1,11 @@
-"""Real videos made odd: what a player (PyAV, FFmpeg) opens is delivered where its length was met, with a warning."""
+"""Videos with deviations that a player (PyAV, FFmpeg) accepts are delivered with a warning where their length was met."""
 
 import io
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import av
 import numpy
@@ -12,22 +13,18 @@ import pytest
 
 from dropreel.adapters.video_source import VideoSource
 from dropreel.domain.errors import VideoFault
-from dropreel.domain.job import Charge
+from dropreel.domain.job import Charge, JobStatus
 from dropreel.provider.answers import Finished
+from tests.support.encoded_videos import frames_decoded, video
 from tests.support.fake_stack import GENERATION, FakeStack
+from tests.support.mp4_boxes import FTYP, MOOV, boxes_in, changed, with_last_mdat
 from tests.support.scripted_server import ScriptedServer
-from tests.support.tiny_video import box
-from tests.unit.dropreel.media.test_mp4 import boxes_in, changed, video
+from tests.support.tiny_video import box, open_box
 
 MOOV_FIRST = "five seconds, moov first"
 MOOV_LAST = "two seconds, moov last"
 FRAGMENTS = "nothing in moov"
 OFFSETS = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco"]
-
-
-def frames_decoded(content: bytes) -> int:
-    with av.open(io.BytesIO(content)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def sound_alone() -> bytes:
@@ -40,13 +37,17 @@ def sound_alone() -> bytes:
     return file.getvalue()
 
 
-def renamed(content: bytes, start: bytes) -> bytes:
-    """The video with its `ftyp` box made into another that players pass over."""
+def renamed(start: bytes, content: bytes) -> bytes:
+    """The video with the type of its `ftyp` box replaced by another one that players skip."""
     return content[:4] + start + content[8:]
 
 
+def with_trailing(junk: bytes, content: bytes) -> bytes:
+    return content + junk
+
+
 def without_ftyp(content: bytes) -> bytes:
-    """The video without its first box, and with its media looked for where it now lies."""
+    """The video without its first box, with its chunk offsets adjusted."""
     first = len(box(*boxes_in(content)[0]))
 
     def moved(payload: bytes) -> bytes:
@@ -56,13 +57,8 @@ def without_ftyp(content: bytes) -> bytes:
     return changed(content[first:], OFFSETS, moved)
 
 
-def with_last_mdat(content: bytes, size: int) -> bytes:
-    at = content.rindex(b"mdat") - 4
-    return content[:at] + size.to_bytes(4, "big") + content[at + 4 :]
-
-
 def with_last_mdat_of_64_bits(content: bytes, size: int) -> bytes:
-    """The video whose `free` before its last `mdat` has made room for a size of 64 bits."""
+    """The video with a 64-bit size in its last `mdat`, in the place of the `free` box before it."""
     at = content.rindex(b"mdat") - 4
     assert content[at - 8 : at] == box(b"free")
     return content[: at - 8] + b"\0\0\0\1mdat" + size.to_bytes(8, "big") + content[at + 8 :]
@@ -70,9 +66,9 @@ def with_last_mdat_of_64_bits(content: bytes, size: int) -> bytes:
 
 Odd = tuple[str, Callable[[bytes], bytes], str]
 ODD: dict[str, Odd] = {
-    # name: (which video, what makes it odd, how its warning begins)
+    # name: (sample video, change, start of its warning)
     **{
-        f"{what} behind {name}": (name, lambda content, junk=junk: content + junk, f"The video has {count} behind its")
+        f"{what} behind {name}": (name, partial(with_trailing, junk), f"The video has {count} behind its")
         for name in (MOOV_FIRST, MOOV_LAST, FRAGMENTS)
         for what, junk, count in (
             ("a NUL", b"\0", "1 byte"),
@@ -106,7 +102,7 @@ ODD: dict[str, Odd] = {
     **{
         f"{start.decode()} before {name}": (
             name,
-            lambda content, start=start: renamed(content, start),
+            partial(renamed, start),
             f"The video starts with a {start.decode()} box where an MP4 has ftyp",
         )
         for name in (MOOV_FIRST, MOOV_LAST, FRAGMENTS)
@@ -126,8 +122,8 @@ WITHOUT_MEDIA: dict[str, Callable[[], bytes]] = {
 
 @pytest.fixture
 def ready(stack: FakeStack, server: ScriptedServer) -> FakeStack:
-    """The provider has a video behind the server."""
-    stack.has(charge=Charge.CHARGED)
+    """The provider has a finished video on the scripted server."""
+    stack.put_job(charge=Charge.CHARGED)
     stack.provider.poll_answer = Finished(f"{server.base_url}/v.mp4")
     stack.deliver = replace(stack.deliver, source=VideoSource(server.base_url, 10_000_000))
     return stack
@@ -152,7 +148,7 @@ def test_an_odd_video_that_a_player_opens_is_delivered_with_a_warning(ready: Fak
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_video_without_a_length_is_no_object(ready: FakeStack, server: ScriptedServer, name):
+def test_an_odd_video_without_a_length_is_not_stored(ready: FakeStack, server: ScriptedServer, name):
     base, make_odd, _begins = ODD[name]
     server.plays(b"HTTP/1.1 200 OK\r\n\r\n" + make_odd(video(base)))
 
@@ -163,14 +159,12 @@ def test_an_odd_video_without_a_length_is_no_object(ready: FakeStack, server: Sc
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_video_that_an_earlier_try_has_copied_is_taken_with_its_warning(
-    ready: FakeStack, server: ScriptedServer, name
-):
+def test_an_odd_video_already_copied_is_accepted_with_its_warning(ready: FakeStack, server: ScriptedServer, name):
     base, make_odd, begins = ODD[name]
     server.answers(200, make_odd(video(base)))
     ready.deliver.run(GENERATION)
     warnings = ready.job.warnings
-    ready.has(charge=Charge.CHARGED)
+    ready.put_job(charge=Charge.CHARGED)
 
     ready.deliver.run(GENERATION)
 
@@ -180,10 +174,10 @@ def test_an_odd_video_that_an_earlier_try_has_copied_is_taken_with_its_warning(
 
 
 @pytest.mark.parametrize("name", WITHOUT_MEDIA)
-def test_what_has_nothing_to_play_is_no_object_and_shows_no_picture(ready: FakeStack, server: ScriptedServer, name):
+def test_a_video_without_media_is_not_stored(ready: FakeStack, server: ScriptedServer, name):
     content = WITHOUT_MEDIA[name]()
     server.answers(200, content)
-    with suppress(av.FFmpegError, IndexError):  # for a player it is damaged, or has no such track
+    with suppress(av.FFmpegError, IndexError):  # PyAV raises for a damaged file or a missing track
         assert frames_decoded(content) == 0
 
     with pytest.raises(VideoFault, match=r"^video_without_media: "):
@@ -193,7 +187,7 @@ def test_what_has_nothing_to_play_is_no_object_and_shows_no_picture(ready: FakeS
 
 
 @pytest.mark.parametrize("base", [MOOV_FIRST, MOOV_LAST, FRAGMENTS, "for DASH", "with sound, moov first"])
-def test_a_video_as_it_should_be_has_no_warning_but_its_duration(ready: FakeStack, server: ScriptedServer, base):
+def test_a_valid_video_has_no_warning_but_its_duration(ready: FakeStack, server: ScriptedServer, base):
     server.answers(200, video(base))
 
     ready.deliver.run(GENERATION)
@@ -214,10 +208,49 @@ def test_a_video_as_it_should_be_has_no_warning_but_its_duration(ready: FakeStac
     ],
     ids=["nothing", "HTML", "JSON", "XML", "text", "PNG", "AVIF"],
 )
-def test_an_answer_that_is_no_video_is_no_object(ready: FakeStack, server: ScriptedServer, body):
+def test_an_answer_that_is_no_video_is_not_stored(ready: FakeStack, server: ScriptedServer, body):
     server.answers(200, body, Content_Type="video/mp4")
 
     with pytest.raises(VideoFault):
         ready.deliver.run(GENERATION)
 
     assert (ready.videos.objects, ready.job.status) == ({}, "generating")
+
+
+# --- a last box of size 0 ---------------------------------------------------------------------------------------------
+
+NO_LENGTH = b"HTTP/1.1 200 OK\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunks(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+
+
+@pytest.mark.parametrize("name", [MOOV_FIRST, "with sound, moov first", "durations of 64 bits, moov first"])
+@pytest.mark.parametrize("is_chunked", [True, False])
+def test_an_open_video_without_a_length_is_delivered_once_complete(
+    ready: FakeStack, server: ScriptedServer, is_chunked: bool, name: str
+):
+    content = with_last_mdat(video(name), 0)
+
+    def serves(body: bytes) -> None:
+        server.plays(CHUNKED + chunks(body) if is_chunked else NO_LENGTH + body)
+
+    serves(content[:-1])
+    with pytest.raises(VideoFault, match="may be cut short"):
+        ready.deliver.run(GENERATION)
+    assert (ready.videos.objects, ready.job.status) == ({}, JobStatus.GENERATING)
+
+    serves(content)
+    ready.deliver.run(GENERATION)
+    assert [stored for stored, _metadata in ready.videos.objects.values()] == [content]
+
+
+def test_an_open_video_that_met_its_length_is_delivered(ready: FakeStack, server: ScriptedServer):
+    content = FTYP + MOOV + open_box(b"mdat", bytes(500))
+    server.answers(200, content)
+
+    ready.deliver.run(GENERATION)
+
+    assert [stored for stored, _metadata in ready.videos.objects.values()] == [content]

@@ -1,4 +1,4 @@
-"""Deliveries of one generation that overlap, on moto's S3: object, receipt and job are of the same bytes in the end."""
+"""Overlapping deliveries of one generation, on moto's S3: object, receipt and job have the same bytes in the end."""
 
 import json
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ import boto3
 import pytest
 
 from dropreel.adapters.video_bucket import PART_BYTES, VideoBucket
-from dropreel.adapters.video_source import PIECE_BYTES, VideoStream
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, EventType, JobStatus
+from dropreel.media.video_stream import PIECE_BYTES, VideoStream
 from dropreel.media.videos import video_metadata
 from dropreel.provider.answers import Finished
 from dropreel.use_cases.deliver_video import DeliverVideo
@@ -38,25 +38,25 @@ def video_with(padding: bytes) -> bytes:
 
 @dataclass
 class Downloads:
-    """Sends other bytes each time. The first download stops in its middle, until `goes_on`."""
+    """Sends other bytes each time. The first download stops in its middle until `resume` is set."""
 
-    tells_its_length: bool = True
+    sends_length: bool = True
     padding: int = 1000
     begun: int = 0
     has_begun: Event = field(default_factory=Event)
-    goes_on: Event = field(default_factory=Event)
+    resume: Event = field(default_factory=Event)
 
     @contextmanager
     def open(self, result_url: str) -> Iterator[VideoStream]:
         content = video_with(bytes([self.begun]) * self.padding)
         self.begun += 1
         pieces = self._stopping(content) if self.begun == 1 else iter([content])
-        yield VideoStream(pieces, 20_000_000, len(content) if self.tells_its_length else None)
+        yield VideoStream(pieces, 20_000_000, len(content) if self.sends_length else None)
 
     def _stopping(self, content: bytes) -> Iterator[bytes]:
         yield content[:500]
         self.has_begun.set()
-        assert self.goes_on.wait(30)
+        assert self.resume.wait(30)
         yield content[500:]
 
 
@@ -72,7 +72,7 @@ def s3() -> Iterator["S3Client"]:
 @pytest.fixture
 def ready(stack: FakeStack) -> FakeStack:
     """The provider has the video."""
-    stack.has(charge=Charge.CHARGED)
+    stack.put_job(charge=Charge.CHARGED)
     stack.provider.poll_answer = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
     return stack
 
@@ -97,7 +97,7 @@ def versions(s3: "S3Client") -> list[str]:
     return [one["VersionId"] for one in s3.list_object_versions(Bucket="videos", Prefix=VIDEO_KEY)["Versions"]]
 
 
-def assert_all_speak_of_the_current_object(stack: FakeStack, s3: "S3Client") -> None:
+def assert_all_describe_the_current_object(stack: FakeStack, s3: "S3Client") -> None:
     stored = s3.get_object(Bucket="videos", Key=VIDEO_KEY)
     content = stored["Body"].read()
     is_there = (len(content), sha256(content), stored["VersionId"])
@@ -106,8 +106,8 @@ def assert_all_speak_of_the_current_object(stack: FakeStack, s3: "S3Client") -> 
 
     assert stack.job.video is not None
     assert (stack.job.video.size, stack.job.video.sha256, stack.job.video.version_id) == is_there
-    for told in (receipt, event):
-        assert (told["size"], told["sha256"], told["version_id"]) == is_there
+    for described in (receipt, event):
+        assert (described["size"], described["sha256"], described["version_id"]) == is_there
 
 
 # --- two at once -----------------------------------------------------------------------------------------------------
@@ -121,8 +121,8 @@ MOMENTS: dict[str, set[tuple[str, str]]] = {
 OTHER = {"job-id": "another"}
 
 
-def put_there(s3: "S3Client", stack: FakeStack, what: str) -> int:
-    """Put what is not the video at its key; return how many versions that makes."""
+def put_other_object(s3: "S3Client", stack: FakeStack, what: str) -> int:
+    """Put another object at the video's key; return the number of versions."""
     if what == "of another job":
         s3.put_object(Bucket="videos", Key=VIDEO_KEY, Body=video_with(b"9"), Metadata=OTHER)
     elif what == "no whole video":
@@ -133,14 +133,14 @@ def put_there(s3: "S3Client", stack: FakeStack, what: str) -> int:
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize(
     ("way", "there"),
-    # moto does not look at the If-Match of a CompleteMultipartUpload: test_video_bucket.py sees that it is sent
+    # moto ignores the If-Match of a CompleteMultipartUpload: test_video_bucket.py tests that it is sent
     [*product(["as a stream", "at once"], ["nothing", "of another job", "no whole video"]), ("in parts", "nothing")],
 )
 def test_of_two_deliveries_with_different_bytes_one_is_kept(
     ready: FakeStack, s3: "S3Client", moment: str, way: str, there: str
 ):
-    before = put_there(s3, ready, there)
-    source = Downloads(tells_its_length=way == "as a stream", padding=PART_BYTES if way == "in parts" else 1000)
+    before = put_other_object(s3, ready, there)
+    source = Downloads(sends_length=way == "as a stream", padding=PART_BYTES if way == "in parts" else 1000)
     one, watched = delivery(ready, s3, source), boto3.client("s3")
     other = delivery(ready, watched, source)
 
@@ -150,8 +150,8 @@ def test_of_two_deliveries_with_different_bytes_one_is_kept(
         first_try = lambda_of_one.submit(one.run, GENERATION)
         assert source.has_begun.wait(30)
 
-        def one_goes_on(**_: Any) -> None:
-            source.goes_on.set()
+        def one_resume(**_: Any) -> None:
+            source.resume.set()
             first_try.exception(30)
 
         def call_begins(model: Any, params: dict[str, Any], **_: Any) -> None:
@@ -159,18 +159,18 @@ def test_of_two_deliveries_with_different_bytes_one_is_kept(
             key = params["url_path"].partition("?")[0].removeprefix("/")
             if (model.name, key) in MOMENTS[moment]:
                 reached = True
-                one_goes_on()
+                one_resume()
 
         watched.meta.events.register("before-call.s3", call_begins)
         tried_until_delivered(other)
-        one_goes_on()
+        one_resume()
 
     assert reached
     tried_until_delivered(one)
     assert ready.job.status is JobStatus.COMPLETED
-    assert_all_speak_of_the_current_object(ready, s3)
+    assert_all_describe_the_current_object(ready, s3)
     assert len(versions(s3)) == before + 1
-    assert source.begun == 2, "what is there was fetched once more"
+    assert source.begun == 2, "the stored video was downloaded again"
 
 
 # --- one after the other ---------------------------------------------------------------------------------------------
@@ -178,23 +178,23 @@ def test_of_two_deliveries_with_different_bytes_one_is_kept(
 LARGE = video_with(bytes(3 * PIECE_BYTES))
 
 
-def test_a_video_that_is_there_is_read_to_its_end(ready: FakeStack, s3: "S3Client"):
+def test_a_stored_video_is_read_to_its_end(ready: FakeStack, s3: "S3Client"):
     s3.put_object(Bucket="videos", Key=VIDEO_KEY, Body=LARGE, Metadata=video_metadata(ready.job))
     source = Downloads()
 
     delivery(ready, s3, source).run(GENERATION)
 
-    assert_all_speak_of_the_current_object(ready, s3)
+    assert_all_describe_the_current_object(ready, s3)
     assert (source.begun, len(versions(s3))) == (0, 1)
 
 
-def test_a_video_that_is_there_and_damaged_behind_its_first_piece_is_replaced(ready: FakeStack, s3: "S3Client"):
+def test_a_stored_video_damaged_after_its_first_piece_is_replaced(ready: FakeStack, s3: "S3Client"):
     damaged = s3.put_object(Bucket="videos", Key=VIDEO_KEY, Body=LARGE[:-1], Metadata=video_metadata(ready.job))
     source = Downloads()
-    source.goes_on.set()
+    source.resume.set()
 
     delivery(ready, s3, source).run(GENERATION)
 
-    assert_all_speak_of_the_current_object(ready, s3)
+    assert_all_describe_the_current_object(ready, s3)
     assert source.begun == 1
     assert damaged["VersionId"] in versions(s3)[1:]

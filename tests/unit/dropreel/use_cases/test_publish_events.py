@@ -1,4 +1,4 @@
-"""Every event that a job owes reaches the bus, in order, and is marked on the job as it is by then."""
+"""Every event that a job owes is published, in order, and marked on the current job."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Finished, PollFault
 from dropreel.use_cases.publish_events import Publisher
 from tests.support.fake_stack import GENERATION, TIMEOUT_SECONDS, FakeStack
-from tests.support.fakes import FakeBus, OutOfOrderError
+from tests.support.fakes import FakeBus, OutageError
 from tests.support.interleaving import just_after
 from tests.support.sample_jobs import NOON
 
@@ -22,13 +22,13 @@ GENERATION_FAILED = Reason(ReasonCode.GENERATION_FAILED, "no faces")
 
 
 def owing(stack: FakeStack, *events: EventType, **changes: Any) -> Job:
-    return stack.has(pending_events=frozenset(events), **changes)
+    return stack.put_job(pending_events=frozenset(events), **changes)
 
 
 # --- what is published ------------------------------------------------------------------------------------------------
 
 
-def test_events_are_published_in_the_order_in_which_they_came(stack: FakeStack):
+def test_events_are_published_in_the_order_of_their_transitions(stack: FakeStack):
     job = owing(stack, COMPLETED, DEFERRED, SUBMITTED, HELD, status=JobStatus.COMPLETED)
 
     published = stack.publisher.publish(job)
@@ -52,9 +52,9 @@ def test_each_event_is_marked_before_the_next_is_published(stack: FakeStack):
     assert stack.journal == ["publish", "save completed", "publish", "save completed"]
 
 
-def test_a_bus_that_breaks_off_leaves_only_the_rest_owed(stack: FakeStack):
+def test_after_a_bus_fault_only_unpublished_events_are_owed(stack: FakeStack):
     job = owing(stack, SUBMITTED, COMPLETED, status=JobStatus.COMPLETED)
-    just_after(stack.bus, "publish", lambda: setattr(stack.bus, "takes_nothing", True))
+    just_after(stack.bus, "publish", lambda: setattr(stack.bus, "refuses_all", True))
 
     with pytest.raises(PublishFault):
         stack.publisher.publish(job)
@@ -69,8 +69,8 @@ def test_a_job_that_owes_nothing_is_not_even_read(stack: FakeStack):
     assert stack.journal == []
 
 
-def test_an_event_that_the_bus_did_not_take_stays_owed(stack: FakeStack):
-    stack.bus.takes_nothing = True
+def test_an_event_that_the_bus_refuses_stays_owed(stack: FakeStack):
+    stack.bus.refuses_all = True
 
     with pytest.raises(PublishFault):
         stack.run()
@@ -78,7 +78,7 @@ def test_an_event_that_the_bus_did_not_take_stays_owed(stack: FakeStack):
     assert stack.job.pending_events == {SUBMITTED}
 
 
-def test_an_owed_event_is_published_when_the_message_comes_again(stack: FakeStack):
+def test_an_owed_event_is_published_when_the_message_is_redelivered(stack: FakeStack):
     owing(stack, REJECTED, status=JobStatus.REJECTED)
 
     stack.run()
@@ -94,13 +94,13 @@ def test_an_event_that_was_published_is_not_published_again(stack: FakeStack):
     assert stack.bus.types == [SUBMITTED]
 
 
-@pytest.mark.parametrize(("when", "times"), [("broken_before", 2), ("broken_after", 1)])
+@pytest.mark.parametrize(("when", "times"), [("fails_before", 2), ("fails_after", 1)])
 def test_an_event_repeated_after_a_crash_is_the_same_event(stack: FakeStack, when, times):
-    """The function ends before, or right after, it has marked the event."""
+    """The function crashes before, or right after, it marks the event."""
     job = owing(stack, REJECTED, status=JobStatus.REJECTED)
     broken = getattr(stack.database, when)
     broken.add("save rejected")
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.publisher.publish(job)
     broken.clear()
 
@@ -111,7 +111,7 @@ def test_an_event_repeated_after_a_crash_is_the_same_event(stack: FakeStack, whe
     assert stack.job.pending_events == frozenset()
 
 
-# --- where the job has changed meanwhile --------------------------------------------------------------------------------
+# --- a job that changes concurrently ------------------------------------------------------------------------------------
 
 
 def test_an_event_is_marked_on_the_job_as_it_is_by_then(stack: FakeStack):
@@ -126,7 +126,7 @@ def test_an_event_is_marked_on_the_job_as_it_is_by_then(stack: FakeStack):
     assert published.pending_events == frozenset()
 
 
-def test_an_event_that_came_meanwhile_stays_owed(stack: FakeStack):
+def test_an_event_added_concurrently_stays_owed(stack: FakeStack):
     job = owing(stack, SUBMITTED)
     completed = replace(job, status=JobStatus.COMPLETED, pending_events=frozenset({SUBMITTED, COMPLETED}))
     just_after(stack.bus, "publish", lambda: stack.jobs.save(job, completed))
@@ -137,7 +137,7 @@ def test_an_event_that_came_meanwhile_stays_owed(stack: FakeStack):
     assert stack.job.waits_for == "publishing"
 
 
-def test_an_event_that_two_publish_at_once_is_one_event_and_marked_once(stack: FakeStack):
+def test_an_event_published_by_two_writers_is_marked_once(stack: FakeStack):
     job = owing(stack, REJECTED, status=JobStatus.REJECTED)
     just_after(stack.bus, "publish", lambda: stack.publisher.publish(job))
 
@@ -146,10 +146,10 @@ def test_an_event_that_two_publish_at_once_is_one_event_and_marked_once(stack: F
     assert [detail["metadata"]["id"] for _type, detail in stack.bus.published] == [event_id(job, REJECTED)] * 2
     assert published == stack.job
     assert published.pending_events == frozenset()
-    assert stack.journal.count("save rejected") == 2  # the second one lost, and found nothing left to mark
+    assert stack.journal.count("save rejected") == 2  # the second writer lost, and found the event marked
 
 
-def test_a_mark_does_not_take_away_what_a_later_attempt_owes(stack: FakeStack):
+def test_marking_keeps_the_owed_event_of_a_later_attempt(stack: FakeStack):
     job = owing(stack, HELD, status=JobStatus.HELD, generation_id=None)
     later = replace(job, attempt=2, version=job.version + 5)
     just_after(stack.bus, "publish", lambda: stack.database.put(later))
@@ -161,8 +161,8 @@ def test_a_mark_does_not_take_away_what_a_later_attempt_owes(stack: FakeStack):
     assert stack.job.pending_events == {HELD}
 
 
-def test_a_mark_does_not_take_away_what_a_resumed_job_owes(stack: FakeStack):
-    """Two failures of one attempt: the first one's sender is late, and the second one is not published yet."""
+def test_marking_keeps_the_owed_event_of_a_resumed_job(stack: FakeStack):
+    """Two failures of one attempt: the first one's writer is late, and the second one is not published yet."""
     job = owing(stack, FAILED, status=JobStatus.FAILED, charge=Charge.CHARGED, reason=TIMED_OUT)
 
     def resumed_and_failed_again() -> None:
@@ -183,7 +183,7 @@ def test_a_mark_does_not_take_away_what_a_resumed_job_owes(stack: FakeStack):
     assert len(set(ids)) == 2
 
 
-def test_a_mark_leaves_the_next_attempt_as_it_is(stack: FakeStack):
+def test_marking_does_not_change_the_next_attempt(stack: FakeStack):
     job = owing(stack, SUBMITTED, charge=Charge.CHARGED)
 
     def next_one() -> None:
@@ -218,7 +218,7 @@ def test_one_image_has_one_outcome_and_each_event_once(stack: FakeStack, answer,
     else:
         stack.report.run(GENERATION, Reason.from_json(found["reason"]))
 
-    stack.delivered_again()
+    stack.redeliver()
     stack.deliver.run(GENERATION)
     stack.report.run(GENERATION, TIMED_OUT)
 

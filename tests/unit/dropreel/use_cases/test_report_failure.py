@@ -1,4 +1,4 @@
-"""A paid attempt that brings no video: the next attempt where that is allowed, else a failure, each reported once."""
+"""A paid attempt without a video: the next attempt where that is allowed, else a failure; each is reported once."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ from dropreel.use_cases.resume_job import ResumeJob
 from dropreel.use_cases.settle_unknown import SettleUnknown
 from tests.support.executions import ended_execution_of, generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_after, just_before
-from tests.support.sample_jobs import NOON
+from tests.support.sample_jobs import NOON, PRICE
 
 TIMED_OUT = Reason(ReasonCode.TIMED_OUT, "The provider did not finish the video within 60 minutes.")
 GENERATION_FAILED = Reason(ReasonCode.GENERATION_FAILED, "no faces", provider_error="no faces")
@@ -29,7 +29,7 @@ NEXT = RetryMessage(JOB_ID, 2, 0)
 
 
 def test_a_reported_failure_ends_the_job_and_stays_charged(stack: FakeStack):
-    stack.has(charge=Charge.CHARGED)
+    stack.put_job(charge=Charge.CHARGED)
 
     outcome = stack.report.run(GENERATION, TIMED_OUT)
 
@@ -42,8 +42,8 @@ def test_a_reported_failure_ends_the_job_and_stays_charged(stack: FakeStack):
 
 
 @pytest.mark.parametrize("code", sorted(RESUMABLE))
-def test_what_can_be_resumed_is_not_paid_for_again_by_itself(stack: FakeStack, code):
-    stack.has(charge=Charge.CHARGED)
+def test_a_resumable_failure_starts_no_paid_attempt(stack: FakeStack, code):
+    stack.put_job(charge=Charge.CHARGED)
 
     stack.report.run(GENERATION, Reason(code, "x"))
 
@@ -52,7 +52,7 @@ def test_what_can_be_resumed_is_not_paid_for_again_by_itself(stack: FakeStack, c
 
 
 def test_a_failure_is_reported_once(stack: FakeStack):
-    stack.has()
+    stack.put_job()
     stack.report.run(GENERATION, TIMED_OUT)
 
     again = stack.report.run(GENERATION, Reason(ReasonCode.CHECK_FAILED, "later"))
@@ -62,13 +62,13 @@ def test_a_failure_is_reported_once(stack: FakeStack):
     assert stack.bus.types == [EventType.FAILED]
 
 
-@pytest.mark.parametrize("when", ["broken_before", "broken_after"])
+@pytest.mark.parametrize("when", ["fails_before", "fails_after"])
 @pytest.mark.parametrize(("outside", "action"), [("database", "save failed"), ("bus", "publish")])
 def test_a_report_that_crashed_is_repaired_by_the_next(stack: FakeStack, outside, action, when):
-    stack.has()
+    stack.put_job()
     broken = getattr(getattr(stack, outside), when)
     broken.add(action)
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.report.run(GENERATION, TIMED_OUT)
     broken.clear()
 
@@ -80,9 +80,9 @@ def test_a_report_that_crashed_is_repaired_by_the_next(stack: FakeStack, outside
 
 
 def test_a_job_that_changes_while_its_failure_is_written_is_reported_again(stack: FakeStack):
-    job = stack.has()
+    job = stack.put_job()
     just_before(stack.database, "save failed", lambda: stack.jobs.save(job, replace(job, warnings=("x",))))
-    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed while its failure was written"):
+    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed while its failure was saved"):
         stack.report.run(GENERATION, TIMED_OUT)
     assert (stack.job.status, stack.bus.types) == (JobStatus.GENERATING, [])
 
@@ -94,7 +94,7 @@ def test_a_job_that_changes_while_its_failure_is_written_is_reported_again(stack
 
 
 def test_a_failed_generation_is_retried_as_the_next_attempt(stack: FakeStack):
-    stack.has(charge=Charge.CHARGED)
+    stack.put_job(charge=Charge.CHARGED)
 
     assert stack.report.run(GENERATION, GENERATION_FAILED) == {"outcome": "deferred"}
     assert (stack.job.attempt, stack.job.charge, stack.job.generation_id) == (2, Charge.CHARGED, None)
@@ -103,14 +103,14 @@ def test_a_failed_generation_is_retried_as_the_next_attempt(stack: FakeStack):
 
 
 def test_the_last_attempt_that_failed_ends_the_job(stack: FakeStack):
-    stack.has(charge=Charge.CHARGED, attempt=2)
+    stack.put_job(charge=Charge.CHARGED, attempt=2)
 
     assert stack.report.run(generation_of(stack.job), GENERATION_FAILED) == {"outcome": "failed"}
     assert (stack.job.attempt, stack.queue.sent, stack.bus.types) == (2, [], [EventType.FAILED])
 
 
-def test_what_was_refused_for_what_it_shows_is_not_paid_for_twice(stack: FakeStack):
-    stack.has(charge=Charge.CHARGED)
+def test_a_content_refusal_is_not_paid_twice(stack: FakeStack):
+    stack.put_job(charge=Charge.CHARGED)
 
     assert stack.report.run(GENERATION, CONTENT) == {"outcome": "failed"}
     assert (stack.job.attempt, stack.job.charge) == (1, Charge.CHARGED)
@@ -120,18 +120,18 @@ def test_what_was_refused_for_what_it_shows_is_not_paid_for_twice(stack: FakeSta
     assert "change the image or the prompt" in detail["data"]["reason"]["next_step"]
 
 
-def test_a_content_refusal_is_retried_where_its_owner_chose_that(stack: FakeStack):
+def test_a_content_refusal_is_retried_where_the_operator_chose_so(stack: FakeStack):
     stack.report = replace(stack.report, retries_content_refusals=True)
-    stack.has(charge=Charge.CHARGED)
+    stack.put_job(charge=Charge.CHARGED)
 
     assert stack.report.run(GENERATION, CONTENT) == {"outcome": "deferred"}
     assert stack.queue.sent == [(NEXT, 0)]
 
-    stack.has(charge=Charge.CHARGED, attempt=2)
+    stack.put_job(charge=Charge.CHARGED, attempt=2)
     assert stack.report.run(generation_of(stack.job), CONTENT) == {"outcome": "failed"}
 
 
-def test_a_retried_job_is_paid_once_more_however_often_it_is_reported(stack: FakeStack):
+def test_repeated_reports_start_one_paid_next_attempt(stack: FakeStack):
     stack.run()
     for _ in range(3):
         stack.report.run(GENERATION, GENERATION_FAILED)
@@ -139,15 +139,15 @@ def test_a_retried_job_is_paid_once_more_however_often_it_is_reported(stack: Fak
     outcomes = [stack.run(message) for message, _delay in list(stack.queue.sent)]
 
     assert outcomes == ["generating"] * 3
-    assert (len(stack.provider.sent), stack.reserved, stack.job.attempt) == (2, 94, 2)
+    assert (len(stack.provider.sent), stack.reserved, stack.job.attempt) == (2, 2 * PRICE, 2)
 
 
-@pytest.mark.parametrize("when", ["broken_before", "broken_after"])
+@pytest.mark.parametrize("when", ["fails_before", "fails_after"])
 def test_a_next_attempt_that_was_not_sent_is_sent_by_the_next_report(stack: FakeStack, when):
-    stack.has(charge=Charge.CHARGED)
+    stack.put_job(charge=Charge.CHARGED)
     broken = getattr(stack.queue, when)
     broken.add("send")
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.report.run(GENERATION, GENERATION_FAILED)
     broken.clear()
 
@@ -156,15 +156,15 @@ def test_a_next_attempt_that_was_not_sent_is_sent_by_the_next_report(stack: Fake
     assert {message for message, _delay in stack.queue.sent} == {NEXT}
 
 
-def test_a_next_attempt_that_has_another_message_by_now_gets_none(stack: FakeStack):
-    stack.has(status=JobStatus.DEFERRED, attempt=2, requeues=1, generation_id=None)
+def test_a_next_attempt_that_was_requeued_gets_no_other_message(stack: FakeStack):
+    stack.put_job(status=JobStatus.DEFERRED, attempt=2, requeues=1, generation_id=None)
 
     assert stack.report.run(GENERATION, GENERATION_FAILED) == {"outcome": "deferred"}
     assert stack.queue.sent == []
 
 
 def test_what_an_attempt_owes_is_published_before_the_next_begins(stack: FakeStack):
-    before = stack.has(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
+    before = stack.put_job(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
 
     stack.report.run(GENERATION, GENERATION_FAILED)
 
@@ -172,9 +172,9 @@ def test_what_an_attempt_owes_is_published_before_the_next_begins(stack: FakeSta
     assert [detail["metadata"]["id"] for _, detail in stack.bus.published] == [event_id(before, EventType.SUBMITTED)]
 
 
-def test_an_attempt_whose_events_cannot_be_published_is_not_followed(stack: FakeStack):
-    stack.has(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
-    stack.bus.takes_nothing = True
+def test_no_next_attempt_begins_before_the_owed_events_are_published(stack: FakeStack):
+    stack.put_job(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
+    stack.bus.refuses_all = True
 
     with pytest.raises(PublishFault):
         stack.report.run(GENERATION, GENERATION_FAILED)
@@ -182,8 +182,8 @@ def test_an_attempt_whose_events_cannot_be_published_is_not_followed(stack: Fake
     assert (stack.job.status, stack.job.attempt, stack.queue.sent) == (JobStatus.GENERATING, 1, [])
 
 
-def test_an_attempt_that_ends_while_its_events_are_published_is_not_followed(stack: FakeStack):
-    stack.has(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
+def test_an_attempt_that_ends_during_publishing_has_no_next_one(stack: FakeStack):
+    stack.put_job(charge=Charge.CHARGED, pending_events=frozenset({EventType.SUBMITTED}))
     just_before(stack.bus, "publish", lambda: stack.report.run(GENERATION, TIMED_OUT))
 
     with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed while its events were published"):
@@ -196,13 +196,13 @@ def test_an_attempt_that_ends_while_its_events_are_published_is_not_followed(sta
 
 
 def resumed(stack: FakeStack) -> None:
-    stack.has(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=TIMED_OUT)
+    stack.put_job(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=TIMED_OUT)
     ResumeJob(stack.jobs, stack.state_machine, stack.publisher, stack.clock).run(JOB_ID)
 
 
 def adopted(stack: FakeStack) -> None:
     reason = Reason(ReasonCode.SUBMISSION_UNKNOWN, "x")
-    stack.has(status=JobStatus.UNKNOWN, charge=Charge.UNKNOWN, reason=reason, generation_id=None, lease_until=NOON)
+    stack.put_job(status=JobStatus.UNKNOWN, charge=Charge.UNKNOWN, reason=reason, generation_id=None, lease_until=NOON)
     stack.provider.poll_answer = InProgress("processing")
     settle = SettleUnknown(stack.jobs, stack.provider, stack.state_machine, stack.queue, stack.publisher, stack.clock)
     settle.adopt(JOB_ID, "gen_7")
@@ -223,7 +223,7 @@ def test_after_a_resume_or_an_adoption_a_failure_is_final(stack: FakeStack, brou
 
 
 @pytest.mark.parametrize("brought_back", [resumed, adopted])
-def test_a_generation_that_was_brought_back_and_fails_twice_ends_unpaid(stack: FakeStack, brought_back):
+def test_a_resumed_or_adopted_generation_that_fails_starts_no_attempt(stack: FakeStack, brought_back):
     brought_back(stack)
     stack.provider.poll_answer = GenerationFailed("no faces")
 
@@ -239,7 +239,7 @@ def test_a_generation_that_was_brought_back_and_fails_twice_ends_unpaid(stack: F
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
 def test_an_execution_that_ended_before_its_job_is_reported_once(stack: FakeStack, status):
-    ended = ended_execution_of(stack.has(charge=Charge.CHARGED), status, cause="by hand")
+    ended = ended_execution_of(stack.put_job(charge=Charge.CHARGED), status, cause="by hand")
 
     for _ in range(3):
         assert stack.report.execution_ended(ended) == {"outcome": "failed"}
@@ -267,9 +267,9 @@ def test_an_execution_that_ended_without_a_cause_is_reported_without_one(reason)
         (None, "failed"),
     ],
 )
-def test_the_execution_itself_says_whether_it_has_ended(stack: FakeStack, status_now, outcome):
-    """The event may be late, and the execution may run again by then (a redrive); after 90 days it is gone (None)."""
-    job = stack.has(charge=Charge.CHARGED)
+def test_the_executions_status_decides_whether_it_has_ended(stack: FakeStack, status_now, outcome):
+    """The event may be late, and the execution may run again by then (a redrive). After 90 days it is deleted (None)."""
+    job = stack.put_job(charge=Charge.CHARGED)
     ended = ended_execution_of(job, "FAILED")
     if status_now is not None:
         stack.state_machine.executions[ended.name] = "gen_1"
@@ -282,7 +282,7 @@ def test_the_execution_itself_says_whether_it_has_ended(stack: FakeStack, status
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.GENERATING])
 def test_a_job_that_is_not_generating_does_not_fail_for_its_execution(stack: FakeStack, status):
-    before = stack.has(status=status)
+    before = stack.put_job(status=status)
 
     assert stack.report.execution_ended(ended_execution_of(before)) == {"outcome": status}
     assert (stack.job, stack.bus.types) == (before, [])
@@ -290,24 +290,24 @@ def test_a_job_that_is_not_generating_does_not_fail_for_its_execution(stack: Fak
 
 @pytest.mark.parametrize("later", [{"attempt": 2}, {"resumes": 1}])
 def test_a_job_under_another_execution_does_not_fail_for_an_old_one(stack: FakeStack, later):
-    old = ended_execution_of(stack.has())
-    before = stack.has(**later)
+    old = ended_execution_of(stack.put_job())
+    before = stack.put_job(**later)
 
     assert stack.report.execution_ended(old) == {"outcome": "generating"}
     assert (stack.job, stack.bus.types) == (before, [])
 
 
-def test_a_job_that_is_resumed_while_its_old_execution_is_reported_goes_on(stack: FakeStack):
-    old = ended_execution_of(stack.has(charge=Charge.CHARGED))
-    just_after(stack.database, "get", lambda: stack.has(charge=Charge.CHARGED, resumes=1))
+def test_a_job_resumed_during_its_old_executions_report_is_not_failed(stack: FakeStack):
+    old = ended_execution_of(stack.put_job(charge=Charge.CHARGED))
+    just_after(stack.database, "get", lambda: stack.put_job(charge=Charge.CHARGED, resumes=1))
 
     assert stack.report.execution_ended(old) == {"outcome": "generating"}
     assert (stack.job.resumes, stack.bus.types) == (1, [])
 
 
-def test_an_attempt_that_is_followed_while_its_execution_is_reported_gets_its_message(stack: FakeStack):
-    """Whoever began the next attempt may have ended before it sent the message; of two, one alone can claim."""
-    job = stack.has(charge=Charge.CHARGED)
+def test_a_next_attempt_begun_during_a_report_gets_its_message(stack: FakeStack):
+    """The writer of the next attempt may have crashed before it sent the message. Of two messages, one can claim."""
+    job = stack.put_job(charge=Charge.CHARGED)
     just_before(
         stack.state_machine, "status_of", lambda: stack.jobs.save(job, next_attempt(job, GENERATION_FAILED, NOON))
     )
@@ -317,7 +317,7 @@ def test_an_attempt_that_is_followed_while_its_execution_is_reported_gets_its_me
 
 
 def test_an_execution_of_no_job_is_ignored(stack: FakeStack):
-    job = stack.has()
+    job = stack.put_job()
 
     assert stack.report.execution_ended(ended_execution_of(job, job_id="f" * 24)) == {"outcome": "ignored"}
 
@@ -327,7 +327,7 @@ def test_an_execution_of_no_job_is_ignored(stack: FakeStack):
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.GENERATING])
 def test_a_job_that_is_not_generating_does_not_fail(stack: FakeStack, status):
-    before = stack.has(status=status, requeues=1)
+    before = stack.put_job(status=status, requeues=1)
 
     assert stack.report.run(GENERATION, TIMED_OUT) == {"outcome": status}
     assert stack.job == before
@@ -335,15 +335,15 @@ def test_a_job_that_is_not_generating_does_not_fail(stack: FakeStack, status):
 
 
 @pytest.mark.parametrize("later", [{"attempt": 2}, {"resumes": 1}, {"generation_id": "gen_2", "resumes": 1}])
-def test_a_report_of_an_execution_that_another_has_followed_does_nothing(stack: FakeStack, later):
-    """A redrive of an old execution: of an earlier attempt, from before a resume, from before an adoption."""
-    before = stack.has(charge=Charge.CHARGED, **later)
+def test_a_report_by_a_superseded_execution_does_nothing(stack: FakeStack, later):
+    """A redriven old execution: of an earlier attempt, or from before a resume or an adoption."""
+    before = stack.put_job(charge=Charge.CHARGED, **later)
 
     assert stack.report.run(GENERATION, GENERATION_FAILED) == {"outcome": "generating"}
     assert stack.job == before
     assert (stack.queue.sent, stack.bus.types) == ([], [])
 
 
-def test_a_report_of_a_job_that_is_not_there_is_tried_again(stack: FakeStack):
+def test_a_report_of_a_missing_job_is_retried(stack: FakeStack):
     with pytest.raises(RetryLater, match=f"job {JOB_ID} is not in the job table"):
         stack.report.run(GENERATION, TIMED_OUT)

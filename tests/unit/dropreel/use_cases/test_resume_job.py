@@ -1,4 +1,4 @@
-"""A failed, paid job goes on with the generation that it has, without paying again."""
+"""A failed, paid job is resumed with its generation, without paying again."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from dropreel.provider.answers import Finished, InProgress
 from dropreel.use_cases.resume_job import ResumeJob
 from tests.support.executions import generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, TIMEOUT_SECONDS, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
 from tests.support.sample_jobs import NOON
 
@@ -24,11 +24,11 @@ def resume(stack: FakeStack) -> ResumeJob:
 
 
 def failed(stack: FakeStack, code: ReasonCode = ReasonCode.TIMED_OUT, **changes: object) -> Job:
-    return stack.has(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=Reason(code, "x"), **changes)
+    return stack.put_job(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=Reason(code, "x"), **changes)
 
 
 @pytest.mark.parametrize("code", sorted(RESUMABLE))
-def test_a_failed_job_that_was_paid_goes_on_with_its_generation_for_nothing(stack: FakeStack, resume: ResumeJob, code):
+def test_a_failed_paid_job_is_resumed_with_its_generation_unpaid(stack: FakeStack, resume: ResumeJob, code):
     failed(stack, code, not_found_since=NOON)
     stack.clock.pass_seconds(10 * TIMEOUT_SECONDS)
 
@@ -47,7 +47,7 @@ def test_a_failed_job_that_was_paid_goes_on_with_its_generation_for_nothing(stac
     assert stack.bus.types == [EventType.COMPLETED]
 
 
-def test_a_resumed_job_has_its_whole_time_again(stack: FakeStack, resume: ResumeJob):
+def test_a_resumed_job_gets_a_new_deadline(stack: FakeStack, resume: ResumeJob):
     failed(stack)
     stack.clock.pass_seconds(TIMEOUT_SECONDS)
     generation = generation_of(resume.run(JOB_ID))
@@ -59,7 +59,7 @@ def test_a_resumed_job_has_its_whole_time_again(stack: FakeStack, resume: Resume
     assert stack.check.run(generation)["outcome"] == "timed_out"
 
 
-def test_a_resumed_job_is_not_lost_for_the_404s_before(stack: FakeStack, resume: ResumeJob):
+def test_404s_before_a_resume_do_not_count(stack: FakeStack, resume: ResumeJob):
     failed(stack, ReasonCode.GENERATION_NOT_FOUND, not_found_since=NOON)
     stack.clock.pass_seconds(TIMEOUT_SECONDS)
 
@@ -67,8 +67,8 @@ def test_a_resumed_job_is_not_lost_for_the_404s_before(stack: FakeStack, resume:
     assert stack.job.not_found_since is None
 
 
-def test_a_job_that_fails_again_has_another_event_and_can_be_resumed_again(stack: FakeStack, resume: ResumeJob):
-    stack.has(charge=Charge.CHARGED)
+def test_a_second_failure_has_its_own_event_and_can_be_resumed(stack: FakeStack, resume: ResumeJob):
+    stack.put_job(charge=Charge.CHARGED)
     stack.report.run(GENERATION, TIMED_OUT)
     job = resume.run(JOB_ID)
     stack.report.run(generation_of(job), TIMED_OUT)
@@ -96,8 +96,8 @@ def test_a_job_that_fails_again_has_another_event_and_can_be_resumed_again(stack
         {"status": JobStatus.FAILED, "reason": Reason(ReasonCode.TIMED_OUT, "x"), "generation_id": None},
     ],
 )
-def test_what_has_no_video_to_come_cannot_be_resumed(stack: FakeStack, resume: ResumeJob, changes):
-    before = stack.has(**changes)
+def test_a_job_whose_video_cannot_arrive_cannot_be_resumed(stack: FakeStack, resume: ResumeJob, changes):
+    before = stack.put_job(**changes)
 
     with pytest.raises(ActionNotAllowed, match=f"Job {JOB_ID} is {changes['status']}"):
         resume.run(JOB_ID)
@@ -109,8 +109,8 @@ def test_what_has_no_video_to_come_cannot_be_resumed(stack: FakeStack, resume: R
 @pytest.mark.parametrize(
     ("reason", "why"), [(Reason(ReasonCode.CONTENT_REFUSED, "x"), "failed (content_refused)"), (None, "failed")]
 )
-def test_what_cannot_be_resumed_says_why_and_what_can_be(stack: FakeStack, resume: ResumeJob, reason, why):
-    stack.has(status=JobStatus.FAILED, reason=reason)
+def test_a_refused_resume_states_why_and_what_can_be_resumed(stack: FakeStack, resume: ResumeJob, reason, why):
+    stack.put_job(status=JobStatus.FAILED, reason=reason)
     with pytest.raises(ActionNotAllowed) as refused:
         resume.run(JOB_ID)
 
@@ -120,12 +120,12 @@ def test_what_cannot_be_resumed_says_why_and_what_can_be(stack: FakeStack, resum
     )
 
 
-def test_a_job_that_is_not_there_cannot_be_resumed(resume: ResumeJob):
+def test_a_missing_job_cannot_be_resumed(resume: ResumeJob):
     with pytest.raises(ActionNotAllowed, match="no job"):
         resume.run("f" * 24)
 
 
-def test_a_jobs_failure_is_published_before_it_goes_on(stack: FakeStack, resume: ResumeJob):
+def test_a_jobs_failure_is_published_before_it_is_resumed(stack: FakeStack, resume: ResumeJob):
     failed(stack, pending_events=frozenset({EventType.FAILED}))
 
     resume.run(JOB_ID)
@@ -136,7 +136,7 @@ def test_a_jobs_failure_is_published_before_it_goes_on(stack: FakeStack, resume:
 
 def test_a_job_whose_failure_cannot_be_published_is_not_resumed(stack: FakeStack, resume: ResumeJob):
     failed(stack, pending_events=frozenset({EventType.FAILED}))
-    stack.bus.takes_nothing = True
+    stack.bus.refuses_all = True
 
     with pytest.raises(PublishFault):
         resume.run(JOB_ID)
@@ -144,22 +144,22 @@ def test_a_job_whose_failure_cannot_be_published_is_not_resumed(stack: FakeStack
     assert stack.job.status is JobStatus.FAILED
 
 
-def test_a_job_that_somebody_else_resumes_meanwhile_is_resumed_once(stack: FakeStack, resume: ResumeJob):
+def test_a_job_resumed_concurrently_is_resumed_once(stack: FakeStack, resume: ResumeJob):
     failed(stack)
     just_before(stack.database, "save generating", lambda: resume.run(JOB_ID))
 
-    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed by somebody else"):
+    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed meanwhile; try again"):
         resume.run(JOB_ID)
     assert stack.job.resumes == 1
     assert stack.state_machine.executions == {f"{JOB_ID}-1-1": "gen_1"}
 
 
-def test_a_resume_that_broke_off_is_repaired_by_the_next(stack: FakeStack, resume: ResumeJob):
+def test_an_interrupted_resume_is_repaired_by_the_next(stack: FakeStack, resume: ResumeJob):
     failed(stack)
-    stack.state_machine.broken_before = {"start"}
-    with pytest.raises(OutOfOrderError):
+    stack.state_machine.fails_before = {"start"}
+    with pytest.raises(OutageError):
         resume.run(JOB_ID)
-    stack.state_machine.broken_before = set()
+    stack.state_machine.fails_before = set()
 
     resume.run(JOB_ID)
 
@@ -167,12 +167,12 @@ def test_a_resume_that_broke_off_is_repaired_by_the_next(stack: FakeStack, resum
     assert stack.job.resumes == 1
 
 
-def test_a_resume_that_broke_off_is_repaired_by_the_sweeper(stack: FakeStack, resume: ResumeJob):
+def test_an_interrupted_resume_is_repaired_by_the_sweeper(stack: FakeStack, resume: ResumeJob):
     failed(stack)
-    stack.state_machine.broken_before = {"start"}
-    with pytest.raises(OutOfOrderError):
+    stack.state_machine.fails_before = {"start"}
+    with pytest.raises(OutageError):
         resume.run(JOB_ID)
-    stack.state_machine.broken_before = set()
+    stack.state_machine.fails_before = set()
     stack.clock.pass_seconds(3600)
 
     assert stack.sweep.run() == {"started": 1}

@@ -1,4 +1,4 @@
-"""A transition is saved on the job as it is, if only bookkeeping has changed; never over another step."""
+"""A transition is saved on the current job if only bookkeeping has changed; never over another transition."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,9 +9,9 @@ from dropreel.domain.job import Charge, EventType, Job, JobStatus, accept, defer
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.save_job import save_at_step
 from tests.support.fake_stack import JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
-from tests.support.sample_jobs import NOON, job_with
+from tests.support.sample_jobs import NOON, PRICE, job_with
 
 REASON = Reason(ReasonCode.SUBMISSION_UNKNOWN, "x")
 OWED = frozenset({EventType.HELD, EventType.DEFERRED})
@@ -23,14 +23,14 @@ def parked(job: Job) -> Job:
 
 def claimed(stack: FakeStack, **changes: Any) -> Job:
     fields = {"generation_id": None, "lease_until": NOON, "reserved_day": "2026-05-04", "pending_events": OWED}
-    return stack.has(status=JobStatus.SUBMITTING, **{**fields, **changes})
+    return stack.put_job(status=JobStatus.SUBMITTING, **{**fields, **changes})
 
 
 def saved(stack: FakeStack, job: Job) -> Job | None:
     return save_at_step(job, parked, stack.jobs.save, stack.jobs.get)
 
 
-def test_a_job_that_nobody_has_changed_is_saved_by_one_write(stack: FakeStack):
+def test_an_unchanged_job_is_saved_by_one_write(stack: FakeStack):
     job = saved(stack, claimed(stack))
 
     assert job == stack.job
@@ -50,7 +50,7 @@ def test_a_job_whose_event_was_published_is_saved_as_it_is_now(stack: FakeStack)
     assert job.version == now.version + 1
 
 
-def test_a_job_whose_bookkeeping_changes_again_and_again_is_saved_in_the_end(stack: FakeStack):
+def test_a_job_is_saved_although_its_bookkeeping_keeps_changing(stack: FakeStack):
     read, left = claimed(stack), list(OWED)
 
     def publish() -> None:
@@ -80,23 +80,23 @@ def test_a_job_whose_bookkeeping_changes_again_and_again_is_saved_in_the_end(sta
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_a_job_that_has_taken_another_step_is_left_as_it_is(stack: FakeStack, changes):
+def test_a_job_after_another_transition_is_not_changed(stack: FakeStack, changes):
     read = claimed(stack)
-    after = claimed(stack, version=2, **changes) if "status" not in changes else stack.has(version=2, **changes)
+    after = claimed(stack, version=2, **changes) if "status" not in changes else stack.put_job(version=2, **changes)
 
     assert saved(stack, read) is None
     assert stack.job == after
     assert stack.journal == ["save unknown", "get"]
 
 
-def test_a_job_that_is_not_there_any_more_is_not_saved(stack: FakeStack):
+def test_a_deleted_job_is_not_saved(stack: FakeStack):
     read = job_with(job_id=JOB_ID, status=JobStatus.SUBMITTING, version=3)
 
     assert saved(stack, read) is None
     assert stack.database.jobs() == []
 
 
-def test_a_generation_that_another_job_holds_is_not_saved_and_not_tried_again(stack: FakeStack):
+def test_a_generation_held_by_another_job_is_not_saved_or_retried(stack: FakeStack):
     stack.run()
     second = job_with(job_id="f" * 24, status=JobStatus.SUBMITTING, generation_id=None, version=1)
     stack.database.put(second)
@@ -110,21 +110,21 @@ def test_a_generation_that_another_job_holds_is_not_saved_and_not_tried_again(st
 
 
 def test_a_release_is_made_once_on_the_job_as_it_is_now(stack: FakeStack):
-    stack.database.reserve("2026-05-04", 100)
+    stack.database.set_reserved("2026-05-04", 100)
     read = claimed(stack)
     stack.jobs.save(read, replace(read, pending_events=frozenset()))
 
     job = save_at_step(read, lambda job: defer(job, REASON, NOON, NOON), stack.ledger.release, stack.jobs.get)
 
     assert job == stack.job
-    assert (job.status, job.reserved_day, stack.reserved) == (JobStatus.DEFERRED, None, 53)
+    assert (job.status, job.reserved_day, stack.reserved) == (JobStatus.DEFERRED, None, 100 - PRICE)
 
 
-def test_a_fault_of_the_table_is_the_callers(stack: FakeStack):
+def test_a_fault_of_the_table_is_raised(stack: FakeStack):
     read = claimed(stack)
-    stack.database.broken_before.add("save unknown")
+    stack.database.fails_before.add("save unknown")
 
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         saved(stack, read)
 
     assert stack.job == read

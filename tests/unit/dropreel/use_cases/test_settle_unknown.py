@@ -1,4 +1,4 @@
-"""What the operator decides about an `unknown` job: adopt its generation, abandon it, or submit it again."""
+"""The operator's decisions about an `unknown` job: adopt, abandon, resubmit."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 
 from dropreel.domain.errors import ActionNotAllowed, PublishFault, RetryLater
-from dropreel.domain.events import event_id
-from dropreel.domain.job import Charge, EventType, Job, JobStatus, job_id_of
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id, job_id_of
 from dropreel.domain.messages import Generation, RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.use_cases.settle_unknown import SettleUnknown
 from tests.support.fake_stack import DROP, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_after, just_before
-from tests.support.sample_jobs import NOON
+from tests.support.sample_jobs import NOON, PRICE
 
 FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
 NOT_FOUND = PollFault("the provider answered 404", 404)
@@ -34,9 +33,9 @@ def settle(stack: FakeStack) -> SettleUnknown:
 
 
 def unknown(stack: FakeStack, **changes: Any) -> Job:
-    """Let the upload's job be unknown, with its reservation."""
-    stack.database.reserve("2026-05-04", 47)
-    return stack.has(
+    """Put the upload's unknown job into the table, with its reservation."""
+    stack.database.set_reserved("2026-05-04", PRICE)
+    return stack.put_job(
         status=JobStatus.UNKNOWN,
         charge=Charge.UNKNOWN,
         reason=Reason(ReasonCode.SUBMISSION_UNKNOWN, "x"),
@@ -60,7 +59,7 @@ def test_an_adopted_generation_is_polled_and_charged_once(stack: FakeStack, sett
     assert (job.status, job.generation_id, job.charge, job.reason) == ("generating", "gen_1", "charged", None)
     assert stack.state_machine.executions == {ADOPTED.execution: "gen_1"}
     assert stack.bus.types == [EventType.SUBMITTED]
-    assert (stack.provider.sent, stack.queue.sent, stack.reserved) == ([], [], 47)
+    assert (stack.provider.sent, stack.queue.sent, stack.reserved) == ([], [], PRICE)
 
 
 def test_an_adopted_generation_is_delivered(stack: FakeStack, settle: SettleUnknown):
@@ -86,7 +85,7 @@ def test_an_adopted_generation_that_fails_is_not_paid_again(stack: FakeStack, se
 
 
 @pytest.mark.parametrize("answer", [FINISHED, GenerationFailed("no faces"), InProgress("created")])
-def test_a_generation_that_the_provider_knows_can_be_adopted(stack: FakeStack, settle: SettleUnknown, answer):
+def test_a_generation_that_exists_at_the_provider_can_be_adopted(stack: FakeStack, settle: SettleUnknown, answer):
     unknown(stack)
     stack.provider.poll_answer = answer
 
@@ -94,7 +93,7 @@ def test_a_generation_that_the_provider_knows_can_be_adopted(stack: FakeStack, s
     assert stack.provider.polled == ["gen_1"]
 
 
-def test_a_generation_that_the_provider_does_not_know_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
+def test_a_generation_that_the_provider_answers_404_for_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
     before = unknown(stack)
     stack.provider.poll_answer = NOT_FOUND
 
@@ -104,7 +103,7 @@ def test_a_generation_that_the_provider_does_not_know_is_not_adopted(stack: Fake
     assert stack.job == before
 
 
-def test_a_provider_that_cannot_be_asked_now_is_asked_again(stack: FakeStack, settle: SettleUnknown):
+def test_an_adoption_whose_poll_fails_can_be_repeated(stack: FakeStack, settle: SettleUnknown):
     before = unknown(stack)
     stack.provider.poll_answer = PollFault("the provider answered 503", 503)
 
@@ -115,16 +114,16 @@ def test_a_provider_that_cannot_be_asked_now_is_asked_again(stack: FakeStack, se
 
 
 @pytest.mark.parametrize("generation_id", ["", ".", "..", "gen\n1", "g" * 201])
-def test_what_is_no_generation_id_is_not_even_asked_for(stack: FakeStack, settle: SettleUnknown, generation_id):
+def test_an_invalid_generation_id_is_not_polled(stack: FakeStack, settle: SettleUnknown, generation_id):
     unknown(stack)
 
-    with pytest.raises(ActionNotAllowed, match="no generation id"):
+    with pytest.raises(ActionNotAllowed, match="is not a generation id"):
         settle.adopt(JOB_ID, generation_id)
 
     assert stack.provider.polled == []
 
 
-def test_a_generation_that_another_job_holds_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
+def test_a_generation_of_another_job_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
     second = replace(DROP, image=replace(DROP.image, version_id="v2"))
     stack.run(second)
     before = unknown(stack)
@@ -135,7 +134,7 @@ def test_a_generation_that_another_job_holds_is_not_adopted(stack: FakeStack, se
     assert (stack.job, stack.provider.polled) == (before, [])
 
 
-def test_a_generation_that_another_job_comes_to_hold_meanwhile_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
+def test_a_generation_claimed_by_another_job_meanwhile_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
     before = unknown(stack)
     second = replace(DROP, image=replace(DROP.image, version_id="v2"))
     just_before(stack.provider, "poll", lambda: stack.run(second))
@@ -147,12 +146,12 @@ def test_a_generation_that_another_job_comes_to_hold_meanwhile_is_not_adopted(st
     assert list(stack.state_machine.executions.values()) == ["gen_1"]
 
 
-def test_an_adoption_that_broke_off_is_started_by_the_sweeper(stack: FakeStack, settle: SettleUnknown):
+def test_an_interrupted_adoption_is_started_by_the_sweeper(stack: FakeStack, settle: SettleUnknown):
     unknown(stack)
-    stack.state_machine.broken_before.add("start")
-    with pytest.raises(OutOfOrderError):
+    stack.state_machine.fails_before.add("start")
+    with pytest.raises(OutageError):
         settle.adopt(JOB_ID, "gen_1")
-    stack.state_machine.broken_before.clear()
+    stack.state_machine.fails_before.clear()
     stack.clock.pass_seconds(3600)
 
     stack.sweep.run()
@@ -170,9 +169,11 @@ def test_an_abandoned_job_ends_and_keeps_its_reservation(stack: FakeStack, settl
     job = settle.abandon(JOB_ID)
 
     assert job == stack.job
-    assert (job.status, job.charge, stack.reserved) == ("failed", "unknown", 47)
+    assert (job.status, job.charge, stack.reserved) == ("failed", "unknown", PRICE)
     assert stack.bus.types == [EventType.FAILED]
-    assert job.reason == Reason(ReasonCode.ABANDONED, "Its owner gave it up; the submission may have been charged.")
+    assert job.reason == Reason(
+        ReasonCode.ABANDONED, "The operator abandoned it; the submission may have been charged."
+    )
     assert stack.bus.published[0][1]["data"]["reason"]["code"] == "abandoned"
     assert (stack.queue.sent, stack.state_machine.executions) == ([], {})
 
@@ -188,33 +189,33 @@ def test_a_job_is_resubmitted_as_its_next_attempt(stack: FakeStack, settle: Sett
 
     assert (job.status, job.attempt, job.charge) == ("deferred", attempt + 1, "unknown")
     assert job.reason == Reason(
-        ReasonCode.SUBMISSION_UNKNOWN, "Its owner chose to submit it again; it may have been charged before."
+        ReasonCode.SUBMISSION_UNKNOWN, "The operator chose to submit it again; it may have been charged before."
     )
     assert stack.queue.sent == [(RetryMessage(JOB_ID, attempt + 1, 0), 0)]
     assert stack.provider.sent == []
-    assert stack.comes_again() == "generating"
-    assert (len(stack.provider.sent), stack.reserved) == (1, 94)
+    assert stack.deliver_retry_message() == "generating"
+    assert (len(stack.provider.sent), stack.reserved) == (1, 2 * PRICE)
 
 
 def test_a_resubmission_whose_message_was_lost_gets_one_from_the_sweeper(stack: FakeStack, settle: SettleUnknown):
     unknown(stack)
-    stack.queue.broken_before.add("send")
-    with pytest.raises(OutOfOrderError):
+    stack.queue.fails_before.add("send")
+    with pytest.raises(OutageError):
         settle.resubmit(JOB_ID)
-    stack.queue.broken_before.clear()
+    stack.queue.fails_before.clear()
     stack.clock.pass_seconds(3600)
 
     assert stack.sweep.run() == {"requeued": 1}
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
 
 
-# --- whatever was chosen ----------------------------------------------------------------------------------------------
+# --- every decision ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.UNKNOWN])
 def test_only_an_unknown_job_can_be_settled(stack: FakeStack, settle: SettleUnknown, choice, status):
-    before = stack.has(status=status)
+    before = stack.put_job(status=status)
 
     with pytest.raises(ActionNotAllowed, match=f"is {status}, not unknown"):
         CHOICES[choice](settle)
@@ -224,13 +225,13 @@ def test_only_an_unknown_job_can_be_settled(stack: FakeStack, settle: SettleUnkn
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_a_job_that_is_not_there_cannot_be_settled(settle: SettleUnknown, choice):
+def test_a_missing_job_cannot_be_settled(settle: SettleUnknown, choice):
     with pytest.raises(ActionNotAllowed, match="no job"):
         CHOICES[choice](settle)
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_that_a_job_is_unknown_is_published_before_what_comes_of_it(stack: FakeStack, settle: SettleUnknown, choice):
+def test_the_unknown_event_is_published_before_the_next_one(stack: FakeStack, settle: SettleUnknown, choice):
     before = unknown(stack, pending_events=frozenset({EventType.UNKNOWN}))
 
     CHOICES[choice](settle)
@@ -241,9 +242,9 @@ def test_that_a_job_is_unknown_is_published_before_what_comes_of_it(stack: FakeS
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_nothing_is_settled_while_the_bus_takes_nothing(stack: FakeStack, settle: SettleUnknown, choice):
+def test_nothing_is_settled_while_the_bus_refuses_events(stack: FakeStack, settle: SettleUnknown, choice):
     before = unknown(stack, pending_events=frozenset({EventType.UNKNOWN}))
-    stack.bus.takes_nothing = True
+    stack.bus.refuses_all = True
 
     with pytest.raises(PublishFault):
         CHOICES[choice](settle)
@@ -269,7 +270,7 @@ def test_of_two_operators_one_settles_the_job(stack: FakeStack, settle: SettleUn
     unknown(stack)
     just_before(stack.database, action, lambda: CHOICES[other](settle))
 
-    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed by somebody else"):
+    with pytest.raises(RetryLater, match=f"job {JOB_ID} was changed meanwhile; try again"):
         CHOICES[choice](settle)
 
     assert stack.job.status == {"adopt": "generating", "abandon": "failed", "resubmit": "deferred"}[other]

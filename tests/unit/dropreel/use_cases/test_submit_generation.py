@@ -1,4 +1,4 @@
-"""SubmitGeneration: what a message leads to, what is sent, and what is rejected before anything is charged.
+"""SubmitGeneration: the job of a message, the submission, and rejections before anything is charged.
 
 Its other files: `..._claims` (what comes before the POST), `..._answers`, `..._accepted`, `..._waiting`, `..._limit`,
 `..._copies` and `..._dead_letters`.
@@ -9,16 +9,18 @@ from dataclasses import replace
 
 import pytest
 
-from dropreel.adapters.image_bucket import Missing
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.job import Charge, EventType, ImageRef, JobStatus, job_id_of
+from dropreel.domain.images import ImageRef, Missing
+from dropreel.domain.job import Charge, EventType, JobStatus, job_id_of
 from dropreel.domain.messages import Drop, RetryMessage
+from dropreel.domain.prices import price_cents
 from dropreel.domain.reasons import ReasonCode
 from dropreel.provider.answers import Busy, Refused, Unknown
 from tests.support.fake_stack import ACCEPTED, DROP, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
 from tests.support.pictures import jpeg, png
+from tests.support.sample_jobs import PRICE
 
 # --- an accepted image ------------------------------------------------------------------------------------------------
 
@@ -36,15 +38,15 @@ def test_an_accepted_job_keeps_when_it_was_submitted_and_what_it_costs(stack: Fa
     stack.run()
 
     assert stack.job.submitted_at == stack.clock.time
-    assert stack.job.cost_cents == 47
+    assert stack.job.cost_cents == PRICE
 
 
 @pytest.mark.parametrize(
     ("metadata", "cents"),
     [
-        ({"mode": "hq"}, 94),
-        ({"duration": "10"}, 94),
-        ({"mode": "hq", "duration": "10"}, 187),
+        ({"mode": "hq"}, price_cents("hq", 5)),
+        ({"duration": "10"}, price_cents("fast", 10)),
+        ({"mode": "hq", "duration": "10"}, price_cents("hq", 10)),
     ],
 )
 def test_a_job_costs_what_its_options_cost(stack: FakeStack, metadata, cents):
@@ -77,12 +79,6 @@ def test_the_provider_gets_every_option_and_the_address(stack: FakeStack):
     }
 
 
-def test_an_empty_negative_prompt_is_left_out(stack: FakeStack):
-    stack.run()
-
-    assert "negative_prompt" not in stack.provider.sent[0]
-
-
 @pytest.mark.parametrize(("orientation", "ratio"), [(1, "16:9"), (6, "9:16")])
 def test_auto_is_the_ratio_of_the_picture_as_it_is_displayed(stack: FakeStack, orientation, ratio):
     stack.image.content = jpeg(orientation=orientation)
@@ -103,7 +99,7 @@ def test_a_job_says_where_each_option_came_from(stack: FakeStack):
     assert stack.job.option_sources["prompt"] == "stack parameters"
 
 
-def test_metadata_that_is_no_option_is_passed_over(stack: FakeStack):
+def test_metadata_that_is_no_option_is_ignored(stack: FakeStack):
     stack.image.metadata = {"camera": "x100", "Mode": "hq"}
 
     stack.run()
@@ -118,12 +114,12 @@ def test_a_small_picture_is_submitted_with_a_warning(stack: FakeStack):
     assert "60 x 40" in warning
 
 
-def test_the_provider_is_given_the_format_that_the_bytes_have(stack: FakeStack):
+def test_the_provider_gets_the_content_type_of_the_bytes(stack: FakeStack):
     stack.image.content = png()
     stack.provider.submit_answer = Busy(429, 30)
 
     stack.run()
-    stack.comes_again()
+    stack.deliver_retry_message()
 
     assert stack.image.presigned_as == ["image/png", "image/png"]
 
@@ -132,7 +128,7 @@ def test_the_provider_is_given_the_format_that_the_bytes_have(stack: FakeStack):
 def test_neither_the_table_nor_an_event_keeps_the_signed_address(stack: FakeStack, answer):
     stack.provider.submit_answer = answer
 
-    stack.delivered_again()
+    stack.redeliver()
 
     assert stack.provider.sent
     assert "5ec2e7" not in repr(stack.database.tables.items)
@@ -193,7 +189,7 @@ def test_an_image_that_is_gone_or_replaced_is_rejected_and_published(stack: Fake
 @pytest.mark.parametrize(
     ("key", "size"), [("beach.jpg.json", 50), ("dropreel.JSON", 50), ("holiday/", 0), ("holiday/._beach.jpg", 4096)]
 )
-def test_what_lies_beside_images_is_not_even_read(stack: FakeStack, key, size):
+def test_option_files_and_desktop_files_are_not_read(stack: FakeStack, key, size):
     outcome = stack.run(Drop(ImageRef("uploads", key, "v1"), size))
 
     assert outcome == "ignored"
@@ -206,7 +202,7 @@ REQUEST = replace(DROP, request_id="order-4711", options={"mode": "hq"})
 
 
 @pytest.mark.parametrize("key", ["beach.jpg.json", "holiday/"])
-def test_whatever_a_request_names_is_validated_and_answered(stack: FakeStack, key):
+def test_a_request_for_any_key_is_validated_and_answered(stack: FakeStack, key):
     stack.image.content = b""
 
     outcome = stack.run(Drop(ImageRef("uploads", key), request_id="r1"))
@@ -215,7 +211,7 @@ def test_whatever_a_request_names_is_validated_and_answered(stack: FakeStack, ke
     assert stack.bus.types == [EventType.REJECTED]
 
 
-def test_a_request_about_an_uploaded_image_is_a_job_of_its_own(stack: FakeStack):
+def test_a_request_for_an_uploaded_image_is_a_job_of_its_own(stack: FakeStack):
     stack.run()
     stack.provider.submit_answer = replace(ACCEPTED, generation_id="gen_2")
 
@@ -232,7 +228,7 @@ def test_a_request_delivered_twice_is_submitted_once(stack: FakeStack):
 
 
 @pytest.mark.parametrize("again", [{"mode": "fast"}, {}, {"mode": "hq", "duration": 10}])
-def test_a_request_id_used_for_something_else_is_rejected(stack: FakeStack, again):
+def test_a_request_id_reused_for_another_request_is_rejected(stack: FakeStack, again):
     stack.run(REQUEST)
     (first,) = stack.database.jobs()
 
@@ -257,7 +253,7 @@ def test_a_request_corrected_under_the_same_id_is_answered_too(stack: FakeStack)
     assert codes == ["request_invalid", "request_id_reused"]
 
 
-def test_the_order_of_options_and_the_form_of_numbers_make_no_new_request(stack: FakeStack):
+def test_option_order_and_number_format_make_no_new_request(stack: FakeStack):
     stack.run(replace(REQUEST, options={"duration": 10, "cfg_scale": 1}))
 
     stack.run(replace(REQUEST, options={"cfg_scale": 1.0, "duration": 10.0}))
@@ -281,10 +277,10 @@ def test_a_job_is_saved_before_anything_is_read(stack: FakeStack):
     assert stack.journal[:3] == ["get", "save deferred", "find"]
 
 
-def test_a_received_job_is_what_its_event_says(stack: FakeStack):
-    stack.images.broken_before.add("find")
+def test_a_received_job_has_its_events_values(stack: FakeStack):
+    stack.images.fails_before.add("find")
 
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
 
     image = stack.job.image
@@ -298,10 +294,10 @@ def test_a_received_job_is_what_its_event_says(stack: FakeStack):
 @pytest.mark.parametrize("action", ["find", "list_keys", "read_file", "presign", "prepare", "save submitting"])
 def test_a_function_killed_before_its_claim_leaves_a_job_and_no_charge(stack: FakeStack, action):
     for outside in (stack.images, stack.image, stack.provider, stack.database):
-        outside.broken_before.add(action)
+        outside.fails_before.add(action)
     stack.images.files["dropreel.json"] = b"{}"
 
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
 
     assert stack.job.status is JobStatus.DEFERRED
@@ -309,19 +305,19 @@ def test_a_function_killed_before_its_claim_leaves_a_job_and_no_charge(stack: Fa
 
 
 @pytest.mark.parametrize("action", ["get", "find", "list_keys", "read_file", "presign", "prepare", "save submitting"])
-def test_the_message_of_a_killed_function_goes_on_with_its_job(stack: FakeStack, action):
+def test_a_redelivery_after_a_crash_continues_the_same_job(stack: FakeStack, action):
     outsides = (stack.images, stack.image, stack.provider, stack.database)
     for outside in outsides:
-        outside.broken_before.add(action)
+        outside.fails_before.add(action)
     stack.images.files["dropreel.json"] = b"{}"
     for _ in range(3):
-        with pytest.raises(OutOfOrderError):
+        with pytest.raises(OutageError):
             stack.run()
     for outside in outsides:
-        outside.broken_before.clear()
+        outside.fails_before.clear()
 
     assert stack.run() == "generating"
-    assert (len(stack.database.jobs()), len(stack.provider.sent), stack.reserved) == (1, 1, 47)
+    assert (len(stack.database.jobs()), len(stack.provider.sent), stack.reserved) == (1, 1, PRICE)
 
 
 def test_two_first_receives_at_once_make_one_job(stack: FakeStack):
@@ -339,7 +335,7 @@ def test_two_first_receives_at_once_make_one_job(stack: FakeStack):
 
 @pytest.mark.parametrize("status", ["generating", "completed", "failed", "rejected", "unknown", "held"])
 def test_a_copy_of_the_event_is_answered_with_the_jobs_status(stack: FakeStack, status):
-    stack.has(status=JobStatus(status))
+    stack.put_job(status=JobStatus(status))
     before = stack.job
 
     outcomes = [stack.run() for _ in range(3)]
@@ -349,10 +345,10 @@ def test_a_copy_of_the_event_is_answered_with_the_jobs_status(stack: FakeStack, 
 
 
 @pytest.mark.parametrize("status", ["generating", "completed", "failed", "rejected", "unknown"])
-def test_a_job_that_is_past_its_submission_is_never_submitted_again(stack: FakeStack, status):
-    stack.has(status=JobStatus(status))
+def test_a_job_after_its_submission_is_never_submitted_again(stack: FakeStack, status):
+    stack.put_job(status=JobStatus(status))
 
-    stack.delivered_again()
+    stack.redeliver()
 
     assert "prepare" not in stack.journal
     assert stack.provider.sent == []
@@ -360,19 +356,19 @@ def test_a_job_that_is_past_its_submission_is_never_submitted_again(stack: FakeS
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, Refused(400, "too dark"), Unknown("ReadTimeout")])
-def test_whatever_settled_a_submission_it_is_sent_once(stack: FakeStack, answer):
+def test_a_settled_submission_is_sent_once(stack: FakeStack, answer):
     stack.provider.submit_answer = answer
     stack.run()
     stack.provider.submit_answer = ACCEPTED
 
-    stack.delivered_again()
+    stack.redeliver()
 
     assert len(stack.provider.sent) == 1
     assert stack.journal.count("prepare") == 1
 
 
-def test_a_job_that_is_not_polled_yet_is_polled_when_it_comes_again(stack: FakeStack):
-    stack.has(status=JobStatus.GENERATING)
+def test_a_job_without_an_execution_gets_one_by_a_redelivery(stack: FakeStack):
+    stack.put_job(status=JobStatus.GENERATING)
 
     stack.run()
 
@@ -380,8 +376,8 @@ def test_a_job_that_is_not_polled_yet_is_polled_when_it_comes_again(stack: FakeS
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "rejected", "unknown"])
-def test_a_job_that_has_ended_is_not_polled_again(stack: FakeStack, status):
-    stack.has(status=JobStatus(status))
+def test_an_ended_job_gets_no_execution(stack: FakeStack, status):
+    stack.put_job(status=JobStatus(status))
 
     stack.run()
 
@@ -397,18 +393,18 @@ def test_two_uploads_to_one_key_are_two_jobs(stack: FakeStack):
     assert len(stack.provider.sent) == 2
 
 
-def test_a_message_of_a_job_that_is_not_there_is_tried_again(stack: FakeStack):
+def test_a_message_of_a_missing_job_is_retried(stack: FakeStack):
     with pytest.raises(RetryLater):
         stack.run(RetryMessage(JOB_ID, 1, 0))
 
     assert stack.database.jobs() == []
 
 
-def test_a_message_of_ours_never_submits_what_was_not_validated(stack: FakeStack):
-    stack.images.broken_before.add("find")
-    with pytest.raises(OutOfOrderError):
+def test_a_retry_message_never_submits_an_unvalidated_job(stack: FakeStack):
+    stack.images.fails_before.add("find")
+    with pytest.raises(OutageError):
         stack.run()
-    stack.images.broken_before.clear()
+    stack.images.fails_before.clear()
 
     with pytest.raises(RetryLater):
         stack.run(RetryMessage(JOB_ID, 1, 0))
@@ -416,7 +412,7 @@ def test_a_message_of_ours_never_submits_what_was_not_validated(stack: FakeStack
     assert (stack.provider.sent, stack.job.options) == ([], None)
 
 
-def test_a_job_that_others_change_all_the_time_is_tried_again(stack: FakeStack):
+def test_a_job_that_keeps_changing_is_retried(stack: FakeStack):
     def changed() -> None:
         stack.database.put(replace(stack.job, version=stack.job.version + 1))
 

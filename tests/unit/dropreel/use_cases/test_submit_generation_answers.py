@@ -1,28 +1,30 @@
-"""What becomes of a job by each answer of the provider, and how its words reach the owner."""
+"""Each answer of the provider: the job's status and charge, and the error text in its reason and event."""
 
 import pytest
 
-from dropreel.domain.backoff import NEEDS_A_PERSON
+from dropreel.domain.backoff import NEEDS_OPERATOR
 from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
+from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Accepted, Busy, KeyRefused, NoBalance, NotSent, Refused, Unknown
 from tests.support.fake_stack import ACCEPTED, GENERATION, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
+from tests.support.sample_jobs import PRICE
 
-WORDS = "Insufficient balance, please recharge"
+ERROR_TEXT = "Insufficient balance, please recharge"
 FAILED = Reason(ReasonCode.GENERATION_FAILED, "The provider could not make the video: no faces")
 
 
 def published(stack: FakeStack) -> list[tuple[str, str]]:
-    """The events that were published, each with its reason's code."""
+    """Return the published events, each with its reason's code."""
     return [(event, (detail["data"]["reason"] or {}).get("code", "")) for event, detail in stack.bus.published]
 
 
 @pytest.mark.parametrize(
     ("answer", "status", "charge", "reserved", "events", "messages"),
     [
-        (ACCEPTED, "generating", "charged", 47, [EventType.SUBMITTED], 0),
+        (ACCEPTED, "generating", "charged", PRICE, [EventType.SUBMITTED], 0),
         (Refused(400, "too dark"), "rejected", "none", 0, [EventType.REJECTED], 0),
         (KeyRefused(401), "deferred", "none", 0, [EventType.DEFERRED], 1),
         (NoBalance(402), "deferred", "none", 0, [EventType.DEFERRED], 1),
@@ -30,10 +32,12 @@ def published(stack: FakeStack) -> list[tuple[str, str]]:
         (Busy(429, None), "deferred", "none", 0, [], 1),
         (Busy(503, 60), "deferred", "none", 0, [], 1),
         (NotSent("no route"), "deferred", "none", 0, [], 1),
-        (Unknown("ReadTimeout"), "unknown", "unknown", 47, [EventType.UNKNOWN], 0),
+        (Unknown("ReadTimeout"), "unknown", "unknown", PRICE, [EventType.UNKNOWN], 0),
     ],
 )
-def test_each_answer_has_its_place(stack: FakeStack, answer, status, charge, reserved, events, messages):
+def test_each_answer_has_its_status_charge_and_events(
+    stack: FakeStack, answer, status, charge, reserved, events, messages
+):
     stack.provider.submit_answer = answer
 
     outcome = stack.run()
@@ -101,7 +105,7 @@ def test_an_answer_that_ends_a_job_is_published(stack: FakeStack, answer, status
         (NoBalance(200, "Insufficient balance"), "provider_balance", 900),
     ],
 )
-def test_what_was_surely_not_taken_is_released_and_comes_again(stack: FakeStack, answer, code, delay):
+def test_a_submission_that_was_surely_not_taken_is_released_and_retried(stack: FakeStack, answer, code, delay):
     stack.provider.submit_answer = answer
 
     outcome = stack.run()
@@ -111,56 +115,56 @@ def test_what_was_surely_not_taken_is_released_and_comes_again(stack: FakeStack,
     assert stack.job.reason is not None
     assert stack.job.reason.code == code
     assert stack.queue.sent == [(RetryMessage(JOB_ID, 1, 1), delay)]
-    assert stack.bus.types == ([EventType.DEFERRED] if code in NEEDS_A_PERSON else [])
+    assert stack.bus.types == ([EventType.DEFERRED] if code in NEEDS_OPERATOR else [])
     assert stack.reserved == 0
     assert stack.state_machine.executions == {}
 
 
 @pytest.mark.parametrize("answer", [Busy(429, None), NotSent("x"), KeyRefused(401), NoBalance(402)])
-def test_a_deferred_job_is_submitted_when_it_comes_again(stack: FakeStack, answer):
+def test_a_deferred_job_is_submitted_by_its_retry_message(stack: FakeStack, answer):
     stack.provider.submit_answer = answer
     stack.run()
     stack.provider.submit_answer = ACCEPTED
 
-    outcome = stack.comes_again()
+    outcome = stack.deliver_retry_message()
 
     assert outcome == "generating"
     assert (stack.job.charge, stack.job.reason) == (Charge.CHARGED, None)
     assert stack.bus.types[-1] == EventType.SUBMITTED
 
 
-# --- the provider's words ---------------------------------------------------------------------------------------------
+# --- the provider's error text ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "event"),
     [
-        (Refused(400, WORDS), "provider_refused", EventType.REJECTED),
-        (KeyRefused(401, WORDS), "key_refused", EventType.DEFERRED),
-        (KeyRefused(403, WORDS), "key_refused", EventType.DEFERRED),
-        (NoBalance(402, WORDS), "provider_balance", EventType.DEFERRED),
-        (Busy(429, 3600, WORDS), "provider_busy", EventType.DEFERRED),
-        (Busy(503, 3600, WORDS), "provider_busy", EventType.DEFERRED),
-        (Unknown("the provider answered 500", WORDS), "submission_unknown", EventType.UNKNOWN),
+        (Refused(400, ERROR_TEXT), "provider_refused", EventType.REJECTED),
+        (KeyRefused(401, ERROR_TEXT), "key_refused", EventType.DEFERRED),
+        (KeyRefused(403, ERROR_TEXT), "key_refused", EventType.DEFERRED),
+        (NoBalance(402, ERROR_TEXT), "provider_balance", EventType.DEFERRED),
+        (Busy(429, 3600, ERROR_TEXT), "provider_busy", EventType.DEFERRED),
+        (Busy(503, 3600, ERROR_TEXT), "provider_busy", EventType.DEFERRED),
+        (Unknown("the provider answered 500", ERROR_TEXT), "submission_unknown", EventType.UNKNOWN),
     ],
 )
-def test_the_providers_words_are_in_the_reason_and_in_its_event(stack: FakeStack, answer, code, event):
+def test_the_providers_error_text_is_in_the_reason_and_its_event(stack: FakeStack, answer, code, event):
     stack.provider.submit_answer = answer
     stack.run()
     while not stack.bus.published:
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     ((kind, detail),) = stack.bus.published
     assert kind == event
     for reason in (stack.job.reason, Reason.from_json(detail["data"]["reason"])):
         assert reason is not None
-        assert (reason.code, reason.provider_error) == (code, WORDS)
-        assert WORDS in reason.message
+        assert (reason.code, reason.provider_error) == (code, ERROR_TEXT)
+        assert ERROR_TEXT in reason.message
         assert str(answer.status_code if not isinstance(answer, Unknown) else 500) in reason.message
 
 
 @pytest.mark.parametrize("answer", [Refused(400), KeyRefused(401), NoBalance(402), Busy(429, None), Unknown("500")])
-def test_without_words_there_are_none(stack: FakeStack, answer):
+def test_without_an_error_text_there_is_no_provider_error(stack: FakeStack, answer):
     stack.provider.submit_answer = answer
 
     stack.run()
@@ -171,24 +175,24 @@ def test_without_words_there_are_none(stack: FakeStack, answer):
 
 
 @pytest.mark.parametrize(
-    ("answer", "logged"), [(NoBalance(402, WORDS), "no balance"), (KeyRefused(401), "key refused")]
+    ("answer", "metric"), [(NoBalance(402, ERROR_TEXT), Metric.NO_BALANCE), (KeyRefused(401), Metric.KEY_REFUSED)]
 )
-def test_what_needs_the_operator_is_logged_for_its_alarm(stack: FakeStack, answer, logged, caplog):
+def test_a_refusal_that_needs_the_operator_is_counted_for_its_alarm(stack: FakeStack, answer, metric):
     stack.provider.submit_answer = answer
 
     stack.run()
 
-    assert [record.message for record in caplog.records] == [logged]
+    assert stack.counted == [(metric, JOB_ID)]
 
 
-def test_a_job_without_balance_goes_on_once_there_is_some(stack: FakeStack):
-    stack.provider.submit_answer = NoBalance(402, WORDS)
+def test_a_job_without_balance_is_submitted_once_there_is_some(stack: FakeStack):
+    stack.provider.submit_answer = NoBalance(402, ERROR_TEXT)
     stack.run()
     assert stack.reserved == 0
     stack.provider.submit_answer = ACCEPTED
 
-    assert stack.comes_again() == "generating"
-    assert (stack.reserved, stack.job.charge) == (47, Charge.CHARGED)
+    assert stack.deliver_retry_message() == "generating"
+    assert (stack.reserved, stack.job.charge) == (PRICE, Charge.CHARGED)
     assert published(stack) == [(EventType.DEFERRED, "provider_balance"), (EventType.SUBMITTED, "")]
 
 
@@ -200,33 +204,33 @@ def test_a_refusal_after_a_charged_attempt_ends_as_failed(stack: FakeStack):
     stack.report.run(GENERATION, FAILED)
     stack.provider.submit_answer = Refused(400, "too dark")
 
-    outcome = stack.comes_again()
+    outcome = stack.deliver_retry_message()
 
     assert outcome == "failed"
-    assert (stack.job.charge, stack.reserved) == (Charge.CHARGED, 47)
+    assert (stack.job.charge, stack.reserved) == (Charge.CHARGED, PRICE)
 
 
 def test_a_refusal_after_an_unknown_attempt_stays_unknown(stack: FakeStack):
-    stack.allows_resubmitting()
+    stack.set_resubmit_policy()
     stack.provider.submit_answer = Unknown("ReadTimeout")
     stack.run()
     stack.provider.submit_answer = Refused(400, "too dark")
 
-    outcome = stack.comes_again()
+    outcome = stack.deliver_retry_message()
 
     assert outcome == "unknown"
-    assert (stack.job.charge, stack.reserved) == (Charge.UNKNOWN, 47)
+    assert (stack.job.charge, stack.reserved) == (Charge.UNKNOWN, PRICE)
 
 
-def test_each_attempt_is_charged_reserved_and_polled_by_itself(stack: FakeStack):
+def test_each_attempt_is_charged_reserved_and_polled_separately(stack: FakeStack):
     stack.run()
     stack.report.run(GENERATION, FAILED)
     stack.provider.submit_answer = Accepted("gen_2", "created")
 
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
 
     assert (stack.job.attempt, stack.job.generation_id, stack.job.charge) == (2, "gen_2", Charge.CHARGED)
-    assert stack.reserved == 94
+    assert stack.reserved == 2 * PRICE
     assert stack.state_machine.executions == {f"{JOB_ID}-1": "gen_1", f"{JOB_ID}-2": "gen_2"}
     ids = [detail["metadata"]["id"] for kind, detail in stack.bus.published if kind == EventType.SUBMITTED]
     assert len(set(ids)) == 2
@@ -238,15 +242,15 @@ def test_each_attempt_is_charged_reserved_and_polled_by_itself(stack: FakeStack)
 
 
 @pytest.mark.parametrize("action", ["post", "save submitting"])
-def test_a_death_in_a_later_attempt_is_unknown_and_keeps_both_reservations(stack: FakeStack, action):
+def test_a_crash_in_a_later_attempt_is_unknown_and_keeps_its_reservations(stack: FakeStack, action):
     stack.run()
     stack.report.run(GENERATION, FAILED)
     outside = stack.provider if action == "post" else stack.database
-    outside.broken_after.add(action)
-    with pytest.raises(OutOfOrderError):
-        stack.comes_again()
-    outside.broken_after.clear()
+    outside.fails_after.add(action)
+    with pytest.raises(OutageError):
+        stack.deliver_retry_message()
+    outside.fails_after.clear()
 
-    stack.delivered_again()
+    stack.redeliver()
 
-    assert (stack.job.status, stack.job.charge, stack.reserved) == (JobStatus.UNKNOWN, Charge.UNKNOWN, 94)
+    assert (stack.job.status, stack.job.charge, stack.reserved) == (JobStatus.UNKNOWN, Charge.UNKNOWN, 2 * PRICE)

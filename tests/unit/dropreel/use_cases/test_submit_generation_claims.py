@@ -1,4 +1,4 @@
-"""The claim: the intent is written before the POST, with its reservation, and one message leads to one POST at most."""
+"""The claim: intent and reservation are written before the POST; one message leads to one POST at most."""
 
 import copy
 from contextlib import suppress
@@ -9,21 +9,23 @@ import pytest
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
+from dropreel.domain.prices import price_cents
 from dropreel.domain.spending import next_day
 from dropreel.provider.answers import Busy, Refused, Unknown
-from dropreel.use_cases.submit_generation import KEEP_SECONDS, LEASE, MAX_CONFLICTS, NEEDED, SUBMIT_SECONDS
+from dropreel.provider.limits import SUBMIT_SECONDS
+from dropreel.use_cases.submit_generation import LEASE, MAX_CONFLICTS, MIN_TIME_LEFT, SAVE_SECONDS
 from tests.support.fake_stack import ACCEPTED, JOB_ID, SECONDS_LEFT, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_after, just_before
-from tests.support.sample_jobs import NOON
+from tests.support.sample_jobs import NOON, PRICE
 
 MIDNIGHT = next_day(NOON)
 READS = ("get", "find", "list_keys", "read_file")
 
-# --- the order of things ----------------------------------------------------------------------------------------------
+# --- the order of writes ----------------------------------------------------------------------------------------------
 
 
-def test_all_that_can_fail_comes_before_the_claim_and_the_post_right_after_it(stack: FakeStack):
+def test_all_that_can_fail_is_before_the_claim_and_the_post_right_after(stack: FakeStack):
     stack.run()
 
     order = [action for action in stack.journal if action not in READS]
@@ -34,19 +36,19 @@ def test_all_that_can_fail_comes_before_the_claim_and_the_post_right_after_it(st
 
 
 def test_the_price_is_reserved_with_the_claim_and_on_its_day(stack: FakeStack):
-    stack.provider.broken_before.add("post")
+    stack.provider.fails_before.add("post")
 
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
 
-    assert stack.database.reserved == {"2026-05-04": 47}
+    assert stack.database.reserved == {"2026-05-04": PRICE}
     assert (stack.job.status, stack.job.reserved_day) == (JobStatus.SUBMITTING, "2026-05-04")
 
 
 def test_a_claim_is_leased_for_longer_than_the_function_runs(stack: FakeStack):
-    stack.provider.broken_after.add("post")
+    stack.provider.fails_after.add("post")
 
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
 
     assert stack.job.lease_until == stack.clock.time + LEASE
@@ -54,14 +56,14 @@ def test_a_claim_is_leased_for_longer_than_the_function_runs(stack: FakeStack):
 
 
 def test_a_claim_has_a_row_of_its_own(stack: FakeStack):
-    stack.provider.broken_before.add("post")
+    stack.provider.fails_before.add("post")
 
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
 
     (row,) = stack.database.tables.rows("attempt")
     assert (row["row"], row["status"], row["charge"], row["day"], row["cost_cents"]) == (
-        *("attempt#01#0000", "submitting", "unknown", "2026-05-04", 47),
+        *("attempt#01#0000", "submitting", "unknown", "2026-05-04", PRICE),
     )
 
 
@@ -69,17 +71,17 @@ def test_each_submission_of_an_attempt_has_a_row_and_what_it_was_charged(stack: 
     stack.provider.submit_answer = Busy(429, 30)
     stack.run()
     stack.provider.submit_answer = ACCEPTED
-    stack.comes_again()
+    stack.deliver_retry_message()
 
     rows = [(row["row"], row["status"], row["charge"]) for row in stack.database.tables.rows("attempt")]
     assert rows == [("attempt#01#0000", "deferred", "none"), ("attempt#01#0001", "generating", "charged")]
 
 
-# --- two at once ------------------------------------------------------------------------------------------------------
+# --- concurrency ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", ["save submitting", "prepare", "find"])
-def test_of_two_deliveries_at_once_one_submits(stack: FakeStack, action):
+def test_of_two_concurrent_deliveries_one_submits(stack: FakeStack, action):
     outcomes = []
     outside = {"save submitting": stack.database, "prepare": stack.provider, "find": stack.images}[action]
     just_before(outside, action, lambda: outcomes.append(stack.run()))
@@ -87,35 +89,35 @@ def test_of_two_deliveries_at_once_one_submits(stack: FakeStack, action):
     outcomes.append(stack.run())
 
     assert outcomes == ["generating", "generating"]
-    assert (len(stack.provider.sent), stack.reserved) == (1, 47)
+    assert (len(stack.provider.sent), stack.reserved) == (1, PRICE)
 
 
-def test_a_delivery_that_loses_its_claim_to_one_under_way_leaves_it_alone(stack: FakeStack):
+def test_a_delivery_that_loses_the_claim_changes_nothing(stack: FakeStack):
     def other() -> None:
-        stack.provider.broken_before.add("post")
-        with pytest.raises(OutOfOrderError):
+        stack.provider.fails_before.add("post")
+        with pytest.raises(OutageError):
             stack.run()
-        stack.provider.broken_before.clear()
+        stack.provider.fails_before.clear()
 
     just_before(stack.database, "save submitting", other)
 
     assert stack.run() == "submitting"
-    assert (stack.provider.sent, stack.reserved, stack.bus.types) == ([], 47, [])
+    assert (stack.provider.sent, stack.reserved, stack.bus.types) == ([], PRICE, [])
 
 
 def test_a_claim_that_was_written_and_reported_as_failed_sends_nothing(stack: FakeStack):
-    stack.database.broken_after.add("save submitting")
+    stack.database.fails_after.add("save submitting")
 
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
-    stack.database.broken_after.clear()
+    stack.database.fails_after.clear()
 
     assert stack.run() == "submitting"
-    assert (stack.provider.sent, stack.reserved) == ([], 47)
+    assert (stack.provider.sent, stack.reserved) == ([], PRICE)
 
 
-def test_a_message_claims_once_even_if_its_job_is_put_back(stack: FakeStack):
-    """The attempt's row is there, whatever the job says: somebody may restore an item or edit it by hand."""
+def test_a_message_claims_once_even_if_its_job_is_restored(stack: FakeStack):
+    """The attempt's row is there, whatever the job says: an operator may restore or edit an item."""
     items = stack.database.tables.items["jobs"]
     before: dict[str, object] = {}
     just_after(stack.database, "save deferred", lambda: before.update(copy.deepcopy(items[JOB_ID, "job"])))
@@ -126,74 +128,74 @@ def test_a_message_claims_once_even_if_its_job_is_put_back(stack: FakeStack):
     with pytest.raises(RetryLater):
         stack.run()
     assert stack.job.status is JobStatus.DEFERRED
-    assert (len(stack.provider.sent), stack.reserved) == (1, 47)
+    assert (len(stack.provider.sent), stack.reserved) == (1, PRICE)
     assert stack.journal.count("save submitting") == 1 + MAX_CONFLICTS
 
 
-def test_a_message_of_ours_claims_once_even_if_its_job_is_put_back(stack: FakeStack):
+def test_a_retry_message_claims_once_even_if_its_job_is_restored(stack: FakeStack):
     stack.provider.submit_answer = Busy(429, 30)
     stack.run()
     items = stack.database.tables.items["jobs"]
     deferred = copy.deepcopy(items[JOB_ID, "job"])
     message = stack.queue.sent[0][0]
     stack.provider.submit_answer = ACCEPTED
-    stack.comes_again()
+    stack.deliver_retry_message()
 
     items[JOB_ID, "job"] = deferred
 
     with pytest.raises(RetryLater):
         stack.run(message)
-    assert (len(stack.provider.sent), stack.reserved) == (2, 47)
+    assert (len(stack.provider.sent), stack.reserved) == (2, PRICE)
 
 
-# --- a death anywhere -------------------------------------------------------------------------------------------------
+# --- a crash anywhere -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("outside", "when", "action"),
     [
-        ("database", "broken_after", "save submitting"),
-        ("provider", "broken_before", "post"),
-        ("provider", "broken_after", "post"),
-        ("database", "broken_before", "save generating"),
-        ("database", "broken_after", "save generating"),
-        ("state_machine", "broken_before", "start"),
-        ("state_machine", "broken_after", "start"),
-        ("bus", "broken_before", "publish"),
-        ("bus", "broken_after", "publish"),
+        ("database", "fails_after", "save submitting"),
+        ("provider", "fails_before", "post"),
+        ("provider", "fails_after", "post"),
+        ("database", "fails_before", "save generating"),
+        ("database", "fails_after", "save generating"),
+        ("state_machine", "fails_before", "start"),
+        ("state_machine", "fails_after", "start"),
+        ("bus", "fails_before", "publish"),
+        ("bus", "fails_after", "publish"),
     ],
 )
-def test_a_crash_from_the_claim_on_never_leads_to_a_second_post(stack: FakeStack, outside, when, action):
+def test_a_crash_after_the_claim_never_leads_to_a_second_post(stack: FakeStack, outside, when, action):
     broken = getattr(getattr(stack, outside), when)
     broken.add(action)
-    with suppress(OutOfOrderError):
+    with suppress(OutageError):
         stack.run()
     broken.clear()
 
-    stack.delivered_again()
+    stack.redeliver()
 
     assert len(stack.provider.sent) <= 1
     assert stack.journal.count("prepare") == 1
     assert stack.job.status in (JobStatus.GENERATING, JobStatus.UNKNOWN)
     assert stack.job.pending_events == frozenset()
-    assert stack.reserved == 47
+    assert stack.reserved == PRICE
 
 
 @pytest.mark.parametrize(
     ("action", "answer"),
     [("save rejected", Refused(400, "too dark")), ("save unknown", Unknown("ReadTimeout"))],
 )
-@pytest.mark.parametrize("when", ["broken_before", "broken_after"])
+@pytest.mark.parametrize("when", ["fails_before", "fails_after"])
 def test_a_crash_while_an_end_is_written_never_leads_to_a_second_post(stack: FakeStack, when, action, answer):
     stack.provider.submit_answer = answer
     broken = getattr(stack.database, when)
     broken.add(action)
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
     broken.clear()
     stack.provider.submit_answer = ACCEPTED
 
-    stack.delivered_again()
+    stack.redeliver()
 
     assert len(stack.provider.sent) == 1
     assert stack.job.is_terminal
@@ -201,21 +203,21 @@ def test_a_crash_while_an_end_is_written_never_leads_to_a_second_post(stack: Fak
 
 def test_a_crash_before_a_deferral_is_written_leaves_an_unknown_submission(stack: FakeStack):
     stack.provider.submit_answer = Busy(429, None)
-    just_after(stack.provider, "post", lambda: stack.database.broken_before.add("save deferred"))
-    with pytest.raises(OutOfOrderError):
+    just_after(stack.provider, "post", lambda: stack.database.fails_before.add("save deferred"))
+    with pytest.raises(OutageError):
         stack.run()
-    stack.database.broken_before.clear()
+    stack.database.fails_before.clear()
     stack.provider.submit_answer = ACCEPTED
 
-    stack.delivered_again()
+    stack.redeliver()
 
     assert len(stack.provider.sent) == 1
     assert stack.job.status is JobStatus.UNKNOWN
-    assert stack.reserved == 47
+    assert stack.reserved == PRICE
 
 
-def test_a_submission_under_a_live_lease_is_left_alone(stack: FakeStack):
-    stack.has(status=JobStatus.SUBMITTING, generation_id=None, lease_until=stack.clock.time + LEASE)
+def test_a_submission_under_its_lease_is_not_changed(stack: FakeStack):
+    stack.put_job(status=JobStatus.SUBMITTING, generation_id=None, lease_until=stack.clock.time + LEASE)
     stack.clock.pass_seconds(LEASE.total_seconds() - 1)
 
     outcome = stack.run()
@@ -227,7 +229,7 @@ def test_a_submission_under_a_live_lease_is_left_alone(stack: FakeStack):
 
 @pytest.mark.parametrize("late_seconds", [0, 1, 1_000_000])
 def test_a_submission_whose_lease_is_over_may_have_been_charged(stack: FakeStack, late_seconds):
-    stack.has(status=JobStatus.SUBMITTING, generation_id=None, lease_until=stack.clock.time)
+    stack.put_job(status=JobStatus.SUBMITTING, generation_id=None, lease_until=stack.clock.time)
     stack.clock.pass_seconds(late_seconds)
 
     outcome = stack.run()
@@ -243,15 +245,17 @@ def test_a_submission_whose_lease_is_over_may_have_been_charged(stack: FakeStack
 
 def test_nothing_is_claimed_with_too_little_time_left(stack: FakeStack):
     with pytest.raises(RetryLater):
-        stack.run(seconds_left=NEEDED.total_seconds() - 1)
+        stack.run(seconds_left=MIN_TIME_LEFT.total_seconds() - 1)
 
     assert (stack.job.status, stack.reserved, stack.provider.sent) == (JobStatus.DEFERRED, 0, [])
     assert stack.database.tables.rows("attempt") == []
-    assert stack.run(seconds_left=NEEDED.total_seconds()) == "generating"
+    assert stack.run(seconds_left=MIN_TIME_LEFT.total_seconds()) == "generating"
 
 
-def test_time_that_the_validation_took_counts(stack: FakeStack):
-    just_before(stack.provider, "prepare", lambda: stack.clock.pass_seconds(SECONDS_LEFT - NEEDED.total_seconds() + 1))
+def test_the_validations_time_counts(stack: FakeStack):
+    just_before(
+        stack.provider, "prepare", lambda: stack.clock.pass_seconds(SECONDS_LEFT - MIN_TIME_LEFT.total_seconds() + 1)
+    )
 
     with pytest.raises(RetryLater):
         stack.run()
@@ -261,24 +265,24 @@ def test_time_that_the_validation_took_counts(stack: FakeStack):
 
 @pytest.mark.parametrize(("spare", "posts"), [(-1, 0), (0, 1)])
 def test_a_claim_that_took_too_long_is_released_and_nothing_is_sent(stack: FakeStack, spare, posts):
-    limit = SECONDS_LEFT - SUBMIT_SECONDS - KEEP_SECONDS / 2
+    limit = SECONDS_LEFT - SUBMIT_SECONDS - SAVE_SECONDS / 2
     just_after(stack.database, "save submitting", lambda: stack.clock.pass_seconds(limit - spare))
 
     outcome = stack.run()
 
     assert len(stack.provider.sent) == posts
-    assert (outcome, stack.reserved) == (("generating", 47) if posts else ("deferred", 0))
+    assert (outcome, stack.reserved) == (("generating", PRICE) if posts else ("deferred", 0))
 
 
-def test_a_job_whose_claim_took_too_long_comes_again_by_a_message(stack: FakeStack):
+def test_a_job_whose_claim_took_too_long_gets_a_retry_message(stack: FakeStack):
     just_after(stack.database, "save submitting", lambda: stack.clock.pass_seconds(SECONDS_LEFT / 2))
     stack.run()
 
     assert (stack.job.charge, stack.job.reason and stack.job.reason.code) == (Charge.NONE, "provider_unreachable")
     assert [message for message, _ in stack.queue.sent] == [RetryMessage(JOB_ID, 1, 1)]
     assert stack.database.tables.rows("attempt")[0]["charge"] == "none"
-    assert stack.comes_again() == "generating"
-    assert (len(stack.provider.sent), stack.reserved) == (1, 47)
+    assert stack.deliver_retry_message() == "generating"
+    assert (len(stack.provider.sent), stack.reserved) == (1, PRICE)
 
 
 # --- the end of the day (UTC) -----------------------------------------------------------------------------------------
@@ -296,24 +300,28 @@ def test_nothing_is_claimed_when_the_post_could_end_on_the_next_day(stack: FakeS
     assert (stack.job.reason, stack.bus.types) == (None, [])
 
 
-def test_what_waits_for_the_next_day_is_validated_and_claimed_on_it(stack: FakeStack):
+def test_a_job_that_waits_for_the_next_day_is_validated_and_claimed_then(stack: FakeStack):
     stack.clock.time = MIDNIGHT - timedelta(seconds=40)
     stack.image.metadata = {"mode": "hq"}
     stack.run()
     assert stack.job.options is not None
-    assert (stack.job.options.mode, stack.job.cost_cents, stack.job.image.format) == ("hq", 94, "JPEG")
+    assert (stack.job.options.mode, stack.job.cost_cents, stack.job.image.format) == (
+        "hq",
+        price_cents("hq", 5),
+        "JPEG",
+    )
 
-    outcome = stack.comes_again()
+    outcome = stack.deliver_retry_message()
 
     assert outcome == "generating"
-    assert stack.database.reserved == {"2026-05-05": 94}
+    assert stack.database.reserved == {"2026-05-05": price_cents("hq", 5)}
     assert (stack.job.reserved_day, len(stack.provider.sent)) == ("2026-05-05", 1)
 
 
 @pytest.mark.parametrize(
     ("seconds_to_midnight", "outcome"), [(SECONDS_LEFT, "deferred"), (SECONDS_LEFT + 1, "generating")]
 )
-def test_a_deadline_at_midnight_lies_on_the_next_day(stack: FakeStack, seconds_to_midnight, outcome):
+def test_a_deadline_at_midnight_is_on_the_next_day(stack: FakeStack, seconds_to_midnight, outcome):
     stack.clock.time = MIDNIGHT - timedelta(seconds=seconds_to_midnight)
 
     assert stack.run() == outcome
@@ -326,7 +334,7 @@ def test_a_wrong_image_is_rejected_even_just_before_midnight(stack: FakeStack):
     assert stack.run() == "rejected"
 
 
-def test_copies_of_what_waits_for_the_next_day_claim_nothing(stack: FakeStack):
+def test_duplicates_of_a_job_that_waits_for_the_next_day_claim_nothing(stack: FakeStack):
     stack.clock.time = MIDNIGHT - timedelta(seconds=40)
     stack.run()
 
@@ -342,13 +350,13 @@ def test_a_deferred_job_waits_for_the_next_day_too(stack: FakeStack):
     stack.run()
     stack.provider.submit_answer = ACCEPTED
 
-    assert stack.comes_again() == "deferred"
+    assert stack.deliver_retry_message() == "deferred"
     assert stack.database.reserved == {"2026-05-04": 0}
-    assert stack.comes_again() == "generating"
-    assert stack.database.reserved == {"2026-05-04": 0, "2026-05-05": 47}
+    assert stack.deliver_retry_message() == "generating"
+    assert stack.database.reserved == {"2026-05-04": 0, "2026-05-05": PRICE}
 
 
-def test_a_reservation_is_released_on_the_day_that_it_was_made(stack: FakeStack):
+def test_a_reservation_is_released_on_its_own_day(stack: FakeStack):
     stack.provider.submit_answer = Busy(429, None)
     just_after(stack.provider, "post", lambda: stack.clock.pass_seconds(86_400))
 
@@ -357,11 +365,11 @@ def test_a_reservation_is_released_on_the_day_that_it_was_made(stack: FakeStack)
     assert stack.database.reserved == {"2026-05-04": 0}
 
 
-def test_a_reservation_is_released_once_however_often_the_message_comes(stack: FakeStack):
-    stack.database.reserve("2026-05-04", 500)
+def test_duplicate_messages_release_a_reservation_once(stack: FakeStack):
+    stack.database.set_reserved("2026-05-04", 500)
     stack.provider.submit_answer = Refused(400, "too dark")
 
     stack.run()
-    stack.delivered_again()
+    stack.redeliver()
 
     assert stack.reserved == 500

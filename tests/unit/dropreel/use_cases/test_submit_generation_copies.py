@@ -7,13 +7,14 @@ import pytest
 
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, job_id_of
 from dropreel.domain.messages import RetryMessage
+from dropreel.domain.reasons import ReasonCode
 from dropreel.domain.spending import day_of
 from dropreel.provider.answers import Busy
 from tests.support.fake_stack import ACCEPTED, DROP, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
 from tests.support.pictures import jpeg
-from tests.support.sample_jobs import NOON
+from tests.support.sample_jobs import NOON, PRICE
 
 COPY = replace(DROP, image=replace(DROP.image, version_id="v2", sequencer="s2"), is_copy=True)
 COPY_ID = job_id_of(COPY.image)
@@ -27,8 +28,8 @@ def copy_job(stack: FakeStack) -> Job:
 
 
 def note_dead_letter(stack: FakeStack) -> None:
-    """Let the copy's message be received for the last time."""
-    stack.note_dead_letter.run(COPY, "OutOfOrderError: find")
+    """Note the copy's message as a dead letter, as the function does at its last receive."""
+    stack.note_dead_letter.run(COPY, "OutageError: find")
 
 
 def test_a_copy_of_a_claimed_picture_leaves_no_job_and_no_event(stack: FakeStack):
@@ -41,7 +42,7 @@ def test_a_copy_of_a_claimed_picture_leaves_no_job_and_no_event(stack: FakeStack
     assert outcomes == ["copied"] * 3
     assert [job.job_id for job in stack.database.jobs()] == [JOB_ID]
     assert len(stack.bus.published) == events
-    assert (len(stack.provider.sent), stack.reserved, stack.queue.sent) == (1, 47, [])
+    assert (len(stack.provider.sent), stack.reserved, stack.queue.sent) == (1, PRICE, [])
     assert {row["job_id"] for row in stack.database.tables.rows("attempt")} == {JOB_ID}
 
 
@@ -56,7 +57,7 @@ def test_the_original_of_a_copy_whose_event_came_first_is_not_paid_again(stack: 
     assert (len(stack.database.jobs()), len(stack.provider.sent)) == (1, 1)
 
 
-def test_a_picture_that_is_uploaded_once_more_is_paid_whatever_was_copied_before(stack: FakeStack):
+def test_a_picture_uploaded_again_is_paid_whatever_was_copied_before(stack: FakeStack):
     stack.run(COPY)
     stack.image.last_modified = NOON + timedelta(seconds=1)
 
@@ -77,7 +78,7 @@ def test_a_picture_that_is_uploaded_once_more_is_paid_whatever_was_copied_before
     ],
     ids=["another picture", "another key", "other metadata", "another sidecar"],
 )
-def test_a_copy_that_says_something_new_is_a_job(stack: FakeStack, change):
+def test_a_copy_with_other_options_is_a_job(stack: FakeStack, change):
     stack.run()
     change(stack)
     stack.provider.submit_answer = replace(ACCEPTED, generation_id="gen_2")
@@ -93,9 +94,9 @@ def test_a_copy_that_says_something_new_is_a_job(stack: FakeStack, change):
         lambda stack: stack.submit.validator.default_options.update(prompt="a storm comes up"),
         lambda stack: stack.image.metadata.update(camera="X100", mode="33188"),
     ],
-    ids=["folder defaults", "stack parameters", "somebody else's metadata"],
+    ids=["folder defaults", "stack parameters", "other metadata"],
 )
-def test_a_copy_is_not_paid_for_what_is_not_the_images_own(stack: FakeStack, change):
+def test_a_copy_is_not_paid_for_other_defaults_or_other_metadata(stack: FakeStack, change):
     defaults = dict(stack.submit.validator.default_options)
     stack.submit = replace(stack.submit, validator=replace(stack.submit.validator, default_options=defaults))
     stack.run()
@@ -104,7 +105,7 @@ def test_a_copy_is_not_paid_for_what_is_not_the_images_own(stack: FakeStack, cha
     assert stack.run(COPY) == "copied"
 
 
-def test_a_request_may_ask_for_a_picture_that_has_its_video_already(stack: FakeStack):
+def test_a_request_may_name_a_picture_that_has_its_video(stack: FakeStack):
     stack.run()
 
     for number in (2, 3):
@@ -112,27 +113,27 @@ def test_a_request_may_ask_for_a_picture_that_has_its_video_already(stack: FakeS
         assert stack.run(replace(REQUEST, request_id=f"r{number}")) == "generating"
 
 
-def test_a_killed_copy_is_discarded_when_it_comes_again(stack: FakeStack):
+def test_an_interrupted_copy_is_discarded_by_a_redelivery(stack: FakeStack):
     stack.run()
-    stack.images.broken_before.add("find")
-    with pytest.raises(OutOfOrderError):
+    stack.images.fails_before.add("find")
+    with pytest.raises(OutageError):
         stack.run(COPY)
     assert copy_job(stack).status is JobStatus.DEFERRED
-    stack.images.broken_before.clear()
+    stack.images.fails_before.clear()
 
     assert stack.run(COPY) == "copied"
     assert stack.database.job(COPY_ID) is None
 
 
-def test_a_copy_that_others_change_while_it_is_discarded_starts_again(stack: FakeStack):
+def test_a_copy_that_changes_while_it_is_discarded_is_processed_again(stack: FakeStack):
     stack.run()
     just_before(stack.database, "discard", lambda: note_dead_letter(stack))
 
     assert stack.run(COPY) == "rejected"
-    assert copy_job(stack).has_reason("duplicate_copy")
+    assert copy_job(stack).has_reason(ReasonCode.DUPLICATE_COPY)
 
 
-# --- a copy of which something was published --------------------------------------------------------------------------
+# --- a copy with a published event ------------------------------------------------------------------------------------
 
 
 def is_duplicate_of_the_upload(job: Job) -> bool:
@@ -143,11 +144,11 @@ def is_duplicate_of_the_upload(job: Job) -> bool:
 
 
 def test_a_held_copy_ends_when_its_original_was_paid(stack: FakeStack):
-    stack.limit(47)
-    stack.database.reserve(day_of(NOON), 47)
+    stack.set_daily_limit(PRICE)
+    stack.database.set_reserved(day_of(NOON), PRICE)
     for drop in (DROP, COPY):
         assert stack.run(drop) == "held"
-    stack.limit(None)
+    stack.set_daily_limit(None)
     stack.sweep.run()
     messages = {message.job_id: message for message, _ in stack.queue.sent}
 
@@ -159,7 +160,7 @@ def test_a_held_copy_ends_when_its_original_was_paid(stack: FakeStack):
     assert len(stack.provider.sent) == 1
 
 
-def test_a_copy_with_a_dead_letter_ends_when_it_is_sent_back(stack: FakeStack):
+def test_a_copy_with_a_dead_letter_ends_when_it_is_redriven(stack: FakeStack):
     note_dead_letter(stack)
     stack.run()
 
@@ -168,7 +169,7 @@ def test_a_copy_with_a_dead_letter_ends_when_it_is_sent_back(stack: FakeStack):
     assert stack.bus.types == [EventType.DEFERRED, EventType.SUBMITTED, EventType.REJECTED]
 
 
-def test_a_rejected_copy_stays_rejected_however_often_its_event_comes(stack: FakeStack):
+def test_a_rejected_copy_stays_rejected_for_duplicate_events(stack: FakeStack):
     note_dead_letter(stack)
     stack.run()
     stack.run(COPY)
@@ -178,7 +179,7 @@ def test_a_rejected_copy_stays_rejected_however_often_its_event_comes(stack: Fak
     assert copy_job(stack) == before
 
 
-def test_a_copy_that_has_claimed_its_picture_keeps_it_through_all_that_follows(stack: FakeStack):
+def test_a_copy_that_has_claimed_its_picture_keeps_it(stack: FakeStack):
     stack.provider.submit_answer = Busy(429, 30)
     stack.run(COPY)
     stack.image.last_modified = NOON + timedelta(seconds=5)
@@ -187,5 +188,5 @@ def test_a_copy_that_has_claimed_its_picture_keeps_it_through_all_that_follows(s
     stack.provider.submit_answer = replace(ACCEPTED, generation_id="gen_2")
 
     assert stack.queue.sent[0][0] == RetryMessage(COPY_ID, 1, 1)
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
     assert len(stack.provider.sent) == 3

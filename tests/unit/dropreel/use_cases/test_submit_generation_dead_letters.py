@@ -1,36 +1,38 @@
-"""A message that goes to the dead-letter queue is noted on its job, and takes nothing from a job that has gone on."""
+"""A dead letter is noted on its job, and does not change a job that is in another status by then."""
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from dropreel.adapters.image_bucket import Missing
+from dropreel.domain.images import Missing
 from dropreel.domain.job import Charge, EventType, JobStatus, job_id_of
 from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Busy, KeyRefused
 from tests.support.fake_stack import ACCEPTED, DROP, GENERATION, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
+from tests.support.sample_jobs import PRICE
 
-FAULT = OutOfOrderError("find")
-OURS = RetryMessage(JOB_ID, 1, 0)
+FAULT = OutageError("find")
+RETRY = RetryMessage(JOB_ID, 1, 0)
 REQUEST = replace(DROP, request_id="order-4711", options={"mode": "hq"})
 
 
 def note(stack: FakeStack, message: Drop | RetryMessage, fault: Exception = FAULT) -> None:
-    """Let the message be received for the last time."""
+    """Note a message as a dead letter, as the function does at its last receive."""
     stack.note_dead_letter.run(message, f"{type(fault).__name__}: {fault}")
 
 
 @pytest.fixture
 def noted(stack: FakeStack) -> FakeStack:
-    """The upload's message could not be processed and is in the dead-letter queue."""
-    stack.images.broken_before.add("find")
-    with pytest.raises(OutOfOrderError):
+    """The upload's message failed at every receive and is in the dead-letter queue."""
+    stack.images.fails_before.add("find")
+    with pytest.raises(OutageError):
         stack.run()
-    stack.images.broken_before.clear()
+    stack.images.fails_before.clear()
     note(stack, DROP)
     return stack
 
@@ -42,7 +44,7 @@ def test_a_dead_letter_is_on_its_job_and_is_published(noted: FakeStack):
     assert noted.job.status is JobStatus.DEFERRED
     assert noted.job.is_dead_letter
     assert noted.job.reason is not None
-    assert "OutOfOrderError: find" in noted.job.reason.message
+    assert "OutageError: find" in noted.job.reason.message
     ((event, detail),) = noted.bus.published
     assert (event, detail["data"]["status"], detail["data"]["charge"]) == (EventType.DEFERRED, "deferred", "none")
     assert detail["data"]["reason"]["code"] == "dead_letter"
@@ -50,11 +52,11 @@ def test_a_dead_letter_is_on_its_job_and_is_published(noted: FakeStack):
 
 
 def test_a_dead_letter_changes_nothing_else_of_its_job(stack: FakeStack):
-    before = stack.has(status=JobStatus.DEFERRED, generation_id=None)
+    before = stack.put_job(status=JobStatus.DEFERRED, generation_id=None)
 
-    note(stack, OURS)
+    note(stack, RETRY)
 
-    kept = {"reason": before.reason, "notices": before.notices, "pending_events": before.pending_events}
+    kept: dict[str, Any] = {"reason": before.reason, "notices": before.notices, "pending_events": before.pending_events}
     assert stack.job.is_dead_letter
     assert replace(stack.job, version=before.version, **kept) == before
 
@@ -73,7 +75,7 @@ def test_a_dead_letter_of_a_request_keeps_its_id(stack: FakeStack):
     assert (job.job_id, job.request_id) == (job_id_of(REQUEST.image, "order-4711"), "order-4711")
 
 
-def test_a_dead_letter_of_a_request_with_anothers_id_is_its_own(stack: FakeStack):
+def test_a_dead_letter_of_a_request_with_a_reused_id_is_its_own(stack: FakeStack):
     stack.run(REQUEST)
     (first,) = stack.database.jobs()
 
@@ -84,8 +86,8 @@ def test_a_dead_letter_of_a_request_with_anothers_id_is_its_own(stack: FakeStack
     assert second.is_dead_letter
 
 
-def test_a_dead_letter_of_a_job_that_is_not_there_is_no_fault(stack: FakeStack):
-    note(stack, OURS)
+def test_a_dead_letter_of_a_missing_job_is_no_fault(stack: FakeStack):
+    note(stack, RETRY)
 
     assert (stack.database.jobs(), stack.bus.published) == ([], [])
 
@@ -141,8 +143,8 @@ def test_a_dead_letter_of_the_next_attempt_is_published_again(noted: FakeStack):
     assert (noted.job.is_dead_letter, noted.job.charge) == (True, Charge.CHARGED)
 
 
-def test_a_bus_that_takes_nothing_does_not_hide_the_fault(stack: FakeStack, caplog):
-    stack.bus.takes_nothing = True
+def test_a_bus_fault_does_not_hide_the_original_fault(stack: FakeStack, caplog):
+    stack.bus.refuses_all = True
 
     note(stack, DROP)
 
@@ -150,19 +152,19 @@ def test_a_bus_that_takes_nothing_does_not_hide_the_fault(stack: FakeStack, capl
         ("dropreel", "not published", JOB_ID)
     ]
     assert stack.job.pending_events == {EventType.DEFERRED}
-    stack.bus.takes_nothing = False
+    stack.bus.refuses_all = False
     stack.clock.pass_seconds(timedelta(minutes=10).total_seconds())
     stack.sweep.run()
     assert stack.bus.types == [EventType.DEFERRED]
 
 
-# --- a job that has gone on -------------------------------------------------------------------------------------------
+# --- a job in another status ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["submitting", "generating", "held", "completed", "failed", "rejected", "unknown"])
-@pytest.mark.parametrize("message", [DROP, OURS, RetryMessage(JOB_ID, 1, 0, "gen_1")])
-def test_a_job_that_has_gone_on_is_left_as_it_is(stack: FakeStack, status, message):
-    before = stack.has(status=JobStatus(status))
+@pytest.mark.parametrize("message", [DROP, RETRY, RetryMessage(JOB_ID, 1, 0, "gen_1")])
+def test_a_dead_letter_does_not_change_a_job_in_another_status(stack: FakeStack, status, message):
+    before = stack.put_job(status=JobStatus(status))
 
     note(stack, message)
 
@@ -170,17 +172,18 @@ def test_a_job_that_has_gone_on_is_left_as_it_is(stack: FakeStack, status, messa
 
 
 @pytest.mark.parametrize(
-    "message", [DROP, OURS, RetryMessage(JOB_ID, 1, 2), RetryMessage(JOB_ID, 2, 1), RetryMessage(JOB_ID, 1, 0, "gen_1")]
+    "message",
+    [DROP, RETRY, RetryMessage(JOB_ID, 1, 2), RetryMessage(JOB_ID, 2, 1), RetryMessage(JOB_ID, 1, 0, "gen_1")],
 )
-def test_a_deferred_job_whose_message_is_overtaken_is_left_as_it_is(stack: FakeStack, message):
-    before = stack.has(status=JobStatus.DEFERRED, generation_id=None, requeues=1)
+def test_an_overtaken_dead_letter_does_not_change_a_deferred_job(stack: FakeStack, message):
+    before = stack.put_job(status=JobStatus.DEFERRED, generation_id=None, requeues=1)
 
     note(stack, message)
 
     assert (stack.job, stack.bus.published) == (before, [])
 
 
-def test_a_duplicates_dead_letter_does_not_touch_a_job_that_waits(stack: FakeStack):
+def test_a_duplicates_dead_letter_does_not_change_a_waiting_job(stack: FakeStack):
     stack.provider.submit_answer = Busy(429, 600)
     stack.run()
     before = stack.job
@@ -189,31 +192,31 @@ def test_a_duplicates_dead_letter_does_not_touch_a_job_that_waits(stack: FakeSta
 
     assert (stack.job, stack.bus.published) == (before, [])
     stack.provider.submit_answer = ACCEPTED
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
 
 
 @pytest.mark.parametrize("outcome", ["generating", "held", "rejected", "submitting", "deferred"])
-def test_a_dead_letter_never_rolls_back_a_job_that_goes_on_meanwhile(stack: FakeStack, outcome):
-    """The job goes on by a duplicate between the read of the dead letter and its save."""
-    stack.has(status=JobStatus.DEFERRED, generation_id=None)
+def test_a_dead_letter_never_rolls_back_a_concurrent_transition(stack: FakeStack, outcome):
+    """A duplicate changes the job between the read and the save of the dead letter."""
+    stack.put_job(status=JobStatus.DEFERRED, generation_id=None)
     ways = {
-        "held": lambda: stack.limit(0),
+        "held": lambda: stack.set_daily_limit(0),
         "rejected": lambda: setattr(stack.images, "stored", Missing.GONE),
-        "submitting": lambda: stack.provider.broken_before.add("post"),
+        "submitting": lambda: stack.provider.fails_before.add("post"),
         "deferred": lambda: setattr(stack.provider, "submit_answer", Busy(429, 600)),
     }
     ways.get(outcome, lambda: None)()
     submit = stack.submit
     found = []
 
-    def go_on() -> None:
+    def change_job() -> None:
         try:
             submit.run(DROP, 100)
-        except OutOfOrderError:
+        except OutageError:
             assert outcome == "submitting"
         found.append(stack.job)
 
-    just_before(stack.database, "save deferred", go_on)
+    just_before(stack.database, "save deferred", change_job)
 
     note(stack, DROP)
 
@@ -222,8 +225,8 @@ def test_a_dead_letter_never_rolls_back_a_job_that_goes_on_meanwhile(stack: Fake
     assert not stack.job.is_dead_letter
 
 
-def test_a_dead_letter_is_noted_on_a_job_whose_bookkeeping_changed_meanwhile(stack: FakeStack):
-    stack.has(
+def test_a_dead_letter_is_noted_although_the_bookkeeping_changed(stack: FakeStack):
+    stack.put_job(
         status=JobStatus.DEFERRED,
         generation_id=None,
         reason=Reason(ReasonCode.PROVIDER_BUSY, "busy"),
@@ -232,27 +235,27 @@ def test_a_dead_letter_is_noted_on_a_job_whose_bookkeeping_changed_meanwhile(sta
     )
     just_before(stack.database, "save deferred", lambda: stack.publisher.publish(stack.job))
 
-    note(stack, OURS)
+    note(stack, RETRY)
 
     assert stack.job.is_dead_letter
     assert stack.bus.types == [EventType.DEFERRED]
 
 
-# --- sent back from the dead-letter queue -----------------------------------------------------------------------------
+# --- redriven from the dead-letter queue ------------------------------------------------------------------------------
 
 
-def test_a_dead_letter_that_is_sent_back_is_validated_and_submitted(noted: FakeStack):
+def test_a_redriven_dead_letter_is_validated_and_submitted(noted: FakeStack):
     assert noted.run() == "generating"
-    assert (noted.job.reason, noted.job.cost_cents) == (None, 47)
+    assert (noted.job.reason, noted.job.cost_cents) == (None, PRICE)
     assert noted.bus.types == [EventType.DEFERRED, EventType.SUBMITTED]
 
 
-def test_a_dead_letter_that_is_sent_back_twice_is_submitted_once(noted: FakeStack):
+def test_a_dead_letter_that_is_redriven_twice_is_submitted_once(noted: FakeStack):
     assert [noted.run() for _ in range(3)] == ["generating"] * 3
-    assert (len(noted.provider.sent), noted.reserved) == (1, 47)
+    assert (len(noted.provider.sent), noted.reserved) == (1, PRICE)
 
 
-def test_a_dead_letter_that_is_sent_back_can_be_rejected(noted: FakeStack):
+def test_a_redriven_dead_letter_can_be_rejected(noted: FakeStack):
     noted.image.metadata = {"mode": "slow"}
 
     assert noted.run() == "rejected"
@@ -261,14 +264,14 @@ def test_a_dead_letter_that_is_sent_back_can_be_rejected(noted: FakeStack):
     assert noted.bus.types == [EventType.DEFERRED, EventType.REJECTED]
 
 
-def test_a_dead_letter_that_is_sent_back_can_be_held(noted: FakeStack):
-    noted.limit(0)
+def test_a_redriven_dead_letter_can_be_held(noted: FakeStack):
+    noted.set_daily_limit(0)
 
     assert noted.run() == "held"
     assert noted.bus.types == [EventType.DEFERRED, EventType.HELD]
 
 
-def test_a_dead_letter_that_is_sent_back_can_be_deferred(noted: FakeStack):
+def test_a_redriven_dead_letter_can_be_deferred(noted: FakeStack):
     noted.provider.submit_answer = Busy(429, 30)
 
     assert noted.run() == "deferred"
@@ -276,15 +279,15 @@ def test_a_dead_letter_that_is_sent_back_can_be_deferred(noted: FakeStack):
     assert noted.bus.types == [EventType.DEFERRED]
 
 
-def test_a_dead_letter_whose_image_was_replaced_meanwhile_still_ends_its_job(noted: FakeStack):
+def test_a_dead_letter_whose_image_was_replaced_still_ends_its_job(noted: FakeStack):
     noted.images.stored = Missing.SUPERSEDED
 
     assert noted.run() == "rejected"
     assert noted.job.is_terminal
 
 
-def test_a_dead_letter_of_ours_that_is_sent_back_goes_on(stack: FakeStack):
-    stack.has(status=JobStatus.DEFERRED, generation_id=None, requeues=3)
+def test_a_redriven_retry_message_is_submitted(stack: FakeStack):
+    stack.put_job(status=JobStatus.DEFERRED, generation_id=None, requeues=3)
     message = RetryMessage(JOB_ID, 1, 3)
     note(stack, message)
 

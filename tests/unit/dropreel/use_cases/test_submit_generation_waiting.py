@@ -1,33 +1,34 @@
-"""A job that waits for the provider: its one next message, how long it waits, and when its owner hears of it."""
+"""A deferred job: its one retry message, how long it waits, and when its Deferred event is published."""
 
 from datetime import timedelta
 
 import pytest
 
-from dropreel.adapters.image_bucket import Missing
 from dropreel.domain.backoff import LONGEST_SECONDS, NOTICE_AFTER
+from dropreel.domain.images import Missing
 from dropreel.domain.job import EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Busy, GenerationFailed, KeyRefused, NoBalance, NotSent
-from dropreel.use_cases.submit_generation import SUBMIT_SECONDS
+from dropreel.provider.limits import SUBMIT_SECONDS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, QUIET
 from tests.support.fake_stack import ACCEPTED, DROP, GENERATION, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_after, just_before
 from tests.support.pictures import jpeg
+from tests.support.sample_jobs import PRICE
 
 FAILED = Reason(ReasonCode.GENERATION_FAILED, "it did not work")
-WORDS = "Insufficient balance, please recharge"
+ERROR_TEXT = "Insufficient balance, please recharge"
 
 
 def published(stack: FakeStack) -> list[tuple[str, str]]:
-    """The events that were published, each with its reason's code."""
+    """Return the published events, each with its reason's code."""
     return [(event, (detail["data"]["reason"] or {}).get("code", "")) for event, detail in stack.bus.published]
 
 
 def deferred(stack: FakeStack, seconds: int | None = 600) -> RetryMessage:
-    """Let the provider be busy once, and accept from then on. Return the job's message."""
+    """Defer the upload's job by a busy answer, then make the provider accept. Return the job's retry message."""
     stack.provider.submit_answer = Busy(429, seconds)
     stack.run()
     stack.provider.submit_answer = ACCEPTED
@@ -45,14 +46,14 @@ def test_each_busy_answer_doubles_the_wait(stack: FakeStack):
 
     for _ in range(4):
         delays.append(stack.queue.sent[0][1])
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     assert delays == [3, 6, 12, 24]
     assert stack.job.requeues == 5
     assert stack.reserved == 0
 
 
-def test_a_deferred_job_says_when_it_is_due(stack: FakeStack):
+def test_a_deferred_job_has_its_due_time(stack: FakeStack):
     deferred(stack, 30)
 
     assert stack.job.retry_at == stack.clock.time + timedelta(seconds=30)
@@ -64,7 +65,7 @@ def test_a_wait_beyond_the_queues_longest_delay_is_split(stack: FakeStack):
 
     while stack.queue.sent:
         delays.append(stack.queue.sent[0][1])
-        outcomes.append(stack.comes_again())
+        outcomes.append(stack.deliver_retry_message())
 
     assert delays == [900, 900, 200]
     assert outcomes == ["deferred", "deferred", "generating"]
@@ -76,7 +77,7 @@ def test_a_deferred_job_is_not_validated_again_and_gets_a_fresh_address(stack: F
     deferred(stack, 30)
     stack.journal.clear()
 
-    stack.comes_again()
+    stack.deliver_retry_message()
 
     assert "read_file" not in stack.journal
     assert stack.journal.count("presign") == 1
@@ -86,18 +87,18 @@ def test_a_deferred_job_is_submitted_as_it_was_validated(stack: FakeStack):
     deferred(stack)
     stack.images.files = {"dropreel.json": b'{"mode": "hq"}'}
 
-    stack.comes_again()
+    stack.deliver_retry_message()
 
     assert stack.provider.sent[-1]["mode"] == "fast"
     assert stack.job.options is not None
-    assert (stack.job.options.mode, stack.job.cost_cents) == ("fast", 47)
+    assert (stack.job.options.mode, stack.job.cost_cents) == ("fast", PRICE)
 
 
-def test_what_was_not_validated_is_not_submitted(stack: FakeStack):
+def test_an_unvalidated_job_is_not_submitted(stack: FakeStack):
     deferred(stack, 30)
-    stack.image.content = jpeg(quality=10)  # under the same version and entity tag, as no store should have it
+    stack.image.content = jpeg(quality=10)  # under the same version and entity tag, which S3 never does
 
-    assert stack.comes_again() == "rejected"
+    assert stack.deliver_retry_message() == "rejected"
     assert stack.job.reason is not None
     assert stack.job.reason.code == "image_superseded"
     assert len(stack.provider.sent) == 1
@@ -108,12 +109,12 @@ def test_a_deferred_job_whose_image_is_gone_ends(stack: FakeStack, missing):
     deferred(stack)
     stack.images.stored = missing
 
-    assert stack.comes_again() == "rejected"
+    assert stack.deliver_retry_message() == "rejected"
     assert stack.bus.types == [EventType.REJECTED]
     assert (len(stack.provider.sent), stack.reserved) == (1, 0)
 
 
-# --- one next message -------------------------------------------------------------------------------------------------
+# --- one retry message ------------------------------------------------------------------------------------------------
 
 
 def test_a_message_that_comes_too_early_is_followed_by_one_for_the_rest(stack: FakeStack):
@@ -127,7 +128,7 @@ def test_a_message_that_comes_too_early_is_followed_by_one_for_the_rest(stack: F
     assert len(stack.provider.sent) == 1
 
 
-def test_copies_of_an_early_message_send_one_message_in_all(stack: FakeStack):
+def test_duplicates_of_an_early_message_send_one_message_in_all(stack: FakeStack):
     message = deferred(stack, 600)
     stack.clock.pass_seconds(100)
 
@@ -137,7 +138,7 @@ def test_copies_of_an_early_message_send_one_message_in_all(stack: FakeStack):
     assert stack.queue.sent[1:] == [(RetryMessage(JOB_ID, 1, 2), 500)]
 
 
-def test_a_copy_that_lost_the_save_sends_no_message(stack: FakeStack):
+def test_a_duplicate_that_lost_the_save_sends_no_message(stack: FakeStack):
     message = deferred(stack, 600)
     outcomes = []
     just_before(stack.database, "save deferred", lambda: outcomes.append(stack.run(message)))
@@ -148,10 +149,10 @@ def test_a_copy_that_lost_the_save_sends_no_message(stack: FakeStack):
     assert stack.queue.sent[1:] == [(RetryMessage(JOB_ID, 1, 2), 600)]
 
 
-def test_every_deferral_has_one_next_message_however_often_its_own_comes(stack: FakeStack):
+def test_every_deferral_has_one_next_message_despite_duplicates(stack: FakeStack):
     stack.provider.submit_answer = Busy(429, 2000)
     stack.run()
-    received = []
+    received: list[int] = []
 
     while len(received) < 8:
         message, delay = stack.queue.sent.pop(0)
@@ -178,7 +179,7 @@ def test_the_next_message_is_sent_after_the_job_is_saved(stack: FakeStack):
     "message", [RetryMessage(JOB_ID, 1, 0), RetryMessage(JOB_ID, 1, 2), RetryMessage(JOB_ID, 2, 1), DROP]
 )
 def test_an_overtaken_message_does_nothing(stack: FakeStack, message):
-    before = stack.has(status=JobStatus.DEFERRED, generation_id=None, requeues=1)
+    before = stack.put_job(status=JobStatus.DEFERRED, generation_id=None, requeues=1)
 
     outcome = stack.run(message)
 
@@ -187,7 +188,7 @@ def test_an_overtaken_message_does_nothing(stack: FakeStack, message):
     assert stack.journal == ["get"]
 
 
-def test_copies_of_the_event_of_a_deferred_job_are_overtaken(stack: FakeStack):
+def test_duplicates_of_a_deferred_jobs_event_are_overtaken(stack: FakeStack):
     deferred(stack, 30)
     stack.clock.pass_seconds(3600)
 
@@ -198,7 +199,7 @@ def test_copies_of_the_event_of_a_deferred_job_are_overtaken(stack: FakeStack):
 
 
 def test_a_message_of_an_earlier_attempt_is_answered_with_the_status(stack: FakeStack):
-    before = stack.has(status=JobStatus.GENERATING, attempt=2)
+    before = stack.put_job(status=JobStatus.GENERATING, attempt=2)
 
     assert stack.run(RetryMessage(JOB_ID, 1, 0)) == "generating"
     assert (stack.job, stack.provider.sent) == (before, [])
@@ -206,13 +207,13 @@ def test_a_message_of_an_earlier_attempt_is_answered_with_the_status(stack: Fake
 
 @pytest.mark.parametrize("message", [DROP, RetryMessage(JOB_ID, 1, 0), RetryMessage(JOB_ID, 1, 3)])
 def test_a_message_of_an_earlier_attempt_does_not_begin_the_next(stack: FakeStack, message):
-    stack.has(status=JobStatus.DEFERRED, generation_id=None, attempt=2)
+    stack.put_job(status=JobStatus.DEFERRED, generation_id=None, attempt=2)
 
     assert stack.run(message) == "overtaken"
     assert stack.provider.sent == []
 
 
-def test_a_message_that_comes_twice_is_submitted_once(stack: FakeStack):
+def test_a_duplicate_message_is_submitted_once(stack: FakeStack):
     message = deferred(stack, 30)
     stack.clock.pass_seconds(30)
 
@@ -221,15 +222,15 @@ def test_a_message_that_comes_twice_is_submitted_once(stack: FakeStack):
     assert outcomes == ["generating", "generating"]
     assert len(stack.provider.sent) == 2
     assert stack.bus.types == [EventType.SUBMITTED]
-    assert stack.reserved == 47
+    assert stack.reserved == PRICE
 
 
-def test_a_deferral_that_crashed_before_its_message_gets_one_from_the_sweeper(stack: FakeStack):
+def test_a_deferral_without_its_message_gets_one_from_the_sweeper(stack: FakeStack):
     stack.provider.submit_answer = Busy(429, 30)
-    stack.queue.broken_before.add("send")
-    with pytest.raises(OutOfOrderError):
+    stack.queue.fails_before.add("send")
+    with pytest.raises(OutageError):
         stack.run()
-    stack.queue.broken_before.clear()
+    stack.queue.fails_before.clear()
     assert stack.run() == "overtaken"
     stack.provider.submit_answer = ACCEPTED
 
@@ -238,19 +239,19 @@ def test_a_deferral_that_crashed_before_its_message_gets_one_from_the_sweeper(st
 
     assert [message for message, _ in stack.queue.sent] == [RetryMessage(JOB_ID, 1, 2)]
     assert stack.reserved == 0
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
 
 
-# --- when its owner hears of it: once an attempt ----------------------------------------------------------------------
+# --- the Deferred event: once an attempt ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("answer", [KeyRefused(401), NoBalance(402)])
-def test_where_the_operator_is_needed_it_is_published_at_once_and_once(stack: FakeStack, answer):
+def test_a_wait_for_the_operator_is_published_at_once_and_once(stack: FakeStack, answer):
     stack.provider.submit_answer = answer
 
     stack.run()
     for _ in range(5):
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     assert stack.bus.types == [EventType.DEFERRED]
     assert stack.job.pending_events == frozenset()
@@ -264,12 +265,12 @@ def test_a_busy_provider_is_published_after_15_minutes_and_once(stack: FakeStack
     outcomes = []
     while stack.clock.time < began + timedelta(hours=2):
         outcomes.append((stack.clock.time - began, list(stack.bus.types)))
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     assert all(types == ([] if waited < NOTICE_AFTER else [EventType.DEFERRED]) for waited, types in outcomes)
     ((_, detail),) = stack.bus.published
     assert detail["data"]["reason"]["provider_error"] == "slow down"
-    assert detail["data"]["reason"]["next_step"] == "Nothing: it comes again by itself."
+    assert detail["data"]["reason"]["next_step"] == "Nothing: the job is retried automatically."
 
 
 def test_a_wait_of_hours_is_published_while_it_lasts(stack: FakeStack):
@@ -277,7 +278,7 @@ def test_a_wait_of_hours_is_published_while_it_lasts(stack: FakeStack):
     stack.run()
     assert stack.bus.types == []
 
-    assert stack.comes_again() == "deferred"
+    assert stack.deliver_retry_message() == "deferred"
 
     assert published(stack) == [(EventType.DEFERRED, "provider_busy")]
     assert len(stack.provider.sent) == 1
@@ -288,19 +289,19 @@ def test_an_unreachable_provider_is_published_too(stack: FakeStack):
     stack.run()
     stack.clock.pass_seconds(NOTICE_AFTER.total_seconds())
 
-    stack.comes_again()
+    stack.deliver_retry_message()
 
     assert published(stack) == [(EventType.DEFERRED, "provider_unreachable")]
 
 
 def test_a_second_reason_to_wait_in_one_attempt_is_not_published(stack: FakeStack):
-    """Once an attempt; the alarm speaks of the key."""
+    """Published once an attempt; the refused key still has its alarm."""
     stack.provider.submit_answer = Busy(429, 3600)
     stack.run()
-    stack.comes_again()
+    stack.deliver_retry_message()
     stack.provider.submit_answer = KeyRefused(401)
     while len(stack.provider.sent) < 2:
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     assert published(stack) == [(EventType.DEFERRED, "provider_busy")]
     assert stack.job.reason is not None
@@ -311,12 +312,12 @@ def test_each_attempt_has_a_deferred_event_with_an_id_of_its_own(stack: FakeStac
     stack.provider.submit_answer = KeyRefused(401)
     stack.run()
     stack.provider.submit_answer = ACCEPTED
-    stack.comes_again()
+    stack.deliver_retry_message()
     stack.provider.poll_answer = GenerationFailed("it did not work")
     stack.report.run(GENERATION, FAILED)
     stack.provider.submit_answer = NoBalance(402)
 
-    assert stack.comes_again() == "deferred"
+    assert stack.deliver_retry_message() == "deferred"
 
     assert published(stack) == [
         (EventType.DEFERRED, "key_refused"),
@@ -329,7 +330,7 @@ def test_each_attempt_has_a_deferred_event_with_an_id_of_its_own(stack: FakeStac
     assert stack.bus.published[-1][1]["data"]["charge"] == "charged"
 
 
-def test_a_next_attempt_that_nobody_takes_for_long_is_published_by_the_sweeper(stack: FakeStack):
+def test_a_next_attempt_that_waits_long_is_published_by_the_sweeper(stack: FakeStack):
     stack.run()
     stack.report.run(GENERATION, FAILED)
     stack.clock.pass_seconds(NOTICE_AFTER.total_seconds())
@@ -338,22 +339,22 @@ def test_a_next_attempt_that_nobody_takes_for_long_is_published_by_the_sweeper(s
 
     event, detail = stack.bus.published[-1]
     assert (event, detail["data"]["attempt"]) == (EventType.DEFERRED, 2)
-    assert detail["data"]["reason"]["next_step"] == "Nothing: it comes again by itself."
+    assert detail["data"]["reason"]["next_step"] == "Nothing: the job is retried automatically."
 
 
-# --- a bus that takes nothing -----------------------------------------------------------------------------------------
+# --- a bus that refuses events ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("answer", [KeyRefused(401), NoBalance(402), Busy(429, 3600)])
-def test_a_bus_that_takes_nothing_multiplies_no_messages(stack: FakeStack, answer):
+def test_a_bus_fault_multiplies_no_messages(stack: FakeStack, answer):
     stack.provider.submit_answer = answer
-    stack.bus.takes_nothing = True
+    stack.bus.refuses_all = True
     stack.run()
     for _ in range(3):
-        stack.comes_again()
+        stack.deliver_retry_message()
         assert len(stack.queue.sent) == 1
     assert stack.job.pending_events == {EventType.DEFERRED}
-    stack.bus.takes_nothing = False
+    stack.bus.refuses_all = False
     stack.clock.pass_seconds(QUIET.total_seconds())
 
     stack.sweep.run()
@@ -363,47 +364,47 @@ def test_a_bus_that_takes_nothing_multiplies_no_messages(stack: FakeStack, answe
 
 def test_an_owed_event_is_published_with_the_next_deferral(stack: FakeStack):
     stack.provider.submit_answer = KeyRefused(401)
-    stack.bus.takes_nothing = True
+    stack.bus.refuses_all = True
     stack.run()
-    stack.bus.takes_nothing = False
+    stack.bus.refuses_all = False
     stack.provider.submit_answer = Busy(429, 30)
 
-    assert stack.comes_again() == "deferred"
+    assert stack.deliver_retry_message() == "deferred"
 
     assert published(stack) == [(EventType.DEFERRED, "key_refused")]
 
 
-def test_a_deferred_event_that_is_published_late_comes_before_what_followed(stack: FakeStack):
-    stack.provider.submit_answer = KeyRefused(401, WORDS)
-    stack.bus.takes_nothing = True
+def test_a_late_deferred_event_is_published_before_later_events(stack: FakeStack):
+    stack.provider.submit_answer = KeyRefused(401, ERROR_TEXT)
+    stack.bus.refuses_all = True
     stack.run()
-    stack.bus.takes_nothing = False
+    stack.bus.refuses_all = False
     stack.provider.submit_answer = ACCEPTED
 
-    stack.comes_again()
+    stack.deliver_retry_message()
 
     (_, first), (_, second) = stack.bus.published
     assert published(stack) == [(EventType.DEFERRED, "key_refused"), (EventType.SUBMITTED, "")]
     data = first["data"]
     assert (data["status"], data["charge"], data["generation_id"]) == ("deferred", "none", None)
-    assert data["reason"]["provider_error"] == WORDS
+    assert data["reason"]["provider_error"] == ERROR_TEXT
     assert second["data"]["status"] == "generating"
 
 
 @pytest.mark.parametrize(
     ("outside", "when", "action", "event"),
     [
-        ("database", "broken_before", "save deferred", EventType.UNKNOWN),
-        ("database", "broken_after", "save deferred", EventType.DEFERRED),
-        ("queue", "broken_before", "send", EventType.DEFERRED),
-        ("queue", "broken_after", "send", EventType.DEFERRED),
+        ("database", "fails_before", "save deferred", EventType.UNKNOWN),
+        ("database", "fails_after", "save deferred", EventType.DEFERRED),
+        ("queue", "fails_before", "send", EventType.DEFERRED),
+        ("queue", "fails_after", "send", EventType.DEFERRED),
     ],
 )
-def test_a_death_on_the_way_to_waiting_is_published_all_the_same(stack: FakeStack, outside, when, action, event):
+def test_a_crash_before_a_deferrals_event_is_still_published(stack: FakeStack, outside, when, action, event):
     stack.provider.submit_answer = KeyRefused(401)
     broken = getattr(getattr(stack, outside), when)
     just_after(stack.provider, "post", lambda: broken.add(action))
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutageError):
         stack.run()
     broken.clear()
 
@@ -413,11 +414,11 @@ def test_a_death_on_the_way_to_waiting_is_published_all_the_same(stack: FakeStac
     assert stack.bus.types == [event]
 
 
-# --- no chain of messages goes round without a pause ------------------------------------------------------------------
+# --- every chain of retry messages has pauses -------------------------------------------------------------------------
 # Lambda's own loop detection is off for SubmitGeneration: every message waits a second, or counts up an attempt.
 
 SHORTEST = 1
-FOR_EVER = {
+NEVER_ACCEPTED = {
     "429": Busy(429, None),
     "429 with Retry-After: 0": Busy(429, 0),
     "429 with a second": Busy(429, 1),
@@ -429,9 +430,9 @@ FOR_EVER = {
 }
 
 
-@pytest.mark.parametrize("answer", FOR_EVER.values(), ids=FOR_EVER)
+@pytest.mark.parametrize("answer", NEVER_ACCEPTED.values(), ids=NEVER_ACCEPTED)
 @pytest.mark.parametrize("drawn", [0.0, 0.5, 1.0])
-def test_a_provider_that_answers_so_for_ever_is_asked_with_pauses(stack: FakeStack, answer, drawn):
+def test_a_provider_that_never_accepts_is_called_with_pauses(stack: FakeStack, answer, drawn):
     stack.provider.submit_answer = answer
     object.__setattr__(stack.submit, "random", lambda: drawn)
     stack.run()
@@ -439,12 +440,12 @@ def test_a_provider_that_answers_so_for_ever_is_asked_with_pauses(stack: FakeSta
     for _ in range(40):
         (message,) = stack.queue.sent
         assert SHORTEST <= message[1] <= LONGEST_SECONDS
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     assert stack.job.status is JobStatus.DEFERRED
 
 
-def test_a_message_that_comes_a_moment_too_early_still_waits_a_second(stack: FakeStack):
+def test_a_slightly_early_message_still_waits_a_second(stack: FakeStack):
     message = deferred(stack, 3600)
     stack.clock.pass_seconds(3598.6)
 
@@ -461,18 +462,18 @@ def test_a_job_for_the_next_day_waits_a_second_at_least(stack: FakeStack, second
 
     assert stack.run() == "deferred"
     assert stack.queue.sent[-1][1] >= SHORTEST
-    assert stack.comes_again() in ("deferred", "generating")
+    assert stack.deliver_retry_message() in ("deferred", "generating")
     assert len(stack.queue.sent) <= 1
 
 
-def test_claims_that_always_take_too_long_are_made_with_growing_pauses(stack: FakeStack):
+def test_claims_that_always_take_too_long_back_off(stack: FakeStack):
     just_after(stack.database, "save submitting", lambda: stack.clock.pass_seconds(SUBMIT_SECONDS), each_time=True)
     stack.run()
     delays = []
 
     for _ in range(5):
         delays.append(stack.queue.sent[0][1])
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     assert delays == [3, 6, 12, 24, 48]
     assert (stack.provider.sent, stack.reserved) == ([], 0)

@@ -1,4 +1,4 @@
-"""Which held jobs the sweeper brings back to the queue, and in which order."""
+"""Which held jobs SweepJobs requeues, and in which order."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST
 from tests.support.fake_stack import JOB_ID, FakeStack
 from tests.support.interleaving import just_before
-from tests.support.sample_jobs import NOON
-from tests.support.swept_jobs import EVERY, IDS, at, lay, pass_time, sweep_until
+from tests.support.sample_jobs import NOON, PRICE
+from tests.support.swept_jobs import IDS, SWEEP_INTERVAL, job_at, put_job, set_time, sweep_until
 
 LIMIT = Reason(ReasonCode.DAILY_LIMIT, "The daily limit would be passed.")
 OWED = frozenset({EventType.HELD})
@@ -21,21 +21,21 @@ TODAY, YESTERDAY = "2026-05-04", "2026-05-03"
 
 def held(stack: FakeStack, *prices: int) -> None:
     for number, price in enumerate(prices):
-        lay(stack, number, "held", cost_cents=price)
-    pass_time(stack, timedelta(minutes=1))
+        put_job(stack, number, "held", cost_cents=price)
+    set_time(stack, timedelta(minutes=1))
 
 
 def released(stack: FakeStack) -> list[str]:
     return [message.job_id for message, _delay in stack.queue.sent]
 
 
-# --- as far as the money goes ------------------------------------------------------------------------------------------
+# --- within the day's limit --------------------------------------------------------------------------------------------
 
 
-def test_held_jobs_are_released_oldest_first_as_far_as_the_money_goes(stack: FakeStack):
-    held(stack, 47, 94, 47, 47)
-    stack.limit(200)
-    stack.database.reserve(TODAY, 12)
+def test_held_jobs_are_released_oldest_first_as_far_as_the_limit_allows(stack: FakeStack):
+    held(stack, PRICE, 2 * PRICE, PRICE, PRICE)
+    stack.set_daily_limit(4 * PRICE + 12)
+    stack.database.set_reserved(TODAY, 12)
 
     assert stack.sweep.run() == {"released": 3}
     assert released(stack) == IDS[:3]
@@ -43,19 +43,19 @@ def test_held_jobs_are_released_oldest_first_as_far_as_the_money_goes(stack: Fak
 
 
 def test_a_more_expensive_job_is_not_overtaken_by_cheaper_ones_behind_it(stack: FakeStack):
-    held(stack, 187, 47)
-    stack.limit(187)
-    stack.database.reserve(TODAY, 100)
+    held(stack, 4 * PRICE, PRICE)
+    stack.set_daily_limit(4 * PRICE)
+    stack.database.set_reserved(TODAY, 2 * PRICE)
 
     assert stack.sweep.run() == {}
     assert released(stack) == []
 
 
-@pytest.mark.parametrize(("reserved", "number"), [(153, 1), (154, 0)])
-def test_money_for_exactly_one_releases_one(stack: FakeStack, reserved, number):
-    held(stack, 47, 47)
-    stack.limit(200)
-    stack.database.reserve(TODAY, reserved)
+@pytest.mark.parametrize(("reserved", "number"), [(PRICE, 1), (PRICE + 1, 0)])
+def test_room_for_exactly_one_releases_one(stack: FakeStack, reserved, number):
+    held(stack, PRICE, PRICE)
+    stack.set_daily_limit(2 * PRICE)
+    stack.database.set_reserved(TODAY, reserved)
 
     stack.sweep.run()
 
@@ -63,89 +63,89 @@ def test_money_for_exactly_one_releases_one(stack: FakeStack, reserved, number):
 
 
 def test_without_a_limit_all_are_released(stack: FakeStack):
-    held(stack, 47, 187, 94)
-    stack.limit(None)
+    held(stack, PRICE, 4 * PRICE, 2 * PRICE)
+    stack.set_daily_limit(None)
 
     assert stack.sweep.run() == {"released": 3}
 
 
 def test_a_pause_releases_nothing(stack: FakeStack):
-    held(stack, 47)
-    stack.limit(0)
+    held(stack, PRICE)
+    stack.set_daily_limit(0)
 
     assert stack.sweep.run() == {}
 
 
 def test_yesterdays_spending_does_not_count_today(stack: FakeStack):
-    held(stack, 47)
-    stack.limit(50)
-    stack.database.reserve(YESTERDAY, 50)
+    held(stack, PRICE)
+    stack.set_daily_limit(PRICE)
+    stack.database.set_reserved(YESTERDAY, PRICE)
 
     assert stack.sweep.run() == {"released": 1}
 
 
 def test_a_job_above_the_whole_limit_passes_and_takes_no_room(stack: FakeStack):
-    """Its submission rejects it."""
-    held(stack, 187, 47)
-    stack.limit(50)
+    """SubmitGeneration rejects it."""
+    held(stack, 4 * PRICE, PRICE)
+    stack.set_daily_limit(PRICE)
 
     assert stack.sweep.run() == {"released": 2}
     assert released(stack) == IDS[:2]
 
 
-# --- one message each ----------------------------------------------------------------------------------------------------
+# --- one retry message each -------------------------------------------------------------------------------------------------
 
 
 def test_a_released_job_gets_a_message_with_a_new_number(stack: FakeStack):
-    lay(stack, 0, "held", requeues=4, attempt=2, reason=LIMIT)
-    pass_time(stack, timedelta(minutes=1))
+    put_job(stack, 0, "held", requeues=4, attempt=2, reason=LIMIT)
+    set_time(stack, timedelta(minutes=1))
 
     stack.sweep.run()
 
     assert stack.queue.sent == [(RetryMessage(IDS[0], 2, 5), 0)]
-    job = at(stack, 0)
+    job = job_at(stack, 0)
     assert (job.status, job.requeues, job.reason) == (JobStatus.DEFERRED, 5, None)
     assert job.waiting_since == stack.clock.time
 
 
-def test_the_message_by_which_a_job_came_before_it_was_held_is_overtaken(stack: FakeStack):
-    stack.limit(0)
+def test_a_message_from_before_the_hold_is_overtaken(stack: FakeStack):
+    stack.set_daily_limit(0)
     assert stack.run() == "held"
-    stack.limit(50)
+    stack.set_daily_limit(PRICE)
     stack.clock.pass_seconds(1)
     stack.sweep.run()
 
     assert stack.run() == "overtaken"
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
     assert len(stack.provider.sent) == 1
 
 
-def test_a_released_job_whose_message_may_still_come_is_not_sent_again(stack: FakeStack):
-    held(stack, 47)
-    stack.limit(50)
+def test_a_released_job_is_not_requeued_within_the_hour(stack: FakeStack):
+    held(stack, PRICE)
+    stack.set_daily_limit(PRICE)
 
     assert sweep_until(stack, timedelta(hours=2)) == [1, 61]
     assert [message.requeues for message, _delay in stack.queue.sent] == [1, 2]
 
 
-def test_a_released_job_that_found_no_money_is_released_again(stack: FakeStack):
-    stack.limit(0)
+def test_a_released_job_that_is_held_again_is_released_again(stack: FakeStack):
+    stack.set_daily_limit(0)
     stack.run()
-    stack.limit(50)
+    stack.set_daily_limit(PRICE)
     stack.clock.pass_seconds(1)
     assert stack.sweep.run() == {"released": 1}
-    stack.database.reserve(TODAY, 47)  # somebody else was quicker
-    assert stack.comes_again() == "held"
-    stack.database.reserve(TODAY, 0)
+    stack.database.set_reserved(TODAY, PRICE)  # another job took the room
+    assert stack.deliver_retry_message() == "held"
+    stack.database.set_reserved(TODAY, 0)
 
     assert stack.sweep.run() == {"released": 1}
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
     assert stack.bus.types == [EventType.HELD, EventType.SUBMITTED]
     assert len(stack.provider.sent) == 1
 
 
 def test_two_sweeps_at_once_release_a_job_once(stack: FakeStack):
-    held(stack, 47)
+    held(stack, PRICE)
     just_before(stack.database, "save deferred", stack.sweep.run)
 
     assert stack.sweep.run() == {}
@@ -153,28 +153,28 @@ def test_two_sweeps_at_once_release_a_job_once(stack: FakeStack):
 
 
 @pytest.mark.parametrize(
-    ("outside", "when", "action"), [("database", "broken_after", "save deferred"), ("queue", "broken_before", "send")]
+    ("outside", "when", "action"), [("database", "fails_after", "save deferred"), ("queue", "fails_before", "send")]
 )
 def test_a_crash_between_saving_and_sending_only_delays_the_message(stack: FakeStack, outside, when, action):
-    held(stack, 47)
+    held(stack, PRICE)
     broken = getattr(getattr(stack, outside), when)
     broken.add(action)
     assert stack.sweep.run() == {"not_swept": 1}
     broken.clear()
-    assert (at(stack, 0).requeues, stack.queue.sent) == (1, [])
+    assert (job_at(stack, 0).requeues, stack.queue.sent) == (1, [])
 
-    stack.clock.pass_seconds((MESSAGE_LOST - EVERY).total_seconds())
+    stack.clock.pass_seconds((MESSAGE_LOST - SWEEP_INTERVAL).total_seconds())
     assert stack.sweep.run() == {}
-    stack.clock.pass_seconds(EVERY.total_seconds())
+    stack.clock.pass_seconds(SWEEP_INTERVAL.total_seconds())
     assert stack.sweep.run() == {"requeued": 1}
     assert stack.queue.sent == [(RetryMessage(IDS[0], 1, 2), 0)]
 
 
-# --- the event that it waits ---------------------------------------------------------------------------------------------
+# --- its Held event ------------------------------------------------------------------------------------------------------
 
 
 def test_a_held_job_that_still_owes_its_event_is_published_when_released(stack: FakeStack):
-    lay(stack, 0, "held", reason=LIMIT, notices={EventType.HELD: LIMIT}, pending_events=OWED)
+    put_job(stack, 0, "held", reason=LIMIT, notices={EventType.HELD: LIMIT}, pending_events=OWED)
 
     assert stack.sweep.run() == {"released": 1}
 
@@ -183,17 +183,17 @@ def test_a_held_job_that_still_owes_its_event_is_published_when_released(stack: 
 
 
 def test_a_held_job_whose_event_cannot_be_published_is_not_released(stack: FakeStack):
-    lay(stack, 0, "held", reason=LIMIT, notices={EventType.HELD: LIMIT}, pending_events=OWED)
-    stack.bus.takes_nothing = True
+    put_job(stack, 0, "held", reason=LIMIT, notices={EventType.HELD: LIMIT}, pending_events=OWED)
+    stack.bus.refuses_all = True
 
     assert stack.sweep.run() == {"not_swept": 1}
-    assert (at(stack, 0).status, stack.queue.sent) == (JobStatus.HELD, [])
+    assert (job_at(stack, 0).status, stack.queue.sent) == (JobStatus.HELD, [])
 
 
-def test_a_held_job_that_owes_its_event_is_published_without_money(stack: FakeStack):
-    lay(stack, 0, "held", reason=LIMIT, notices={EventType.HELD: LIMIT}, pending_events=OWED)
-    stack.limit(0)
-    pass_time(stack)
+def test_a_held_jobs_owed_event_is_published_without_room(stack: FakeStack):
+    put_job(stack, 0, "held", reason=LIMIT, notices={EventType.HELD: LIMIT}, pending_events=OWED)
+    stack.set_daily_limit(0)
+    set_time(stack)
 
     stack.sweep.run()
 
@@ -201,23 +201,23 @@ def test_a_held_job_that_owes_its_event_is_published_without_money(stack: FakeSt
     assert stack.queue.sent == []
 
 
-def test_a_job_that_leaves_the_hold_while_it_is_published_is_not_released(stack: FakeStack):
-    """Another sweep has released it, and its message came before this one went on."""
-    stack.limit(0)
-    stack.bus.takes_nothing = True
+def test_a_job_released_while_it_is_published_is_not_released_again(stack: FakeStack):
+    """Another sweep released it, and its message was delivered before this sweep continued."""
+    stack.set_daily_limit(0)
+    stack.bus.refuses_all = True
     with pytest.raises(PublishFault):
         stack.run()
-    stack.bus.takes_nothing = False
-    stack.limit(50)
+    stack.bus.refuses_all = False
+    stack.set_daily_limit(PRICE)
     stack.clock.pass_seconds(1)
 
     def released_and_submitted() -> None:
         stack.sweep.run()
-        assert stack.comes_again() == "generating"
+        assert stack.deliver_retry_message() == "generating"
 
     just_before(stack.bus, "publish", released_and_submitted)
 
     assert stack.sweep.run() == {}
     assert (stack.job.status, stack.queue.sent, stack.job.job_id) == (JobStatus.GENERATING, [], JOB_ID)
     assert len(stack.provider.sent) == 1
-    assert stack.clock.time < NOON + EVERY
+    assert stack.clock.time < NOON + SWEEP_INTERVAL

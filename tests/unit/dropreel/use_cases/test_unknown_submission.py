@@ -1,4 +1,4 @@
-"""A submission of which nobody can tell whether it was charged: parked, or submitted again where the operator chose so."""
+"""An unknown submission is parked, or resubmitted where `AmbiguousSubmitPolicy` says so."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,29 +7,29 @@ from typing import Any
 import pytest
 
 from dropreel.domain.errors import PublishFault
-from dropreel.domain.events import event_id
-from dropreel.domain.job import Charge, EventType, Job, JobStatus
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id
 from dropreel.domain.messages import RetryMessage
+from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import Unknown
 from tests.support.fake_stack import DROP, JOB_ID, FakeStack
-from tests.support.fakes import OutOfOrderError
+from tests.support.fakes import OutageError
 from tests.support.interleaving import just_after, just_before
-from tests.support.sample_jobs import NOON
+from tests.support.sample_jobs import NOON, PRICE
 
 BUSY = Reason(ReasonCode.PROVIDER_BUSY, "busy")
 OWED = {"notices": {EventType.DEFERRED: BUSY}, "pending_events": frozenset({EventType.DEFERRED})}
 
 
 def claimed(stack: FakeStack, **changes: Any) -> Job:
-    """Let the upload's job be claimed: its POST may have been sent."""
-    stack.database.reserve("2026-05-04", 47)
+    """Put the upload's claimed job into the table: its POST may have been sent."""
+    stack.database.set_reserved("2026-05-04", PRICE)
     fields = {"generation_id": None, "submitted_at": None, "lease_until": NOON, "reserved_day": "2026-05-04"}
-    return stack.has(status=JobStatus.SUBMITTING, **{**fields, **changes})
+    return stack.put_job(status=JobStatus.SUBMITTING, **{**fields, **changes})
 
 
 def settle(stack: FakeStack, job: Job) -> Job | None:
-    return stack.unknown.settle(job, "nobody can tell", stack.clock(), "the provider's words")
+    return stack.unknown.settle(job, "read time-out", stack.clock(), "oops")
 
 
 # --- parked -----------------------------------------------------------------------------------------------------------
@@ -40,10 +40,8 @@ def test_a_parked_job_is_unknown_and_its_reservation_stays(stack: FakeStack):
 
     assert settled == stack.job
     assert (settled.status, settled.charge) == (JobStatus.UNKNOWN, Charge.UNKNOWN)
-    assert (settled.reserved_day, stack.reserved) == ("2026-05-04", 47)
-    assert settled.reason == Reason(
-        ReasonCode.SUBMISSION_UNKNOWN, "nobody can tell", ("nobody can tell",), "the provider's words"
-    )
+    assert (settled.reserved_day, stack.reserved) == ("2026-05-04", PRICE)
+    assert settled.reason == Reason(ReasonCode.SUBMISSION_UNKNOWN, "read time-out", ("read time-out",), "oops")
     assert stack.queue.sent == []
 
 
@@ -57,8 +55,8 @@ def test_a_parked_job_is_published(stack: FakeStack):
 
 
 def test_a_parked_submission_has_its_row(stack: FakeStack):
-    stack.provider.broken_after.add("post")
-    with pytest.raises(OutOfOrderError):
+    stack.provider.fails_after.add("post")
+    with pytest.raises(OutageError):
         stack.run()
 
     settle(stack, stack.job)
@@ -67,16 +65,14 @@ def test_a_parked_submission_has_its_row(stack: FakeStack):
     assert (row["status"], row["charge"], row["reason"]["code"]) == ("unknown", "unknown", "submission_unknown")
 
 
-def test_an_unknown_submission_is_logged_for_its_alarm(stack: FakeStack, caplog):
+def test_an_unknown_submission_is_counted_for_its_alarm(stack: FakeStack):
     settle(stack, claimed(stack))
 
-    assert [(record.name, record.message, record.job_id, record.attempt) for record in caplog.records] == [
-        ("dropreel", "submission unknown", JOB_ID, 1)
-    ]
+    assert stack.counted == [(Metric.SUBMISSION_UNKNOWN, JOB_ID)]
 
 
-def test_a_job_is_parked_even_where_the_bus_takes_nothing(stack: FakeStack):
-    stack.bus.takes_nothing = True
+def test_a_job_is_parked_even_if_the_bus_refuses_events(stack: FakeStack):
+    stack.bus.refuses_all = True
 
     with pytest.raises(PublishFault):
         settle(stack, claimed(stack))
@@ -90,7 +86,7 @@ def test_what_a_parked_job_owed_before_is_published_first(stack: FakeStack):
     assert stack.bus.types == [EventType.DEFERRED, EventType.UNKNOWN]
 
 
-def test_an_event_that_is_published_meanwhile_does_not_hinder_parking(stack: FakeStack):
+def test_an_event_published_concurrently_does_not_prevent_parking(stack: FakeStack):
     job = claimed(stack, **OWED)
     stack.publisher.publish(job)
 
@@ -114,71 +110,69 @@ def test_an_event_that_is_published_meanwhile_does_not_hinder_parking(stack: Fak
     ],
     ids=lambda changes: "-".join(str(value) for value in changes.values()) if isinstance(changes, dict) else None,
 )
-def test_a_job_that_somebody_else_has_changed_is_left_as_it_is(stack: FakeStack, changes, resubmits):
+def test_a_job_after_a_concurrent_transition_is_not_parked(stack: FakeStack, changes, resubmits):
     if resubmits:
-        stack.allows_resubmitting(max_attempts=3)
+        stack.set_resubmit_policy(max_attempts=3)
     job = claimed(stack)
-    after = stack.has(**{"version": 2, "generation_id": None, "lease_until": NOON, **changes})
+    after = stack.put_job(**{"version": 2, "generation_id": None, "lease_until": NOON, **changes})
 
     assert settle(stack, job) is None
     assert (stack.job, stack.queue.sent, stack.bus.published) == (after, [], [])
 
 
-# --- submitted again --------------------------------------------------------------------------------------------------
+# --- resubmitted ------------------------------------------------------------------------------------------------------
 
 
-def test_where_the_operator_chose_so_the_next_attempt_follows_at_once(stack: FakeStack):
-    stack.allows_resubmitting()
+def test_under_the_resubmit_policy_the_next_attempt_follows_at_once(stack: FakeStack):
+    stack.set_resubmit_policy()
 
     settled = settle(stack, claimed(stack))
 
     assert settled == stack.job
     assert (settled.status, settled.attempt, settled.requeues) == (JobStatus.DEFERRED, 2, 0)
-    assert (settled.charge, stack.reserved) == (Charge.UNKNOWN, 47)
-    assert settled.reason == Reason(
-        ReasonCode.SUBMISSION_UNKNOWN, "nobody can tell", provider_error="the provider's words"
-    )
+    assert (settled.charge, stack.reserved) == (Charge.UNKNOWN, PRICE)
+    assert settled.reason == Reason(ReasonCode.SUBMISSION_UNKNOWN, "read time-out", provider_error="oops")
     assert stack.queue.sent == [(RetryMessage(JOB_ID, 2, 0), 0)]
     assert stack.bus.types == []
 
 
 @pytest.mark.parametrize("max_attempts", [1, 2, 3])
-def test_the_unknown_is_submitted_again_as_often_as_allowed(stack: FakeStack, max_attempts):
-    stack.allows_resubmitting(max_attempts)
+def test_an_unknown_submission_is_resubmitted_up_to_max_attempts(stack: FakeStack, max_attempts):
+    stack.set_resubmit_policy(max_attempts)
     stack.provider.submit_answer = Unknown("ReadTimeout")
 
     stack.run()
     while stack.queue.sent:
-        stack.comes_again()
+        stack.deliver_retry_message()
 
     assert len(stack.provider.sent) == max_attempts
     assert (stack.job.status, stack.job.attempt, stack.job.charge) == ("unknown", max_attempts, "unknown")
-    assert stack.reserved == max_attempts * 47
+    assert stack.reserved == max_attempts * PRICE
     assert stack.bus.types == [EventType.UNKNOWN]
     charges = [(row["row"], row["charge"]) for row in stack.database.tables.rows("attempt")]
     assert charges == [(f"attempt#{number:02}#0000", "unknown") for number in range(1, max_attempts + 1)]
 
 
-def test_without_the_operators_choice_it_is_never_submitted_again(stack: FakeStack):
+def test_under_the_park_policy_nothing_is_resubmitted(stack: FakeStack):
     stack.provider.submit_answer = Unknown("ReadTimeout")
 
     stack.run()
-    stack.delivered_again()
+    stack.redeliver()
 
     assert (len(stack.provider.sent), stack.queue.sent) == (1, [])
 
 
-def test_an_interrupted_submission_is_resubmitted_where_the_operator_chose_so(stack: FakeStack):
-    stack.allows_resubmitting()
+def test_an_interrupted_submission_is_resubmitted_under_that_policy(stack: FakeStack):
+    stack.set_resubmit_policy()
     claimed(stack)
 
     assert stack.run() == "deferred"
-    assert stack.comes_again() == "generating"
-    assert (len(stack.provider.sent), stack.job.attempt, stack.reserved) == (1, 2, 94)
+    assert stack.deliver_retry_message() == "generating"
+    assert (len(stack.provider.sent), stack.job.attempt, stack.reserved) == (1, 2, 2 * PRICE)
 
 
-def test_copies_of_the_event_do_not_begin_the_next_attempt(stack: FakeStack):
-    stack.allows_resubmitting()
+def test_duplicates_of_the_event_do_not_begin_the_next_attempt(stack: FakeStack):
+    stack.set_resubmit_policy()
     claimed(stack)
     stack.run()
 
@@ -187,16 +181,16 @@ def test_copies_of_the_event_do_not_begin_the_next_attempt(stack: FakeStack):
 
 
 def test_a_second_job_of_a_generation_may_be_resubmitted_too(stack: FakeStack):
-    stack.allows_resubmitting()
+    stack.set_resubmit_policy()
     stack.run()
 
     assert stack.run(replace(DROP, image=replace(DROP.image, version_id="v2"))) == "deferred"
     assert [message.attempt for message, _ in stack.queue.sent] == [2]
-    assert stack.reserved == 94
+    assert stack.reserved == 2 * PRICE
 
 
 def test_what_an_attempt_owes_is_published_before_the_next_begins(stack: FakeStack):
-    stack.allows_resubmitting()
+    stack.set_resubmit_policy()
     before = claimed(stack, **OWED)
 
     assert stack.sweep.run() == {"resubmitted": 1}
@@ -205,9 +199,9 @@ def test_what_an_attempt_owes_is_published_before_the_next_begins(stack: FakeSta
     assert [detail["metadata"]["id"] for _, detail in stack.bus.published] == [event_id(before, EventType.DEFERRED)]
 
 
-def test_no_next_attempt_begins_while_the_bus_takes_nothing(stack: FakeStack):
-    stack.allows_resubmitting()
-    stack.bus.takes_nothing = True
+def test_no_next_attempt_begins_while_the_bus_refuses_events(stack: FakeStack):
+    stack.set_resubmit_policy()
+    stack.bus.refuses_all = True
     before = claimed(stack, **OWED)
 
     with pytest.raises(PublishFault):
@@ -217,8 +211,8 @@ def test_no_next_attempt_begins_while_the_bus_takes_nothing(stack: FakeStack):
 
 
 def test_a_late_id_accepted_while_events_are_published_ends_no_attempt(stack: FakeStack):
-    """The generation is paid for and known by then: a next attempt would pay again."""
-    stack.allows_resubmitting()
+    """The generation is charged and known by then: a next attempt would pay again."""
+    stack.set_resubmit_policy()
     job = claimed(stack, **OWED)
     just_before(stack.bus, "publish", lambda: stack.run(RetryMessage(JOB_ID, 1, 0, "gen_1")))
 
@@ -228,8 +222,8 @@ def test_a_late_id_accepted_while_events_are_published_ends_no_attempt(stack: Fa
     assert stack.queue.sent == []
 
 
-def test_of_two_that_settle_at_once_one_sends_a_message(stack: FakeStack):
-    stack.allows_resubmitting()
+def test_of_two_concurrent_settlements_one_sends_a_message(stack: FakeStack):
+    stack.set_resubmit_policy()
     job = claimed(stack, **OWED)
     settled = []
     just_after(stack.bus, "publish", lambda: settled.append(settle(stack, stack.job)))
@@ -241,26 +235,26 @@ def test_of_two_that_settle_at_once_one_sends_a_message(stack: FakeStack):
 
 
 def test_a_resubmission_whose_message_was_lost_gets_one_from_the_sweeper(stack: FakeStack):
-    stack.allows_resubmitting()
-    stack.queue.broken_before.add("send")
-    with pytest.raises(OutOfOrderError):
+    stack.set_resubmit_policy()
+    stack.queue.fails_before.add("send")
+    with pytest.raises(OutageError):
         settle(stack, claimed(stack))
-    stack.queue.broken_before.clear()
+    stack.queue.fails_before.clear()
     stack.clock.pass_seconds(3600)
 
     assert stack.sweep.run() == {"requeued": 1}
-    assert stack.comes_again() == "generating"
+    assert stack.deliver_retry_message() == "generating"
     assert (stack.job.attempt, len(stack.provider.sent)) == (2, 1)
 
 
-def test_submissions_that_stay_unknown_come_round_once_an_attempt(stack: FakeStack):
-    stack.allows_resubmitting(max_attempts=10)
+def test_submissions_that_stay_unknown_are_sent_once_an_attempt(stack: FakeStack):
+    stack.set_resubmit_policy(max_attempts=10)
     stack.provider.submit_answer = Unknown("no answer")
     stack.run()
 
     rounds = 0
     while stack.queue.sent:
-        stack.comes_again()
+        stack.deliver_retry_message()
         rounds += 1
         assert rounds < 10
 

@@ -1,10 +1,12 @@
-"""Of a bucket with a prefix, only keys under it are taken and read."""
+"""In a bucket with a prefix, only keys under the prefix are read and accepted."""
 
 import json
+from typing import Any
 
 import pytest
 
-from dropreel.domain.job import Image, ImageRef, job_id_of, receive
+from dropreel.domain.images import Image, ImageRef
+from dropreel.domain.job import job_id_of, receive
 from dropreel.domain.messages import Drop
 from dropreel.domain.reasons import ReasonCode
 from dropreel.use_cases.validate_image import ImageValidator, ValidatedImage
@@ -15,9 +17,9 @@ from tests.support.sample_jobs import NOON
 
 
 def validated(
-    key: str, prefix: str, bucket: str = "pictures", files: dict[str, dict[str, object]] | None = None
+    key: str, prefix: str, bucket: str = "pictures", files: dict[str, dict[str, Any]] | None = None
 ) -> tuple[ValidatedImage, list[str]]:
-    """Return what was found of an image, and what was listed to find its option files."""
+    """Return the validated image, and the prefixes that were listed for its option files."""
     journal: list[str] = []
     image = FakeStoredImage(journal, content=jpeg(), bucket=bucket, key=key)
     images = FakeImageBucket(journal, stored=image)
@@ -35,7 +37,7 @@ def test_an_image_under_the_prefix_is_taken():
 
 
 @pytest.mark.parametrize("key", ["other/a.jpg", "shop.jpg", "Shop/a.jpg", "a/shop/a.jpg"])
-def test_an_image_outside_of_the_prefix_is_rejected_unread_and_told_why(key):
+def test_an_image_outside_of_the_prefix_is_rejected_unread_with_a_reason(key):
     found, asked = validated(key, "shop/")
 
     assert found.reason is not None
@@ -51,15 +53,15 @@ def test_the_stacks_own_bucket_has_no_prefix():
     assert "uploads/dropreel." in asked
 
 
-def test_option_files_above_the_prefix_are_not_asked_for():
-    """The role may not read them: S3 would answer 403, and no image could be taken."""
+def test_option_files_above_the_prefix_are_not_read():
+    """The role may not read them: S3 would answer 403, and every image would be rejected."""
     _, asked = validated("shop/summer/a.jpg", "shop/")
 
     assert asked == ["pictures/shop/dropreel.", "pictures/shop/summer/dropreel.", "pictures/shop/summer/a.jpg."]
 
 
 def test_a_folder_default_under_the_prefix_counts_and_one_above_does_not():
-    files = {"shop/dropreel.json": {"mode": "hq"}, "dropreel.json": {"duration": 10}}
+    files: dict[str, dict[str, Any]] = {"shop/dropreel.json": {"mode": "hq"}, "dropreel.json": {"duration": 10}}
 
     options = validated("shop/a.jpg", "shop/", files=files)[0].job.options
 
@@ -76,8 +78,8 @@ def test_a_prefix_may_end_within_a_name():
     assert asked == ["pictures/shop/in-1.jpg."]
 
 
-def test_another_bucket_is_told_by_its_name_not_by_the_prefix():
-    found, _ = validated("shop/a.jpg", "shop/", bucket="somebody-elses")
+def test_an_image_of_another_bucket_is_rejected_for_its_bucket():
+    found, _ = validated("shop/a.jpg", "shop/", bucket="another-bucket")
 
     assert found.reason is not None
-    assert "not from somebody-elses" in found.reason.message
+    assert "not from another-bucket" in found.reason.message

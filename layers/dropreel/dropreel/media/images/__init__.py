@@ -1,1 +1,1 @@
-"""Image files: format, size as displayed, whole or not."""
+"""Image files: format, displayed size, completeness."""

@@ -1,0 +1,146 @@
+"""README.md, docs/events.md and docs/operations.md agree with the code."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from docs.reference_texts import example_jobs
+from docs.write_reference import load_template
+from dropreel.domain.events import SOURCE, detail_of
+from dropreel.domain.job import EventType
+from dropreel.domain.next_steps import RESUMABLE
+from dropreel.domain.prices import PRICE_CENTS, usd
+from tests.unit.docs.pages import ROOT, rows_of
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+OPERATIONS = ROOT / "docs" / "operations.md"
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
+    """Match as EventBridge does, as far as the pages use it: lists of values, and prefixes."""
+    for name, wanted in pattern.items():
+        value = event.get(name) if isinstance(event, dict) else None
+        if isinstance(wanted, dict):
+            if not isinstance(value, dict) or not matches(wanted, value):
+                return False
+        elif not any(str(value).startswith(one["prefix"]) if isinstance(one, dict) else one == value for one in wanted):
+            return False
+    return True
+
+
+def matched(pattern: str) -> set[str]:
+    """Return the last word of each example event that a pattern matches."""
+    found = set()
+    for event, job in example_jobs().items():
+        published = {"source": SOURCE, "detail-type": event.value, "detail": detail_of(job, event)}
+        if matches(json.loads(pattern), published):
+            found.add(event.value.split()[-1])
+    return found
+
+
+# --- README -------------------------------------------------------------------------------------------------------
+
+
+def test_the_readme_has_the_cheapest_and_the_most_expensive_price() -> None:
+    prices = [usd(cents) for cents in PRICE_CENTS.values()]
+
+    assert f"${min(prices)} to ${max(prices)} a video" in " ".join(README.split())
+
+
+def test_the_readme_has_the_default_cap() -> None:
+    default = load_template()["Parameters"]["DailySpendLimitUsd"]["Default"]
+
+    assert f"`DailySpendLimitUsd` a day (UTC), ${default} by default" in " ".join(README.split())
+
+
+def test_the_readmes_pattern_matches_finished_videos_alone() -> None:
+    (pattern,) = blocks(README, "json")
+
+    assert matched(pattern) == {"Completed"}
+
+
+# --- events -------------------------------------------------------------------------------------------------------
+
+
+def test_each_pattern_matches_what_the_page_says() -> None:
+    assert [matched(pattern) for pattern in blocks(EVENTS, "json")] == [
+        {"Completed"},
+        {"Completed", "Failed", "Rejected", "Unknown"},
+        {"Deferred", "Unknown"},
+        {"Completed"},
+    ]
+
+
+def test_the_function_prints_the_video(capsys: pytest.CaptureFixture[str]) -> None:
+    (script,) = blocks(EVENTS, "python")
+    names: dict[str, Any] = {}
+    exec(script, names)
+
+    job = example_jobs()[EventType.COMPLETED]
+    names["handler"]({"detail": detail_of(job, EventType.COMPLETED)}, None)
+
+    assert capsys.readouterr().out == (
+        f"shoes/red.jpg: s3://dropreel-videosbucket-4d5e6f/shoes/red-gen_img2v_x7y8z9.mp4, ${usd(job.cost_cents)}\n"
+    )
+
+
+# --- operations ---------------------------------------------------------------------------------------------------
+
+
+def test_every_alarm_of_the_template_has_its_row() -> None:
+    resources = load_template()["Resources"].items()
+    alarms = {name for name, one in resources if one["Type"] == "AWS::CloudWatch::Alarm"}
+
+    assert {row[0] for row in rows_of(OPERATIONS, "alarm")} == alarms
+
+
+def test_every_log_group_of_the_template_is_named() -> None:
+    resources = load_template()["Resources"].items()
+    groups = {name for name, one in resources if one["Type"] == "AWS::Logs::LogGroup"}
+
+    assert set(re.findall(r"`(\w+LogGroup)`", OPERATIONS.read_text(encoding="utf-8"))) == groups
+
+
+def test_the_codes_that_can_be_resumed_are_all_there() -> None:
+    section = OPERATIONS.read_text(encoding="utf-8").split("\n## Resume a failed job\n")[1].split(". Resuming")[0]
+
+    assert set(re.findall(r"`(\w+_\w+)`", section)) == RESUMABLE
+
+
+def test_the_exports_are_all_that_resuming_and_settling_need() -> None:
+    text = OPERATIONS.read_text(encoding="utf-8")
+    exported = re.findall(r"\b([A-Z_]+)=(\S+(?: \w+\))?)", "\n".join(re.findall(r"^export .*$", text, re.MULTILINE)))
+    values = {name: "x" if value.startswith("$") else value for name, value in exported}
+    script = "from dropreel import wiring; wiring.resume_job(); wiring.settle_unknown()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": "layers/dropreel",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            **values,
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("script", re.findall(r"'(import sys; [^']*)'", OPERATIONS.read_text(encoding="utf-8")))
+def test_a_script_to_paste_compiles(script: str) -> None:
+    compile(script, "operations.md", "exec")
