@@ -129,7 +129,7 @@ def run(progress: Progress) -> dict[str, Any]:
             for side in SIDES:
                 testbed.deliver(side, size)
             sides = {side: partial(testbed.deliver, side, size) for side in SIDES}
-            whole = {"whole": sides.pop("whole")}  # by itself: the 2 GB that it frees would slow the next side
+            whole = {"whole": sides.pop("whole")}  # separately: the 2 GB that it frees would slow the next side
             progress(f"{size_text(size)}, {runs} deliveries by each side")
             sizes[str(size)] = _figures({**interleaved(sides, runs, progress), **interleaved(whole, runs, progress)})
     return {"runs": max(runs_by_size.values()), "bytes": sizes}

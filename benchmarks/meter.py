@@ -216,7 +216,7 @@ class Meter:
     def _calls(self, since: float) -> list[dict[str, Any]]:
         """Return the CloudTrail records of what was called with keys of functions' roles.
 
-        A look-up gives 50 records at most and takes whole seconds, so each second is looked up by itself.
+        A look-up gives 50 records at most and takes whole seconds, so each second is looked up separately.
         """
         trail, found = self.account.client("cloudtrail"), {}
         for second in range(int(since), int(time.time()) + 1):

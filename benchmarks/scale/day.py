@@ -84,7 +84,7 @@ def arrivals(images: int, shape: str, random: np.random.Generator) -> Times:
 def submission_starts(arrived: Times, workers: int, seconds: float) -> Times:
     """Return when each image begins to be submitted: first come, first served, by so many workers of equal pace.
 
-    Image i begins when it is there and the worker that has image i - workers is done, so each worker is a chain by itself.
+    Image i begins when it is there and the worker that has image i - workers is done, so each worker is a chain of its own.
     """
     rows = -(-len(arrived) // workers)
     padded = np.full(rows * workers, np.inf)

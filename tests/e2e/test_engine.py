@@ -358,7 +358,7 @@ def test_the_corrected_engine_does_as_aws_does(corrected: Engine, name: str) -> 
 def test_the_engine_still_needs_its_correction(raw: Engine, name: str) -> None:
     correction, as_aws = DIFFERENCES[name]
 
-    assert not as_aws(raw), f"the engine does it by itself now: delete {correction} and this row"
+    assert not as_aws(raw), f"the engine does it now: delete {correction} and this row"
 
 
 def test_every_correction_has_its_test() -> None:

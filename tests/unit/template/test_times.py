@@ -146,7 +146,7 @@ GENERATION = [
     *(
         Limit(
             f"the state {name}", TIMEOUTS[function] + 10, seconds, TIMEOUTS[function] + MINUTE,
-            "The function ends by itself, a cold start counted: else the state tries again while it still works. "
+            "The function ends first, a cold start counted: else the state tries again while it still works. "
             "A function that is lost is not waited for longer than needed.",
         )
         for name, function, seconds in TASKS

@@ -27,8 +27,8 @@ _NEVER_PUBLIC = tuple(
     for network in (
         "64:ff9b::/96",  # NAT64: holds an IPv4 address, and the standard library calls it global
         "64:ff9b:1::/48",
-        "2002::/16",  # 6to4, likewise
-        "2001::/32",  # Teredo, likewise
+        "2002::/16",  # 6to4, the same
+        "2001::/32",  # Teredo, the same
         "::/96",  # IPv4-compatible, deprecated
     )
 )

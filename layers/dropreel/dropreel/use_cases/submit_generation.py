@@ -9,7 +9,8 @@ Where the process dies decides what happens next:
 | before the id is saved | `submitting`, a lease | the same; the log has the id |
 | after the id is saved | `generating` | the message or Sweep Jobs starts the execution and publishes the event |
 
-A claim starts from `deferred` alone and each message can claim once, so no second POST can follow by itself.
+A claim starts from `deferred` alone, and each message can claim once. A submission that may have been charged is sent again only
+as the next attempt, and only where `AmbiguousSubmitPolicy` is `resubmit` or the operator decides it.
 """
 
 import logging

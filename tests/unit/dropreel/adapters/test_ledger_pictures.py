@@ -109,7 +109,7 @@ def test_a_job_that_has_its_picture_may_claim_it_once_more(books: Books, first, 
 
 
 def test_a_released_claim_still_has_its_picture(books: Books):
-    """It comes again by itself: a copy that were paid meanwhile would be a second payment."""
+    """It is retried automatically: a copy paid meanwhile would be a second payment."""
     job = claims(books, books.has(ORIGINAL), is_copy=False)
     assert isinstance(job, Job)
     books.ledger().release(job, deferred(job))
