@@ -3,11 +3,13 @@
 import importlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -198,7 +200,8 @@ def stack(
     stack.tail_url = _listen_to_the_bus()
     stack.queue_url = boto3.client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
     dead_letters = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
-    stack.state_machine_arn = _state_machine(monkeypatch)
+    tasks = _Tasks()
+    stack.state_machine_arn = _state_machine(monkeypatch, tasks)
     settings(
         JOBS_TABLE_NAME=stack.table,
         VIDEOS_BUCKET_NAME=stack.videos,
@@ -228,6 +231,7 @@ def stack(
         DEFAULT_SOUND="true",
     )
     yield stack
+    tasks.close()
     for name in WIRED:
         getattr(dropreel.wiring, name).cache_clear()
 
@@ -265,17 +269,46 @@ def _listen_to_the_bus() -> str:
     return url
 
 
-def _state_machine(monkeypatch: pytest.MonkeyPatch) -> str:
+class _Tasks:
+    """Calls our handlers for the state machine of one test. An execution that outlives its test calls none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def call(self, step: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Call a step's handler, one at a time."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the execution's test has ended")
+            return call(step, event)
+
+    def close(self) -> None:
+        """Wait for the handler that runs; let no further one begin."""
+        with self._lock:
+            self._closed = True
+
+
+_tasks_of: dict[str, _Tasks] = {}
+"""By the id in the ARNs of a test's functions: moto's executions go on when their test has ended."""
+
+
+def _state_machine(monkeypatch: pytest.MonkeyPatch, tasks: _Tasks) -> str:
     """Create the real state machine in moto, with its tasks calling our handlers."""
+    test_id = uuid4().hex
+    _tasks_of[test_id] = tasks
 
     def invoke(self: LambdaSimpleBackend, function_name: str, qualifier: Any, body: Any, *_: Any, **__: Any) -> bytes:
-        name = function_name.rpartition(":")[2].removesuffix("FunctionArn")
-        return json.dumps(call(STEPS[name], json.loads(body))).encode()
+        name, of_test = function_name.rpartition(":")[2].split("-")
+        return json.dumps(_tasks_of[of_test].call(STEPS[name], json.loads(body))).encode()
 
+    functions = {
+        f"{name}FunctionArn": f"arn:aws:lambda:us-east-1:123456789012:function:{name}-{test_id}" for name in STEPS
+    }
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
     made = boto3.client("stepfunctions").create_state_machine(
         name="generate-video",
-        definition=rendered({"PollIntervalSeconds": "1"}),
+        definition=rendered({"PollIntervalSeconds": "1", **functions}),
         roleArn="arn:aws:iam::123456789012:role/states",
     )
     return made["stateMachineArn"]

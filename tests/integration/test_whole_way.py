@@ -211,6 +211,7 @@ def copied(stack: MotoStack, key: str, **changes: Any) -> dict[str, Any]:
 def test_a_picture_that_is_copied_onto_itself_is_paid_once_in_any_order(
     stack: MotoStack, order: tuple[int, ...]
 ) -> None:
+    stack.simulator.set_pace(created_seconds=600, processing_seconds=0)  # its end is not of this test
     events = [
         stack.upload("a.jpg", metadata={"prompt": "waves"}),
         copied(stack, "a.jpg", StorageClass="STANDARD_IA"),
@@ -256,6 +257,7 @@ def test_a_request_id_is_in_the_job_its_events_and_its_receipt(stack: MotoStack)
 
 
 def test_a_request_id_reused_for_another_request_is_rejected(stack: MotoStack) -> None:
+    stack.simulator.set_pace(created_seconds=600, processing_seconds=0)  # its end is not of this test
     stack.upload("a.jpg")
     call("submit_generation", requested("a.jpg", options={"sound": False}))
     first = stack.job()

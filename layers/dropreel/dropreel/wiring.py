@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dropreel.adapters.metrics import Metrics
     from dropreel.adapters.queues import SubmissionQueue
     from dropreel.adapters.state_machine import StateMachine
+    from dropreel.adapters.video_source import VideoSource
     from dropreel.provider.client import ProviderClient
     from dropreel.use_cases.check_status import CheckStatus
     from dropreel.use_cases.deliver_video import DeliverVideo
@@ -48,7 +50,7 @@ def submit_generation() -> "SubmitGeneration":
         ledger=_ledger(),
         validator=ImageValidator(images, settings.image_buckets, settings.default_options, settings.key_prefixes),
         images=images,
-        provider=_provider(),
+        provider=_on_first_use(_provider),
         state_machine=_state_machine(),
         queue=_queue(),
         publisher=_publisher(),
@@ -68,7 +70,7 @@ def check_status() -> "CheckStatus":
     settings = Settings.from_environment()
     return CheckStatus(
         jobs=_jobs(),
-        provider=_provider(),
+        provider=_on_first_use(_provider),
         timeout_seconds=settings.generation_timeout_seconds,
         count=_metrics().count,
         now=_now,
@@ -79,14 +81,13 @@ def check_status() -> "CheckStatus":
 def deliver_video() -> "DeliverVideo":
     """Return the use case of DeliverVideoFunction."""
     from dropreel.adapters.video_bucket import VideoBucket
-    from dropreel.adapters.video_source import VideoSource
     from dropreel.use_cases.deliver_video import DeliverVideo
 
     settings = Settings.from_environment()
     return DeliverVideo(
         jobs=_jobs(),
-        provider=_provider(),
-        source=VideoSource(settings.api_base_url, settings.max_video_bytes),
+        provider=_on_first_use(_provider),
+        source=_on_first_use(_video_source),
         videos=VideoBucket(
             _client("s3", read_timeout=60), settings.videos_bucket
         ),  # S3 may take long to check a large one
@@ -105,7 +106,7 @@ def report_failure() -> "ReportFailure":
     return ReportFailure(
         jobs=_jobs(),
         queue=_queue(),
-        execution_status=partial(status_of, _client("stepfunctions")),
+        execution_status=partial(status_of, _lazy_client("stepfunctions")),
         publisher=_publisher(),
         max_attempts=settings.max_attempts,
         retries_content_refusals=settings.retries_content_refusals,
@@ -146,7 +147,7 @@ def settle_unknown() -> "SettleUnknown":
     """Return the use case that settles an `unknown` job."""
     from dropreel.use_cases.settle_unknown import SettleUnknown
 
-    return SettleUnknown(_jobs(), _provider(), _state_machine(), _queue(), _publisher(), _now)
+    return SettleUnknown(_jobs(), _on_first_use(_provider), _state_machine(), _queue(), _publisher(), _now)
 
 
 def _dynamodb() -> Any:
@@ -175,7 +176,7 @@ def _queue() -> "SubmissionQueue":
 def _state_machine() -> "StateMachine":
     from dropreel.adapters.state_machine import StateMachine
 
-    return StateMachine(_client("stepfunctions"), Settings.from_environment().state_machine_arn)
+    return StateMachine(_lazy_client("stepfunctions"), Settings.from_environment().state_machine_arn)
 
 
 def _publisher() -> "Publisher":
@@ -183,7 +184,7 @@ def _publisher() -> "Publisher":
     from dropreel.use_cases.publish_events import Publisher
 
     settings = Settings.from_environment()
-    return Publisher(_jobs(), EventBus(_client("events"), settings.event_bus, settings.stack_name))
+    return Publisher(_jobs(), EventBus(_lazy_client("events"), settings.event_bus, settings.stack_name))
 
 
 def _metrics() -> "Metrics":
@@ -228,6 +229,31 @@ def _provider() -> "ProviderClient":
     return ProviderClient(settings.api_base_url, ApiKey(_secrets, settings.api_key_secret_arn))
 
 
+def _video_source() -> "VideoSource":
+    from dropreel.adapters.video_source import VideoSource
+
+    settings = Settings.from_environment()
+    return VideoSource(settings.api_base_url, settings.max_video_bytes)
+
+
+class _OnFirstUse:
+    """Builds an object when its first attribute is asked for."""
+
+    def __init__(self, build: Callable[[], object]) -> None:
+        self._built = cache(build)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._built(), name)
+
+
+def _on_first_use(build: Callable[[], object]) -> Any:
+    """Return what `build` makes, made with its first use: a function starts without `requests` and with one or two clients.
+
+    A submission is prepared before its claim, so that an import that fails spends nothing.
+    """
+    return _OnFirstUse(build)
+
+
 @cache
 def _secrets() -> "SecretsProvider":
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -256,6 +282,11 @@ def _client(service: _Service, read_timeout: int = 10, tries: int = 5) -> Any:
             )
         )
     return _session().client(service, config=config)
+
+
+def _lazy_client(service: _Service) -> Any:
+    """Return the client of a service that most starts do not use at once."""
+    return _on_first_use(partial(_client, service))
 
 
 @cache
