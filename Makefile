@@ -31,22 +31,26 @@ unexport PYTHONPATH
 LOCAL_CLOUD := $(RUN)/installed $(ENGINE)/installed
 INSTALLED := $(LOCAL_CLOUD) $(AWS)/installed $(DEV)/installed
 SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc') template.yaml samconfig.toml
+# The two builds are the same but for compiled packages, and share no file: what was built for this machine is never deployed.
 BUILT := .aws-sam/build/template.yaml
+BUILT_LOCAL := .aws-sam/local/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean audit package sbom
+.PHONY: help setup build build-local run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean audit package sbom
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install what running, testing and linting need into .venvs/ (once)
 
-build: $(BUILT) ## build the functions and layers with the SAM CLI
+build: $(BUILT) ## build the functions and layers for AWS (arm64) with the SAM CLI
 
-run: $(LOCAL_CLOUD) $(BUILT) ## drop a photograph into a local cloud, get its video in output/ (IMAGE=my.jpg PROMPT="..." DURATION=10 ...)
+build-local: $(BUILT_LOCAL) ## build them for the local cloud: compiled packages for this machine's processor, without Docker
+
+run: $(LOCAL_CLOUD) $(BUILT_LOCAL) ## drop a photograph into a local cloud, get its video in output/ (IMAGE=my.jpg PROMPT="..." DURATION=10 ...)
 	@$(RUN)/bin/python -m local.run
 
-up: $(LOCAL_CLOUD) $(AWS)/installed $(BUILT) ## keep the local cloud running until Ctrl-C, and print what to paste
+up: $(LOCAL_CLOUD) $(AWS)/installed $(BUILT_LOCAL) ## keep the local cloud running until Ctrl-C, and print what to paste
 	@$(RUN)/bin/python -m local.up
 
 drop: $(RUN)/installed ## drop IMAGE=my.jpg into your own AWS stack and wait for its video (PROMPT="..." ...)
@@ -58,7 +62,7 @@ deploy: $(RUN)/installed $(BUILT) ## deploy into your own AWS account (asks the 
 remove: $(RUN)/installed ## remove the stack from your AWS account, and say what is kept and why
 	@$(RUN)/bin/python -m cli remove
 
-test: $(INSTALLED) $(OLDEST)/installed $(BUILT) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
+test: $(INSTALLED) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
 	$(DEV)/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder
 
 test-unit: $(DEV)/installed $(RUN)/installed $(OLDEST)/installed ## the unit tests: seconds
@@ -70,16 +74,16 @@ test-integration: $(DEV)/installed ## the tests against moto: seconds
 test-faults: $(DEV)/installed ## the proof: deaths at every point (DROPREEL_SCHEDULES=1000 for a longer search)
 	$(DEV)/bin/python -m pytest tests/faults
 
-test-e2e: $(INSTALLED) $(BUILT) ## the tests against the local cloud: minutes
+test-e2e: $(INSTALLED) $(BUILT) $(BUILT_LOCAL) ## the tests against the local cloud: minutes
 	$(DEV)/bin/python -m pytest tests/e2e
 
-test-scale: $(INSTALLED) $(BUILT) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
+test-scale: $(INSTALLED) $(BUILT_LOCAL) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
 	$(DEV)/bin/python -m pytest tests/scale -o timeout=900
 
 mutants: $(DEV)/installed .venvs/mutation/installed ## change the code in small ways and show what no test notices: about an hour (ONLY="ledger jobs")
 	@$(DEV)/bin/python -m tests.mutants $(ONLY)
 
-bench: $(INSTALLED) .venvs/bench/installed $(BUILT) ## measure beside rivals and floors, write tables and plots: minutes (ONLY="delivery startup")
+bench: $(INSTALLED) .venvs/bench/installed $(BUILT_LOCAL) ## measure beside rivals and floors, write tables and plots: minutes (ONLY="delivery startup")
 	@$(DEV)/bin/python -m benchmarks $(ONLY); status=$$?; .venvs/bench/bin/python -m benchmarks.plots && exit $$status
 
 lint: $(DEV)/installed $(RUN)/installed ## ruff, mypy --strict, cfn-lint (as written and as SAM translates it), statelint
@@ -99,8 +103,8 @@ audit: $(AUDIT)/installed ## pip-audit over every lock file: needs a network, an
 	@$(PYTHON) -B -m tests.lint.audit $(AUDIT)/bin/pip-audit
 
 .PHONY: docs
-docs: $(DEV)/installed ## renew what docs/ and README.md have from the code: reference, job diagram, state machine, figures
-	for page in docs.draw_state_machine docs.draw_job docs.write_reference benchmarks.report; do $(DEV)/bin/python -m $$page || exit 1; done
+docs: $(DEV)/installed ## renew what docs/ and README.md have from the code: reference, diagrams, pictures, figures
+	for page in docs.draw_state_machine docs.draw_job docs.draw_images docs.write_reference benchmarks.report; do $(DEV)/bin/python -m $$page || exit 1; done
 
 format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff check --fix
@@ -113,6 +117,7 @@ lock: $(DEV)/installed ## renew the lock files from the *.in files
 			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
 	$(LOCK) --python-version 3.13 layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
+	$(LOCK) --python-version 3.11 layers/imaging/requirements.in --output-file layers/imaging/requirements.txt
 
 clean: ## remove everything that was installed or built
 	rm -rf .venvs .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache output dist
@@ -142,9 +147,18 @@ sbom: $(AUDIT)/installed ## dist/: what runs in Lambda beside our own code, as C
 	@touch $@
 	@echo 'installed $*' >&2
 
+# $(call sam_build,target,environment of samconfig.toml,interpreter whose wheels a compiled layer gets: none is Lambda's)
+define sam_build
+@echo 'building for $1 with sam build ...' >&2
+@mkdir -p .local/logs
+@LAYER_PYTHON='$3' PATH="$(CURDIR)/$(RUN)/bin:$$PATH" sam build --config-env $2 >.local/logs/sam-build-$2.log 2>&1 \
+	|| { cat .local/logs/sam-build-$2.log >&2; echo "sam build failed; its log is .local/logs/sam-build-$2.log" >&2; exit 1; }
+@touch $@
+endef
+
 $(BUILT): $(RUN)/installed $(SOURCES)
-	@echo 'building with sam build ...' >&2
-	@mkdir -p .local/logs
-	@PATH="$(CURDIR)/$(RUN)/bin:$$PATH" sam build --config-env local >.local/logs/sam-build.log 2>&1 \
-		|| { cat .local/logs/sam-build.log >&2; echo "sam build failed; its log is .local/logs/sam-build.log" >&2; exit 1; }
-	@touch $@
+	$(call sam_build,AWS,default)
+
+# The local cloud runs the functions in its own interpreter.
+$(BUILT_LOCAL): $(LOCAL_CLOUD) $(SOURCES)
+	$(call sam_build,the local cloud,local,$(CURDIR)/$(ENGINE)/bin/python)

@@ -42,7 +42,7 @@ LAYERS_TARGET_MB = 15
 """The unzipped size of the layers that every function has, at most. Lambda's limit is 250 MB."""
 BOTO3 = "boto3 and one client"
 LAYERS = ("DropreelLayer", "DependenciesLayer")
-_BUILD = ROOT / ".aws-sam" / "build"
+_BUILD = ROOT / ".aws-sam" / "local" / "build"
 _PYTHON = ROOT / ".venvs" / "ministack" / "bin" / "python"
 
 
@@ -78,7 +78,7 @@ def run(progress: Progress) -> dict[str, Any]:
     Raises CommandFailed where something cannot be started, for example because it was not built.
     """
     if not (_BUILD / "template.yaml").is_file():
-        raise CommandFailed("there is nothing in .aws-sam/build; `make build` makes it")
+        raise CommandFailed("there is no local build; `make build-local` makes it")
     steps = functions()
     starts = {BOTO3: Start("import boto3; boto3.client('dynamodb')")} | {
         step: Start(

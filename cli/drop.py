@@ -23,7 +23,8 @@ def drop(stack: Stack, image: Path, options: dict[str, str], key: str | None = N
     client: S3Client = stack.session.client("s3", endpoint_url=stack.endpoint_url)
     metadata = {name.replace("_", "-"): ascii_text(value) for name, value in options.items()}
     bucket, key = stack.outputs["UploadsBucketName"], key or image.name
-    answer = client.put_object(Bucket=bucket, Key=key, Body=image.read_bytes(), Metadata=metadata)
+    with image.open("rb") as content:  # not read into memory: a scan that is prepared may have a gigabyte
+        answer = client.put_object(Bucket=bucket, Key=key, Body=content, Metadata=metadata)
     return ImageRef(bucket, key, answer["VersionId"])
 
 

@@ -8,6 +8,7 @@ import av
 from rich.console import Console
 from rich.markup import escape
 
+from dropreel.domain.images import Image
 from dropreel.domain.job import Charge, Job, JobStatus
 from dropreel.domain.next_steps import next_step
 from dropreel.domain.prices import usd
@@ -16,6 +17,7 @@ _MEANING = {
     JobStatus.SUBMITTING: "the image is valid and is being submitted",
     JobStatus.GENERATING: "accepted by the provider",
     JobStatus.DEFERRED: "waiting to be submitted",
+    JobStatus.PREPARING: "the image is being prepared for the provider",
     JobStatus.HELD: "waiting for the daily spend limit",
     JobStatus.COMPLETED: "the video is in the videos bucket",
     JobStatus.FAILED: "there is no video",
@@ -32,6 +34,7 @@ class JobProgress:
         self._started = time.monotonic()
         self._status = console.status("waiting for the upload's event")
         self._shown: tuple[str, str | None] | None = None
+        self._prepared: str | None = None
         self._polls = 0
 
     def __enter__(self) -> "JobProgress":
@@ -53,8 +56,9 @@ class JobProgress:
         self._status.update(f"{self.seconds:.0f} s, {self._polls} polls")
 
     def show(self, job: Job) -> None:
-        """Print a line if the status has changed."""
+        """Print a line if the status has changed, and one for a prepared image."""
         self._polls = job.polls
+        self._show_prepared(job.image)
         state = (job.status.value, job.provider_status)
         if state != self._shown:
             self._shown = state
@@ -63,11 +67,27 @@ class JobProgress:
                 detail = f" (provider: {job.provider_status})"
             elif not job.is_terminal and job.reason:
                 detail = f": {job.reason.message}"
-            self.console.print(
-                f"  {self.seconds:5.1f} s  {job.polls:3d} polls  [bold]{job.status.value}[/]  "
-                f"{_MEANING[job.status]}{escape(detail)}",
-                highlight=False,
-            )
+            self._print(job.status.value, f"{_MEANING[job.status]}{detail}")
+
+    def _show_prepared(self, image: Image) -> None:
+        if image.prepared is not None and image.prepared.sha256 != self._prepared:
+            self._prepared = image.prepared.sha256
+            self._print("prepared", describe_preparation(image))
+
+    def _print(self, status: str, text: str) -> None:
+        self.console.print(
+            f"  {self.seconds:5.1f} s  {self._polls:3d} polls  [bold]{status}[/]  {escape(text)}", highlight=False
+        )
+
+
+def describe_preparation(image: Image) -> str:
+    """Return what a prepared image was and what is submitted in its place: `HEIC, 4032 x 3024 -> JPEG, 3.1 MB`."""
+    if image.prepared is None:
+        return ""
+    is_scaled = (image.prepared.width, image.prepared.height) != (image.width, image.height)
+    scaled = f", {image.prepared.width} x {image.prepared.height}" if is_scaled else ""
+    megabytes = image.prepared.size / 1_000_000
+    return f"{image.format}, {image.width} x {image.height} -> {image.prepared.format}{scaled}, {megabytes:.1f} MB"
 
 
 def describe_video(path: Path) -> str:

@@ -13,6 +13,10 @@ STATUSES: dict[str, tuple[str, str]] = {
         "received, and waits for validation or for the next try; the reason has the cause",
         "read `next_step`; the stack submits it",
     ),
+    JobStatus.PREPARING: (
+        "the image is being turned into a JPEG or PNG that the provider takes; not charged",
+        "wait",
+    ),
     JobStatus.HELD: (
         "the price would exceed the day's limit; not charged",
         "wait for the next day (UTC), or raise `DailySpendLimitUsd`",
@@ -60,11 +64,17 @@ REASONS: dict[str, tuple[str, str]] = {
     ReasonCode.IMAGE_ENCRYPTED: ("rejected", "the image is encrypted with SSE-C"),
     ReasonCode.IMAGE_KMS_KEY: ("rejected", "the image's KMS key is disabled, pending deletion, or deleted"),
     ReasonCode.IMAGE_EMPTY: ("rejected", "the image has no bytes"),
-    ReasonCode.IMAGE_TOO_LARGE: ("rejected", "the image has more than 10,000,000 bytes"),
-    ReasonCode.IMAGE_TOO_MANY_PIXELS: ("rejected", "the image has more than 100,000,000 pixels"),
+    ReasonCode.IMAGE_TOO_LARGE: (
+        "rejected",
+        "the image has more than 1,000,000,000 bytes; with `PrepareImages` = `never`, more than 10,000,000",
+    ),
+    ReasonCode.IMAGE_TOO_MANY_PIXELS: (
+        "rejected",
+        "the image has more than 210,000,000 pixels; with `PrepareImages` = `never`, more than 100,000,000",
+    ),
     ReasonCode.IMAGE_FORMAT: (
         "rejected",
-        "the file is not a JPG, PNG or WebP image, or of a kind that few programs open",
+        "the file is not a [picture that is taken](images.md), or of a kind that few programs open",
     ),
     ReasonCode.IMAGE_TRUNCATED: ("rejected", "the image is incomplete"),
     ReasonCode.IMAGE_DAMAGED: ("rejected", "the image is damaged"),
@@ -80,10 +90,16 @@ REASONS: dict[str, tuple[str, str]] = {
     ReasonCode.PROVIDER_UNREACHABLE: ("deferred", "nothing was sent: no connection, or no time left for it"),
     ReasonCode.PROVIDER_BALANCE: ("deferred", "the account at the provider has no money left"),
     ReasonCode.KEY_REFUSED: ("deferred", "the provider refused the API key"),
-    ReasonCode.DEAD_LETTER: ("deferred", "the message was received five times and is in the dead-letter queue"),
+    ReasonCode.DEAD_LETTER: (
+        "deferred",
+        "the message was received five times and is in the dead-letter queue; `preparing` if the image was to be prepared",
+    ),
     ReasonCode.WAITED_TOO_LONG: (
         "rejected",
-        "it waited too long: 7 days for the provider, 14 days in the dead-letter queue, 365 days for the day's limit",
+        (
+            "it waited too long: 7 days for the provider or for its preparation, 14 days in the dead-letter queue, "
+            "365 days for the day's limit"
+        ),
     ),
     ReasonCode.PROVIDER_REFUSED: ("rejected", "the provider refused the request and charged nothing"),
     ReasonCode.SUBMISSION_UNKNOWN: ("unknown", "the provider's answer was lost: the submission may have been charged"),

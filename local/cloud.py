@@ -32,6 +32,7 @@ API_KEY = "local-key"
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 SIMULATED = "this run was simulated and cost nothing."
 _START_SECONDS = 40
+_POLL_SECONDS = "0.2"  # between sam's looks at the stack; its own 5 are longer than a local deployment takes
 
 
 class LocalCloudFault(Exception):
@@ -137,9 +138,9 @@ def running_engine(environment: Mapping[str, str] | None = None, *, logs: Path |
 
 
 def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STACK_NAME) -> None:
-    """Run `sam deploy --config-env local` on the build. Raises LocalCloudFault, which names its log."""
+    """Run `sam deploy --config-env local` on the local build. Raises LocalCloudFault, which names its log."""
     log = engine.logs / f"sam-deploy-{stack_name}.log"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    inherited = _inherited_environment()
     if compiled := os.environ.get("PYTHONPYCACHEPREFIX"):  # `sam build` has compiled nearly all of it already
         inherited["PYTHONPYCACHEPREFIX"] = compiled
     with log.open("wb") as out, tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as overrides:
@@ -157,7 +158,12 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
                 f"file://{overrides.name}",
             ],
             cwd=ROOT,
-            env={**_inherited_environment(), **engine.environment, "SAM_CLI_TELEMETRY": "0"},
+            env={
+                "SAM_CLI_POLL_DELAY": _POLL_SECONDS,
+                **inherited,
+                **engine.environment,
+                "SAM_CLI_TELEMETRY": "0",
+            },
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

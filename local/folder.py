@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.drop import drop, fetch
+from cli.progress import describe_preparation
 from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, JobTable, key_of
 from dropreel.domain.images import ImageRef, is_image_key
@@ -131,9 +132,10 @@ def run_folder(stack: Stack, folder: Folder, options: dict[str, str], output: Pa
         for job in follow_all(stack, drop_folder(stack, folder, options), show_counts):
             video = _fetch_video(stack, job, output)
             rows.append((job, video))
+            prepared = f" ({describe_preparation(job.image)})" if job.image.prepared else ""
             console.print(
                 f"  {time.monotonic() - started:5.1f} s  {len(rows)}/{len(folder.images)}  "
-                f"[bold]{job.status.value}[/]  {escape(str(job.image.key))}",
+                f"[bold]{job.status.value}[/]  {escape(f'{job.image.key}{prepared}')}",
                 highlight=False,
             )
     console.print(_table(rows))

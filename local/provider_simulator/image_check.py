@@ -22,7 +22,7 @@ _CHUNK_BYTES = 65_536
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Facts about an image; width and height are in pixels, with the EXIF orientation applied."""
+    """Facts about an image; width and height are in pixels as stored: the Exif orientation does not count."""
 
     bytes: int
     sha256: str
@@ -89,14 +89,14 @@ def _unreachable(reason: str) -> Refusal:
 
 def _decode(content: bytes, digest: str) -> ImageFacts:
     # Pillow is imported here so that the simulator is up sooner.
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
             # Phones write JPEGs with a second picture inside, which Pillow calls MPO.
             name = "JPEG" if image.format == "MPO" else str(image.format)
             image.load()
-            width, height = ImageOps.exif_transpose(image).size
+            width, height = image.size
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
         raise Refusal(400, "image_unreadable", "The file behind image_url is not a whole JPEG, PNG or WebP.") from None
     return ImageFacts(len(content), digest, name, width, height)

@@ -143,12 +143,16 @@ def _frame_seen(planes: list["Image.Image"], size: tuple[int, int], box: Box) ->
 
 
 def widest_view(content: bytes, size: tuple[int, int]) -> "Image.Image":
-    """The image as shown, in RGB, cut around its middle to fill the size: the widest view that the camera has."""
+    """The stored pixels in RGB, cut around their middle to fill the size: the widest view that the camera has.
+
+    The provider does not say whether it honours an Exif orientation or a colour profile. This is the worst case: neither
+    counts, so that what is sent with one looks wrong in the video.
+    """
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
-        upright = _rgb(ImageOps.exif_transpose(image))
-    return ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
+        stored = _rgb(image)
+    return ImageOps.fit(stored, size, Image.Resampling.LANCZOS)
 
 
 def _rgb(image: "Image.Image") -> "Image.Image":

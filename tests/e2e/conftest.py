@@ -146,7 +146,7 @@ class Account:
 
 @pytest.fixture(scope="session")
 def account() -> Iterator[Account]:
-    subprocess.run(["make", "build"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(["make", "build", "build-local"], cwd=ROOT, check=True, capture_output=True)
     with (
         running_cloud(lambda _: None, PARAMETERS, created_seconds=0, processing_seconds=0) as cloud,
         event_tail(cloud.stack) as tail,

@@ -6,18 +6,21 @@ The roles of the deployed stack are changed in place and restored.
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 import requests
 
+from dropreel.adapters.items import attribute_value
 from dropreel.adapters.job_table import JOB_ROW, key_of
 from dropreel.domain.messages import EXECUTION_ENDED
 from local.cloud import API_KEY
 from tests.e2e.conftest import SAMPLE, Account
 from tests.e2e.roles import actions_of, restart_processes, statements, without
+from tests.support.pictures import jpeg
 from tests.support.sample_events import from_queue, load_event, object_created
 
 ROLES = {
@@ -32,6 +35,15 @@ ROLES = {
         "secretsmanager:GetSecretValue",
         "sqs:SendMessage",
         "states:StartExecution",
+    },
+    "PrepareImage": {
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+        "events:PutEvents",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:PutObject",
+        "sqs:SendMessage",
     },
     "CheckStatus": {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},
     "DeliverVideo": {
@@ -62,20 +74,26 @@ ROLES = {
     },
 }
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
-ON_TWO_TABLES = {"SubmitGeneration": ["dynamodb:UpdateItem"], "SweepJobs": ["dynamodb:GetItem"]}
+ON_ANOTHER = {
+    "SubmitGeneration": ["dynamodb:UpdateItem", "s3:GetObject", "s3:GetObjectVersion", "sqs:SendMessage"],
+    "SweepJobs": ["dynamodb:GetItem", "sqs:SendMessage"],
+}
+"""What a role may do on a second resource as well: the other table, the prepared bucket, the prepare queue."""
 # What AWS checks and the local engine does not, so that only its presence can be seen here: what the services do in a
 # role's name, and that a missing object is "not found" only with s3:ListBucket.
 NOT_CHECKED_HERE = {
     "SubmitGeneration": LOGS | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    "PrepareImage": LOGS | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "s3:ListBucket"},
     "CheckStatus": LOGS,
     "DeliverVideo": LOGS | {"s3:ListBucket"},
     "ReportFailure": LOGS,
     "SweepJobs": LOGS,
     "GenerateVideo": {"lambda:InvokeFunction"},
 }
-# And a second time, on another resource: the listing of the existing bucket, and where Lambda sends failed invocations.
+# And once more, on another resource: the listing of the other buckets, and where Lambda sends failed invocations.
 NOT_CHECKED_ON_ANOTHER = {
-    "SubmitGeneration": ["s3:ListBucket"],
+    "SubmitGeneration": ["s3:ListBucket", "s3:ListBucket"],
+    "PrepareImage": ["s3:ListBucket"],
     "ReportFailure": ["sqs:SendMessage"],
     "SweepJobs": ["sqs:SendMessage"],
 }
@@ -85,7 +103,7 @@ NOT_CHECKED_ON_ANOTHER = {
 def test_a_role_has_exactly_these_permissions_and_no_wildcard(account: Account, role: str) -> None:
     found = statements(account, role)
 
-    expected = [*ROLES.get(role, set()), *NOT_CHECKED_HERE[role], *ON_TWO_TABLES.get(role, [])]
+    expected = [*ROLES.get(role, set()), *NOT_CHECKED_HERE[role], *ON_ANOTHER.get(role, [])]
     expected += NOT_CHECKED_ON_ANOTHER.get(role, [])
     assert sorted(actions_of(*found)) == sorted(expected)
     resources = [statement["Resource"] for statement in found]
@@ -112,21 +130,68 @@ def _request_event(account: Account, key: str, put: dict[str, Any], request_id: 
     return from_queue(event)
 
 
-def _submit(account: Account) -> str:
+def _submit(account: Account) -> Iterator[str]:
     """Submit by hand, each as a new job: an image with a version, one without, a copy, a deferred one and a missing one."""
     key = account.new_key()
     put = account.put(key)
-    wrong = _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-now"))
+    yield _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-now"))
     unversioned = object_created(account.uploads, key, SAMPLE.stat().st_size, put["ETag"], None, f"seq-{key}")
-    wrong += _invoke(account, "SubmitGeneration", from_queue(unversioned))
+    yield _invoke(account, "SubmitGeneration", from_queue(unversioned))
     copied = object_created(account.uploads, key, SAMPLE.stat().st_size, put["ETag"], None, f"copy-{key}")
     copied["detail"]["reason"] = "CopyObject"
-    wrong += _invoke(account, "SubmitGeneration", from_queue(copied))
+    yield _invoke(account, "SubmitGeneration", from_queue(copied))
     account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 429}}])
-    wrong += _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-later"))
+    wrong = _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-later"))
     account.simulator.clear_faults()
+    yield wrong
     gone = object_created(account.uploads, account.new_key("gone.jpg"), 1, "etag", None, "seq")
-    return wrong + _invoke(account, "SubmitGeneration", from_queue(gone))
+    yield _invoke(account, "SubmitGeneration", from_queue(gone))
+    yield from _submit_prepared(account)
+
+
+def _submit_prepared(account: Account) -> Iterator[str]:
+    """Submit an image that must be prepared, and a prepared one."""
+    key = account.new_key()
+    put = account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=jpeg(6))
+    yield _invoke(account, "SubmitGeneration", _request_event(account, key, put, f"{key}-turned"))
+    prepared = {"bucket": account.stack.outputs["PreparedBucketName"], "key": key, "reasons": ["orientation"]}
+    account.client("s3").put_object(Bucket=prepared["bucket"], Key=key, Body=jpeg())
+    described = {"format": "JPEG", "size": len(jpeg()), "width": 60, "height": 40, "sha256": sha256(jpeg()).hexdigest()}
+    image = _image_of(account, key, put, prepared={**prepared, **described})
+    job_id = _put_waiting_job(account, "deferred", image)
+    yield _invoke(account, "SubmitGeneration", from_queue({"job_id": job_id, "attempt": 1, "requeues": 2}))
+    table = account.stack.outputs["JobsTableName"]
+    job = account.client("dynamodb").get_item(TableName=table, Key=key_of(job_id, JOB_ROW))["Item"]
+    yield job["reason"]["M"]["message"]["S"] if "reason" in job else ""
+
+
+def _image_of(account: Account, key: str, put: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return an uploaded image as a job has it."""
+    etag = put["ETag"].strip('"')
+    return {"bucket": account.uploads, "key": key, "version_id": put["VersionId"], "etag": etag, **more}
+
+
+def _put_waiting_job(account: Account, status: str, image: dict[str, Any]) -> str:
+    """Put a job that was never claimed into the table, with the number 2 for its message."""
+    waiting = {name: {"S": status} for name in ("status", "waiting")}
+    none = {name: {"NULL": True} for name in ("generation_id", "reserved_day", "lease_until", "video", "submitted_at")}
+    charge = {"charge": {"S": "none"}, "requeues": {"N": "2"}}
+    return _put_job(account, datetime.now(UTC), **waiting, **none, **charge, image=attribute_value(image))
+
+
+def _prepare(account: Account) -> Iterator[str]:
+    """Prepare an image with a version, one that cannot be decoded, and one without a version."""
+    key = account.new_key()
+    put = account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=jpeg(6))
+    cut = account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=jpeg(6)[:-100])
+    whole = account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=jpeg(8))
+    for image in (
+        _image_of(account, key, put),
+        _image_of(account, key, cut),
+        _image_of(account, key, whole) | {"version_id": None},
+    ):
+        job_id = _put_waiting_job(account, "preparing", image)
+        yield _invoke(account, "PrepareImage", from_queue({"job_id": job_id, "attempt": 1, "requeues": 2}))
 
 
 def _an_item(account: Account) -> dict[str, Any]:
@@ -180,15 +245,13 @@ def _provider(account: Account, method: str, path: str, body: dict[str, Any] | N
     return found
 
 
-def _check(account: Account) -> str:
-    return _invoke(account, "CheckStatus", _generating(account))
+def _check(account: Account) -> Iterator[str]:
+    yield _invoke(account, "CheckStatus", _generating(account))
 
 
-def _deliver(account: Account) -> str:
+def _deliver(account: Account) -> Iterator[str]:
     """Deliver one whole video, and one in parts that ends inside its last box and must leave no parts."""
-    wrong = _invoke(account, "DeliverVideo", _generating(account, finished=True))
-    if wrong:
-        return wrong
+    yield _invoke(account, "DeliverVideo", _generating(account, finished=True))
     state = _generating(account, finished=True)
     mine = {"generation_id": state["generation_id"]}  # other tests' downloads may be in progress
     cut = {"kind": "extend", "bytes": 20_000_000, "fill": "\x01\0\0\0free"}  # boxes of 16 MiB, so it is seen at its end
@@ -200,22 +263,23 @@ def _deliver(account: Account) -> str:
         account.client("s3").abort_multipart_upload(
             Bucket=account.videos, Key=upload["Key"], UploadId=upload["UploadId"]
         )
-    return wrong + (f"parts were left behind: {left}" if left else "")
+    yield f"parts were left behind: {left}" if left else ""
 
 
-def _report(account: Account) -> str:
+def _report(account: Account) -> Iterator[str]:
     """Report a final failure, one with an attempt left, and an execution that was aborted."""
-    reasons = [{"code": code, "message": "x"} for code in ("timed_out", "generation_failed")]
-    states = [{**_generating(account), "check": {"outcome": "failed", "reason": reason}} for reason in reasons]
-    wrong = "".join(_invoke(account, "ReportFailure", state) for state in states)
+    for code in ("timed_out", "generation_failed"):
+        reason = {"code": code, "message": "x"}
+        state = {**_generating(account), "check": {"outcome": "failed", "reason": reason}}
+        yield _invoke(account, "ReportFailure", state)
     name = _generating(account)["pace"]["execution"]
     arn = account.stack.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:") + f":{name}"
     ended = {"name": name, "executionArn": arn, "status": "ABORTED"}
-    return wrong + _invoke(account, "ReportFailure", {"detail-type": EXECUTION_ENDED, "detail": ended})
+    yield _invoke(account, "ReportFailure", {"detail-type": EXECUTION_ENDED, "detail": ended})
 
 
-def _sweep(account: Account) -> str:
-    """Sweep one job of each kind, last updated an hour ago."""
+def _sweep(account: Account) -> Iterator[str]:
+    """Sweep one job of each kind, last updated an hour ago, and one that was to be prepared three hours ago."""
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     left: list[dict[str, dict[str, Any]]] = [
         {
@@ -227,6 +291,8 @@ def _sweep(account: Account) -> str:
         {"status": {"S": "held"}, "waiting": {"S": "held"}},
     ]
     ids = [_put_job(account, an_hour_ago, **changes) for changes in left]
+    preparing = {name: {"S": "preparing"} for name in ("status", "waiting")}
+    ids.append(_put_job(account, datetime.now(UTC) - timedelta(hours=3), **preparing))
     try:
         answer = account.client("lambda").invoke(FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}")
         payload: str = answer["Payload"].read().decode()
@@ -236,15 +302,16 @@ def _sweep(account: Account) -> str:
                 TableName=account.stack.outputs["JobsTableName"], Key=key_of(job_id, JOB_ROW)
             )
     if "FunctionError" in answer or "not_swept" in payload:
-        return f"AccessDenied in the sweeper's answer: {payload}"
+        yield f"AccessDenied in the sweeper's answer: {payload}"
+        return
     swept = json.loads(payload)
     swept.pop("dead_letters", None)  # other tests' messages
-    assert swept == {"published": 1, "started": 1, "released": 1}
-    return ""
+    assert swept == {"published": 1, "started": 1, "released": 1, "requeued": 1}
 
 
-USE: dict[str, Callable[[Account], str]] = {
+STEPS: dict[str, Callable[[Account], Iterator[str]]] = {
     "SubmitGeneration": _submit,
+    "PrepareImage": _prepare,
     "CheckStatus": _check,
     "DeliverVideo": _deliver,
     "ReportFailure": _report,
@@ -252,13 +319,18 @@ USE: dict[str, Callable[[Account], str]] = {
 }
 
 
+def _use(account: Account, role: str) -> str:
+    """Run a role's step in every way that needs another permission; return the first error, or an empty text."""
+    return next(filter(None, STEPS[role](account)), "")
+
+
 @pytest.mark.parametrize("role", list(ROLES))
 def test_with_all_its_permissions_a_step_works(account: Account, role: str) -> None:
-    assert USE[role](account) == ""
+    assert _use(account, role) == ""
 
 
 EACH = [(role, action, 0) for role in ROLES for action in sorted(ROLES[role])]
-EACH += [(role, action, 1) for role, actions in ON_TWO_TABLES.items() for action in actions]
+EACH += [(role, action, 1) for role, actions in ON_ANOTHER.items() for action in actions]
 
 
 @pytest.mark.parametrize(("role", "action", "nth"), EACH)
@@ -266,7 +338,7 @@ def test_without_one_permission_a_step_fails(account: Account, role: str, action
     with without(account, role, action, nth):
         # A process that was busy at the restart may still have the key in its cache: restart and try again.
         for _ in range(10):
-            wrong = USE[role](account)
+            wrong = _use(account, role)
             if wrong:
                 break
             restart_processes(account, role)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from dropreel.domain.images import ImageRef
+from dropreel.domain.images import ImageRef, PrepareReason
 from dropreel.domain.job import Job, JobStatus
 from local.folder import follow_all
 from tests.e2e.conftest import Account
@@ -29,6 +29,13 @@ NAMES = [
     "#1?=final;v2.jpg",
 ]
 PLACE = "photographs"
+PREPARED = {
+    "CMYK": PrepareReason.CMYK,
+    **{f"orientation {number}": PrepareReason.ORIENTATION for number in range(2, 9)},
+    "PNG of grey in 16 bits": PrepareReason.BIT_DEPTH,
+    "PNG of colours in 16 bits": PrepareReason.BIT_DEPTH,
+}
+"""Why a photograph is prepared. Every other one reaches the provider as it is."""
 
 
 @dataclass(frozen=True)
@@ -72,22 +79,42 @@ def _fetched(account: Account, key: str) -> list[str]:
     return [one["image"]["sha256"] for one in account.submitted(key) if one["paid"]]
 
 
-@pytest.mark.parametrize("name", MAKERS)
+def _facts(photograph: Photograph) -> dict[str, object]:
+    return {
+        "size": len(photograph.content),
+        "format": {"WEBP": "WebP"}.get(photograph.format, photograph.format),
+        "width": photograph.width,
+        "height": photograph.height,
+        "sha256": hashlib.sha256(photograph.content).hexdigest(),
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if name not in PREPARED])
 def test_a_photograph_reaches_the_provider_unchanged_and_becomes_a_video(
     account: Account, dropping: Dropping, name: str
 ) -> None:
     key, photograph = dropping.photographs[name]
     job = dropping.jobs[key]
 
-    assert (job.status, job.warnings) == (JobStatus.COMPLETED, ()), job.reason
+    assert (job.status, job.warnings, job.image.prepared) == (JobStatus.COMPLETED, (), None), job.reason
     assert _fetched(account, key) == [hashlib.sha256(photograph.content).hexdigest()]
-    seen = {part: getattr(job.image, part) for part in ("size", "format", "width", "height")}
-    assert seen == {
-        "size": len(photograph.content),
-        "format": {"WEBP": "WebP"}.get(photograph.format, photograph.format),
-        "width": photograph.width,
-        "height": photograph.height,
-    }
+    assert {part: getattr(job.image, part) for part in _facts(photograph)} == _facts(photograph)
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_a_photograph_that_may_be_shown_wrongly_is_prepared_in_its_full_size(
+    account: Account, dropping: Dropping, name: str
+) -> None:
+    key, photograph = dropping.photographs[name]
+    job = dropping.jobs[key]
+
+    assert (job.status, job.warnings) == (JobStatus.COMPLETED, ()), job.reason
+    assert job.image.prepared is not None
+    assert job.image.prepared.reasons == (PREPARED[name],)
+    assert (job.image.prepared.width, job.image.prepared.height) == (photograph.width, photograph.height)
+    assert _fetched(account, job.image.prepared.key) == [job.image.prepared.sha256]
+    assert account.submitted(key) == []
+    assert {part: getattr(job.image, part) for part in _facts(photograph)} == _facts(photograph)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,11 +155,15 @@ def test_a_photograph_with_false_content_headers_becomes_a_video(account: Accoun
     assert _fetched(account, key) == [hashlib.sha256(content).hexdigest()]
 
 
-def test_a_photograph_of_one_byte_too_many_is_rejected_unpaid(account: Account, dropping: Dropping) -> None:
-    key = account.new_key("large.jpg")
-    account.put(key, dropping.photographs["exactly 10 MB"][1].content + b"\0")
+def test_a_photograph_of_one_byte_too_many_is_prepared(account: Account, dropping: Dropping) -> None:
+    key, content = account.new_key("large.jpg"), dropping.photographs["exactly 10 MB"][1].content + b"\0"
+    account.put(key, content)
 
     job = account.ended(key)
 
-    assert (job.status, job.reason and job.reason.code) == (JobStatus.REJECTED, "image_too_large")
+    assert job.status is JobStatus.COMPLETED, job.reason
+    assert job.image.prepared is not None
+    assert job.image.prepared.reasons == (PrepareReason.SIZE,)
+    assert job.image.sha256 == hashlib.sha256(content).hexdigest()
+    assert _fetched(account, job.image.prepared.key) == [job.image.prepared.sha256]
     assert account.submitted(key) == []

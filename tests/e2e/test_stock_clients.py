@@ -92,7 +92,7 @@ def test_make_run_fails_for_a_file_that_is_no_image() -> None:
     done = _make_run(IMAGE=str(ROOT / "Makefile"))
 
     assert done.returncode == 1
-    assert "not a JPG, PNG or WebP image" in " ".join(done.stdout.split())
+    assert "not a JPG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF image" in " ".join(done.stdout.split())
     assert "nothing was spent." in done.stdout
     assert "logs" not in done.stdout  # they have nothing that would help
 

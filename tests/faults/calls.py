@@ -6,13 +6,13 @@ from typing import Any
 
 CRASHES = ("before", "after")
 """The function crashes before the call, or after the call took effect."""
-CONCURRENT = ("duplicate", "sweep", "abort", "abort, notified at once", "redrive", "notice", "resume", "slow")
+CONCURRENT = ("duplicate", "sweep", "abort", "abort, notified at once", "redrive", "notice", "resume", "expire", "slow")
 """What runs before the call; `a + b` is one after the other.
 
 duplicate: the same step with the same event; sweep: SweepJobs; abort: the running executions are stopped, and the rule's event is
 delivered later, or at once; redrive: Step Functions continues the executions that ended badly; notice: the rule's event
-about each of them is delivered again; resume: the operator resumes each failed job; slow: the call takes the function's whole
-time-out, and the services work meanwhile.
+about each of them is delivered again; resume: the operator resumes each failed job; expire: S3 deletes every prepared
+image; slow: the call takes the function's whole time-out, and the services work meanwhile.
 """
 READS = ("GetItem", "Query", "HeadObject", "GetObject", "ListObjectsV2", "DescribeExecution", "clock")
 """Calls without an effect: a crash after one of them is a crash after the call before it."""

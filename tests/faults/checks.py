@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from dropreel.domain.backoff import NEEDS_OPERATOR, NOTICE_AFTER
 from tests.faults.provider import TRAILING, Provider, video_of
@@ -123,10 +124,10 @@ class Checks:
             self.demand(known, f"{event['type']} has {data['generation_id']} in attempt {data['attempt']}")
         if says in ("held", "deferred"):
             past = self.history.get(data["job_id"], [])
-            was = any((one.status, one.attempt) == (says, data["attempt"]) for one in past)
+            was = any((_waits_as(one), one.attempt) == (says, data["attempt"]) for one in past)
             self.demand(was, f"{event['type']} has attempt {data['attempt']}, which was not {says}")
         if says == "deferred":
-            reasons = {one.reason for one in past if (one.status, one.attempt) == (says, data["attempt"])}
+            reasons = {one.reason for one in past if (_waits_as(one), one.attempt) == (says, data["attempt"])}
             self.demand(
                 data["reason"]["code"] in reasons, f"it was deferred for {reasons} and published {data['reason']}"
             )
@@ -139,6 +140,19 @@ class Checks:
     def on_post(self, step: str) -> None:
         """Check a POST that reaches the provider."""
         self.demand(step == "submit_generation", f"a POST in {step}: only the queue may lead to one")
+
+    def check_submitted(self, image_url: str) -> str:
+        """Check what an address is presigned for: the image, or where it is prepared its prepared copy. Return the image's key."""
+        bucket, key = urlsplit(image_url).netloc.partition(".")[0], unquote(urlsplit(image_url).path.lstrip("/"))
+        claimed = [job["image"] for job in self.tables.jobs() if key in (job["image"]["key"], f"{job['job_id']}.jpg")]
+        image = claimed[0]
+        prepared = image.get("prepared")
+        expected = (prepared["bucket"], prepared["key"]) if prepared else (image["bucket"], image["key"])
+        self.demand((bucket, key) == expected, f"{bucket}/{key} is submitted for {expected}")
+        digest = hashlib.sha256(self.buckets.content(bucket, key) or b"").hexdigest()
+        said = (prepared or image).get("sha256")  # the claim saves what the validation found
+        self.demand(said in (None, digest), f"{bucket}/{key} has other bytes than the job says")
+        return str(image["key"])
 
     def _check_delivered(self, described: dict[str, Any], when: str) -> None:
         """Check that video and receipt of the job's generation are stored. `described` is a job or an event's data."""
@@ -243,7 +257,7 @@ class Checks:
             waits = [
                 (one, after.at if after else one.at)
                 for one, after in zip(past, [*past[1:], None], strict=True)
-                if (one.status, one.attempt) == ("deferred", attempt) and one.reason is not None
+                if (_waits_as(one), one.attempt) == ("deferred", attempt) and one.reason is not None
             ]
             published = {
                 event["metadata"]["id"]
@@ -282,6 +296,11 @@ class Checks:
         }
         mine = [one for one in self.provider.submissions if one.image == job["image"]["key"]]
         return unknown - {one.attempt for one in mine if one.paid}
+
+
+def _waits_as(moment: Moment) -> str:
+    """Return a moment's status, as events have it: an image that is prepared has no event of its own."""
+    return "deferred" if moment.status == "preparing" else moment.status
 
 
 def _execution_name(job: dict[str, Any]) -> str:

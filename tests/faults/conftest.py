@@ -6,8 +6,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.faults.clients import patch_clients
 from tests.faults.script import Script
-from tests.faults.simulation import Simulation, patch_clients
+from tests.faults.simulation import Simulation
 from tests.integration.conftest import make_table
 from tests.support.tables import MotoTables, Tables
 
@@ -24,6 +25,9 @@ SETTINGS = {
     "STACK_NAME": "dropreel",
     "EVENT_BUS_NAME": "default",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/submissions",
+    "PREPARE_IMAGES": "when-needed",
+    "PREPARE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/prepare",
+    "PREPARED_BUCKET_NAME": "prepared",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:generate-video",
     "API_BASE_URL": "https://provider.example",

@@ -8,11 +8,14 @@ import random
 import sys
 import sysconfig
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from dropreel.domain.images import ImageFacts
+from dropreel.media.images.preparation import HEAD_BYTES, classify_image
 from dropreel.media.images.reader import MAX_PIXELS, inspect_image
-from tests.support.pictures import animated, exif, jpeg, png, webp
+from tests.support.icc_profiles import PROFILES
+from tests.support.pictures import adobe_rgb, animated, exif, jpeg, png, segment, webp, with_segments
 
 LONGEST_WALK = 1.0
 """Seconds."""
@@ -29,6 +32,8 @@ def seeds() -> list[bytes]:
         png("P"),
         animated("PNG"),
         webp(exif=exif(8)),
+        *(write(icc_profile=profile) for write in (jpeg, png, webp) for profile in PROFILES.values()),
+        with_segments(jpeg(), segment(0xE1, b"Exif\0\0" + adobe_rgb())),
     ]
     packages = Path(sysconfig.get_path("purelib"))
     found = [path for ending in ("jpg", "png", "webp") for path in packages.rglob(f"*.{ending}")]
@@ -55,11 +60,16 @@ def changed(content: bytes, chance: random.Random) -> bytes:
 
 
 def check(content: bytes) -> None:
-    """Inspect one image and hold the module's promises against it."""
+    """Inspect and classify one image and hold the modules' promises against it."""
     start = time.process_time()
     found = inspect_image(content)
     assert time.process_time() - start < LONGEST_WALK, "it took too long"
+    start = time.process_time()
+    classified = classify_image(content, content[:HEAD_BYTES], len(content))
+    assert time.process_time() - start < LONGEST_WALK, "it took too long"
     if isinstance(found, ImageFacts):
+        assert isinstance(classified, ImageFacts)
+        assert replace(classified, prepare_for=()) == found
         assert 0 < found.width * found.height <= MAX_PIXELS
         assert 1 <= found.orientation <= 8
     else:

@@ -61,19 +61,25 @@ def _reply(word: str) -> Reply:
 
 
 class Provider:
-    """Answers POSTs and polls like ProviderClient, by a script. `attempt_of` returns the attempt of an image's job."""
+    """Answers POSTs and polls like ProviderClient, by a script.
 
-    def __init__(self, calls: Calls, script: Script, attempt_of: Callable[[str], int]) -> None:
+    `attempt_of` returns the attempt of an image's job, `image_at` the key of the image that an address is presigned for.
+    """
+
+    def __init__(
+        self, calls: Calls, script: Script, attempt_of: Callable[[str], int], image_at: Callable[[str], str]
+    ) -> None:
         self.calls = calls
         self.posts = Words(script.posts, "accept")
         self.polls = Words(script.polls, "")
         self.downloads = Words(script.downloads, "good")
         self.attempt_of = attempt_of
+        self.image_at = image_at
         self.submissions: list[Submission] = []
 
     def prepare(self, options: Options, image_url: str) -> "Prepared":
         """Like ProviderClient.prepare."""
-        return Prepared(self, image_url.partition("?")[0].rpartition("/")[2])
+        return Prepared(self, self.image_at(image_url))
 
     def post(self, image: str) -> SubmitAnswer:
         """Accept one POST by the script's next word."""

@@ -47,6 +47,8 @@ FAULTS = ("refused", "lost", "repeated", "failed entry")
 It has no effect; it has, and its answer is lost; the SDK makes it twice because the first answer was lost; `PutEvents`
 answers 200 with a failed entry. Any other word is no fault.
 """
+PICTURES = ("", "prepared", "undecodable")
+"""What is uploaded: a JPEG that is submitted as it is, a HEIC that is prepared, or one that cannot be decoded."""
 NOTICES = ("once", "twice", "late", "dropped")
 """How the rule's event about an ended execution is delivered to ReportFailure. EventBridge and Lambda allow all four."""
 DECISIONS = ("resume", "adopt", "adopt another id", "abandon", "resubmit")
@@ -57,7 +59,7 @@ DECISIONS = ("resume", "adopt", "adopt another id", "abandon", "resubmit")
 class Script:
     """One word a POST, a poll, a download, an AWS call (by its operation), an ended execution and a decision of the operator.
 
-    Without words left, nothing fails. `limit` is the day's, in US dollars.
+    Without words left, nothing fails. `limit` is the day's, in US dollars. `pictures` is one of `PICTURES`.
     """
 
     posts: tuple[str, ...] = ("accept",)
@@ -68,6 +70,7 @@ class Script:
     operator: tuple[str, ...] = ()
     limit: str = "50"
     timeout_minutes: int = 60
+    pictures: str = ""
 
 
 class Words:

@@ -144,8 +144,9 @@ class Buckets:
 
 @dataclass
 class Message:
-    """A message of the submission queue."""
+    """A message of the queue of a step: `submit_generation` or `prepare_image`."""
 
     body: str
     visible_at: datetime
+    step: str = "submit_generation"
     receives: int = 0

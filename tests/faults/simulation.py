@@ -5,24 +5,26 @@ definition is interpreted. Fakes redeliver, reorder, duplicate, refuse and crash
 Lambda, the provider, the operator and the clock.
 """
 
+import hashlib
 import json
 import random
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import boto3
-import botocore.client
 import pytest
 from cfnlint.decode.cfn_yaml import load as load_template
 
 import dropreel.wiring
 from dropreel.adapters.event_bus import EventBus
+from dropreel.adapters.imaging import PreparedPicture
 from dropreel.domain.errors import ActionNotAllowed
+from dropreel.domain.images import PrepareReason
+from dropreel.domain.reasons import Reason, ReasonCode
 from tests.faults.calls import Calls, Crash
 from tests.faults.checks import ENDS, Checks, is_duplicate
 from tests.faults.provider import Provider
@@ -36,9 +38,14 @@ from tests.support.sample_events import from_queue, object_created
 from tests.support.tables import Tables
 
 _RESOURCES: dict[str, Any] = load_template(str(Path(__file__).resolve().parents[2] / "template.yaml"))["Resources"]
-_QUEUE = _RESOURCES["SubmissionQueue"]["Properties"]
-VISIBILITY = timedelta(seconds=_QUEUE["VisibilityTimeout"])
-MAX_RECEIVES: int = _QUEUE["RedrivePolicy"]["maxReceiveCount"]
+_QUEUES = {"submit_generation": "SubmissionQueue", "prepare_image": "PrepareQueue"}
+VISIBILITY = {
+    step: timedelta(seconds=_RESOURCES[queue]["Properties"]["VisibilityTimeout"]) for step, queue in _QUEUES.items()
+}
+MAX_RECEIVES: dict[str, int] = {
+    step: _RESOURCES[queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"] for step, queue in _QUEUES.items()
+}
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 ASYNC_TRIES = 3
 """Lambda's tries of an asynchronous event before it drops it."""
 LATE = timedelta(minutes=25)
@@ -47,7 +54,7 @@ REPAIRED_AFTER = timedelta(hours=3)
 OPERATOR_TRIES = 5
 TIMEOUT_SECONDS: dict[str, int] = {
     step: time_out_of(step)
-    for step in ("submit_generation", "check_status", "deliver_video", "report_failure", "sweep_jobs")
+    for step in ("submit_generation", "prepare_image", "check_status", "deliver_video", "report_failure", "sweep_jobs")
 }
 """The functions' time-outs. The operator's command is no function; the longest of them applies to it."""
 
@@ -80,8 +87,9 @@ class Simulation:
         self.chaos = seed is not None
         self.at_work: list[tuple[str, dict[str, Any]]] = []
         self.calls = Calls(plan, self.step, self.run_concurrently)
-        self.provider = Provider(self.calls, script, self._attempt_of)
+        self.provider = Provider(self.calls, script, self._attempt_of, self._image_at)
         self.tables, self.buckets = tables, Buckets()
+        self.pictures = script.pictures
         self.machine = StateMachine(self._invoke, lambda: self.now, self._execution_ended, self._skip_until, {})
         self.checks = Checks(self.tables, self.buckets, self.provider, self.machine, script.limit, lambda: self.now)
         self.faults = {operation: Words(words, "") for operation, words in script.faults.items()}
@@ -104,6 +112,7 @@ class Simulation:
         monkeypatch.setattr(wiring, "_sleep", self._sleep)
         monkeypatch.setattr(wiring, "random", types.SimpleNamespace(random=lambda: 0.5))
         monkeypatch.setattr("dropreel.adapters.video_source.VideoSource", lambda *_: self.provider)
+        monkeypatch.setattr("dropreel.adapters.imaging.prepare_picture", self._prepare_picture)
         lost_after = timedelta(seconds=POLL_SECONDS * (not_found - 1))
         monkeypatch.setattr("dropreel.use_cases.check_status.NOT_FOUND_FOR", lost_after)
         self.forget_processes()
@@ -150,8 +159,21 @@ class Simulation:
 
     def _send_message(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         visible_at = self.now + timedelta(seconds=arguments.get("DelaySeconds", 0))
-        self.queue.append(Message(arguments["MessageBody"], visible_at))
+        step = "prepare_image" if arguments["QueueUrl"].endswith("prepare") else "submit_generation"
+        self.queue.append(Message(arguments["MessageBody"], visible_at, step))
         return {"MessageId": "1"}
+
+    def _prepare_picture(self, path: Path) -> PreparedPicture | Reason:
+        """Stand in for the decoding: the prepared picture has the digest of the original in it."""
+        original = path.read_bytes()
+        if self.pictures == "undecodable":
+            return Reason(ReasonCode.IMAGE_TRUNCATED, "The HEIC is cut short.")
+        content = small_jpeg() + hashlib.sha256(original).digest()
+        return PreparedPicture(content, "JPEG", 64, 48, "HEIC", 64, 48, (PrepareReason.FORMAT,))
+
+    def _image_at(self, image_url: str) -> str:
+        """Check the presigned address of a submission; return the image's key."""
+        return self.checks.check_submitted(image_url)
 
     def _receive_dead_letters(self, _client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         """Answer with the visible dead letters, and hide them for the visibility time-out."""
@@ -200,7 +222,8 @@ class Simulation:
 
     def written(self, key: str, reason: str, content: bytes | None = None) -> Message:
         """Write an image, and return its event as a message."""
-        stored = self.buckets.put("uploads", key, small_jpeg() if content is None else content, at=self.now)
+        usual = HEIC + key.encode() if self.pictures else small_jpeg()
+        stored = self.buckets.put("uploads", key, usual if content is None else content, at=self.now)
         sequencer = f"{self.buckets.writes:06}"
         event = object_created("uploads", key, len(stored.content), stored.etag, stored.version_id, sequencer)
         event["detail"]["reason"] = reason
@@ -277,7 +300,7 @@ class Simulation:
 
     def duplicate(self, message: Message, seconds: int = 0) -> None:
         """Put a duplicate of a message into the queue."""
-        self.queue.append(Message(message.body, self.now + timedelta(seconds=seconds)))
+        self.queue.append(Message(message.body, self.now + timedelta(seconds=seconds), message.step))
 
     def wait(self, minutes: int) -> None:
         """Advance the clock, then run SweepJobs."""
@@ -289,20 +312,21 @@ class Simulation:
         self.next_sweep = self.now + timedelta(minutes=5)
         self._try("sweep_jobs", {})
         for message in self.dead:
-            self.queue.append(Message(message.body, self.now))
+            self.queue.append(Message(message.body, self.now, message.step))
         self.dead.clear()
 
     def deliver(self, message: Message) -> None:
-        """Deliver a message to SubmitGeneration. It stays in the queue unless the function returns."""
+        """Deliver a message to its step. It stays in the queue unless the function returns."""
         message.receives += 1
-        message.visible_at = self.now + VISIBILITY
+        visibility = VISIBILITY[message.step]
+        message.visible_at = self.now + visibility
         if self.chaos and self.random.random() < 0.15:
-            self.duplicate(message, self.random.choice([0, 1, round(VISIBILITY.total_seconds()) + 40]))
+            self.duplicate(message, self.random.choice([0, 1, round(visibility.total_seconds()) + 40]))
         event = from_queue(json.loads(message.body))
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(message.receives)
-        if self._try("submit_generation", event):
+        if self._try(message.step, event):
             self.queue.remove(message)
-        elif message.receives >= MAX_RECEIVES:
+        elif message.receives >= MAX_RECEIVES[message.step]:
             self.queue.remove(message)
             message.visible_at = self.now
             self.dead.append(message)
@@ -354,6 +378,9 @@ class Simulation:
                         self._try("report_failure", _ended_event(one))
             case "resume":
                 self.operator_decides("resume")
+            case "expire":
+                for place in [place for place in self.buckets.objects if place[0] == "prepared"]:
+                    del self.buckets.objects[place]
             case "slow" if not self.is_slow:
                 self.is_slow = True
                 self._run_services_for(TIMEOUT_SECONDS.get(self.step(), max(TIMEOUT_SECONDS.values())))
@@ -454,29 +481,3 @@ def _ended_event(one: Execution) -> dict[str, Any]:
             "cause": "it was stopped" if one.bad_ends[-1] == "ABORTED" else "a step failed",
         },
     }
-
-
-def _client(service: str, **_timeouts: int) -> Any:
-    """Replace the wiring's client factory. No call opens a connection, so time-outs have no effect."""
-    return _cached_client(service)
-
-
-@cache
-def _cached_client(service: str) -> Any:
-    """Return a client that all simulations share, so that a schedule takes milliseconds."""
-    session = boto3.session.Session("test", "test", region_name=REGION)
-    return cast("Any", session).client(service)
-
-
-def patch_clients(monkeypatch: pytest.MonkeyPatch, current: Callable[[], Simulation]) -> None:
-    """Send every AWS call of the code under test to the current simulation."""
-    base: Any = botocore.client.BaseClient
-    real = base._make_api_call
-
-    def make_api_call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        if client is not _client(client.meta.service_model.service_name):
-            return real(client, operation, arguments)
-        return current().api_call(client, operation, arguments)
-
-    monkeypatch.setattr(base, "_make_api_call", make_api_call)
-    monkeypatch.setattr(dropreel.wiring, "_client", _client)

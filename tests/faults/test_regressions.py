@@ -15,10 +15,11 @@ from dropreel.domain.prices import usd
 from dropreel.provider.answers import Accepted, NotSent
 from dropreel.use_cases.submit_generation import SAVE_SECONDS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST
+from tests.faults import simulation as services
 from tests.faults.play import NewSimulation, Record, crashes_of, first, play, play_each, points_of
 from tests.faults.script import Script, Words
 from tests.faults.services import Message
-from tests.faults.simulation import MAX_RECEIVES, TIMEOUT_SECONDS, VISIBILITY, Simulation
+from tests.faults.simulation import TIMEOUT_SECONDS, Simulation
 from tests.support.photographs import small_jpeg
 from tests.support.sample_jobs import PRICE
 
@@ -34,6 +35,10 @@ def events_of(simulation: Simulation) -> list[str]:
 def ends_of(simulation: Simulation) -> list[tuple[str, str]]:
     """Return the status and the reason of each job."""
     return [(job["status"], job["reason"]["code"]) for job in simulation.tables.jobs()]
+
+
+MAX_RECEIVES = services.MAX_RECEIVES["submit_generation"]
+VISIBILITY = services.VISIBILITY["submit_generation"]
 
 
 def received(simulation: Simulation, times: int = MAX_RECEIVES, before_each: Callable[[], None] = lambda: None) -> None:

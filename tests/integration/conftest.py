@@ -34,6 +34,7 @@ WIRED = (
     "_session",
     "_secrets",
     "submit_generation",
+    "prepare_image",
     "check_status",
     "deliver_video",
     "report_failure",
@@ -84,6 +85,8 @@ class MotoStack:
     spend: str = "spend"
     tail_url: str = ""
     queue_url: str = ""
+    prepare_queue_url: str = ""
+    prepared: str = "prepared"
     state_machine_arn: str = ""
 
     def upload(self, key: str, body: bytes = b"", metadata: dict[str, str] | None = None) -> dict[str, Any]:
@@ -126,10 +129,17 @@ class MotoStack:
 
     def deliver_retry_messages(self) -> list[str]:
         """Call SubmitGeneration with each message that is visible in the submission queue; return the outcomes."""
+        return self._deliver("submit_generation", self.queue_url)
+
+    def deliver_prepare_messages(self) -> list[str]:
+        """Call PrepareImage with each message in its queue; return the outcomes."""
+        return self._deliver("prepare_image", self.prepare_queue_url)
+
+    def _deliver(self, step: str, queue_url: str) -> list[str]:
         sqs, outcomes = boto3.client("sqs"), []
-        for message in sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", []):
-            outcomes.append(call("submit_generation", from_queue(json.loads(message["Body"])))["outcome"])
-            sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        for message in sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", []):
+            outcomes.append(call(step, from_queue(json.loads(message["Body"])))["outcome"])
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
         return outcomes
 
     def reserved_cents(self) -> int:
@@ -199,6 +209,7 @@ def stack(
     secret = boto3.client("secretsmanager").create_secret(Name="key", SecretString="key")
     stack.tail_url = _listen_to_the_bus()
     stack.queue_url = boto3.client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
+    stack.prepare_queue_url = boto3.client("sqs").create_queue(QueueName="prepare")["QueueUrl"]
     dead_letters = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
     tasks = _Tasks()
     stack.state_machine_arn = _state_machine(monkeypatch, tasks)
@@ -212,6 +223,9 @@ def stack(
         EVENT_BUS_NAME="default",
         SPEND_TABLE_NAME=stack.spend,
         QUEUE_URL=stack.queue_url,
+        PREPARE_IMAGES="when-needed",
+        PREPARE_QUEUE_URL=stack.prepare_queue_url,
+        PREPARED_BUCKET_NAME=stack.prepared,
         DEAD_LETTER_QUEUE_URL=dead_letters,
         DAILY_SPEND_LIMIT_USD="50",
         MAX_ATTEMPTS="2",
@@ -238,7 +252,7 @@ def stack(
 
 def _make_buckets_and_table(stack: MotoStack) -> None:
     s3 = boto3.client("s3")
-    for bucket in (stack.uploads, stack.videos):
+    for bucket in (stack.uploads, stack.videos, stack.prepared):
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for table in (stack.table, stack.spend):

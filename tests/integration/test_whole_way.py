@@ -1,5 +1,7 @@
 """From the upload to the video: the handlers, the real state machine in moto, the provider simulator."""
 
+import hashlib
+import io
 import json
 import time
 import unicodedata
@@ -7,7 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
+import pillow_heif
 import pytest
+from PIL import Image
 
 from dropreel.adapters.image_bucket import ImageBucket, StoredImage
 from dropreel.domain.prices import usd
@@ -157,6 +161,46 @@ def test_a_new_upload_to_the_same_key_is_a_new_job(stack: MotoStack) -> None:
     assert stack.simulator.summary()["paid"] == 2
 
 
+def test_a_phones_picture_is_prepared_and_becomes_a_video(stack: MotoStack) -> None:
+    portrait = Image.new("RGB", (96, 128), "teal")
+    original = io.BytesIO()
+    pillow_heif.from_pillow(portrait).save(original)
+    message = stack.upload("IMG_0001.HEIC", original.getvalue())
+
+    outcomes = [call("submit_generation", message)["outcome"], *stack.deliver_prepare_messages()]
+    unpaid = (stack.reserved_cents(), stack.simulator.submissions())
+    outcomes += stack.deliver_retry_messages()
+    wait_for_end(stack)
+
+    assert (outcomes, unpaid) == (["preparing", "deferred", "generating"], (0, []))
+    job = stack.job()
+    prepared = job["image"]["prepared"]
+    stored = boto3.client("s3").get_object(Bucket=stack.prepared, Key=f"{job['job_id']}.jpg")["Body"].read()
+    assert (prepared["reasons"], prepared["sha256"]) == (["format"], hashlib.sha256(stored).hexdigest())
+    assert (job["status"], job["image"]["format"], job["image"]["width"], job["image"]["height"]) == (
+        "completed",
+        "HEIC",
+        96,
+        128,
+    )
+    assert job["options"]["aspect_ratio"] == "9:16"
+    assert stack.events()[-1]["detail"]["data"]["image"]["prepared"]["sha256"] == prepared["sha256"]
+
+
+def test_a_heic_that_is_cut_is_rejected_and_costs_nothing(stack: MotoStack) -> None:
+    whole = io.BytesIO()
+    pillow_heif.from_pillow(Image.effect_noise((96, 128), 80).convert("RGB")).save(whole)
+    message = stack.upload("IMG_0001.HEIC", whole.getvalue()[:-400])
+
+    outcomes = [call("submit_generation", message)["outcome"], *stack.deliver_prepare_messages()]
+
+    assert outcomes == ["preparing", "rejected"]
+    (event,) = stack.events()
+    assert (event["detail-type"], event["detail"]["data"]["charge"]) == ("Video Generation Rejected", "none")
+    assert event["detail"]["data"]["reason"]["code"] == "image_truncated"
+    assert stack.simulator.submissions() == []
+
+
 def test_a_file_that_is_no_image_is_rejected_without_a_charge(stack: MotoStack) -> None:
     outcome = call("submit_generation", stack.upload("fake.jpg", b"this is a text file\n"))
 
@@ -167,8 +211,8 @@ def test_a_file_that_is_no_image_is_rejected_without_a_charge(stack: MotoStack) 
     assert event["detail"]["data"]["charge"] == "none"
     assert event["detail"]["data"]["reason"] == {
         "code": "image_format",
-        "message": "The file is text, not a JPG, PNG or WebP image.",
-        "messages": ["The file is text, not a JPG, PNG or WebP image."],
+        "message": "The file is text, not a JPG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF image.",
+        "messages": ["The file is text, not a JPG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF image."],
         "provider_error": None,
         "next_step": "Correct it and upload the image again; nothing was spent.",
     }

@@ -1,12 +1,13 @@
 """All use cases, wired to fakes of the services that they call."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dropreel.adapters.imaging import PreparedPicture
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.images import ImageRef
+from dropreel.domain.images import ImageRef, PrepareReason
 from dropreel.domain.job import Job, job_id_of
 from dropreel.domain.messages import Drop, Generation, RetryMessage
 from dropreel.domain.metrics import Metric
@@ -16,6 +17,7 @@ from dropreel.use_cases.check_status import CheckStatus
 from dropreel.use_cases.deliver_video import DeliverVideo
 from dropreel.use_cases.find_job import FindJob
 from dropreel.use_cases.note_dead_letter import NoteDeadLetter
+from dropreel.use_cases.prepare_image import PrepareImage
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.report_failure import ReportFailure
 from dropreel.use_cases.submit_generation import LEASE, SubmitGeneration
@@ -28,6 +30,7 @@ from tests.support.fakes import (
     FakeBus,
     FakeDeadLetterQueue,
     FakeImageBucket,
+    FakePreparedBucket,
     FakeProvider,
     FakeQueue,
     FakeStateMachine,
@@ -38,6 +41,9 @@ from tests.support.fakes import (
 from tests.support.pictures import jpeg
 from tests.support.sample_jobs import job_with
 from tests.support.tiny_video import tiny_video
+
+if TYPE_CHECKING:
+    from dropreel.domain.reasons import Reason
 
 DROP = Drop(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
 JOB_ID = job_id_of(DROP.image)
@@ -57,6 +63,21 @@ SECONDS_LEFT = 100
 """SubmitGeneration's remaining time at the start of a call."""
 
 
+def prepared_picture(**changes: Any) -> PreparedPicture:
+    """Return what is made of a HEIC picture."""
+    fields: dict[str, Any] = {
+        "content": jpeg(quality=90),
+        "format": "JPEG",
+        "width": 60,
+        "height": 40,
+        "original_format": "HEIC",
+        "original_width": 600,
+        "original_height": 400,
+        "reasons": (PrepareReason.FORMAT,),
+    }
+    return PreparedPicture(**{**fields, **changes})
+
+
 @dataclass
 class FakeStack:
     """The fakes, and the use cases that are wired to them."""
@@ -70,8 +91,11 @@ class FakeStack:
         self.jobs = JobTable(self.database.client, "jobs", self.clock.pass_seconds)
         self.ledger = Ledger(self.database.client, "jobs", "spend", SpendLimit(5000), self.clock.pass_seconds)
         self.queue = FakeQueue(self.journal)
+        self.prepare_queue = FakeQueue(self.journal, action="send_to_prepare")
         self.image = FakeStoredImage(self.journal, content=jpeg())
         self.images = FakeImageBucket(self.journal, stored=self.image)
+        self.prepared = FakePreparedBucket(self.journal, images=self.images)
+        self.picture: PreparedPicture | Reason = prepared_picture()
         self.provider = FakeProvider(self.journal, submit_answer=ACCEPTED)
         self.state_machine = FakeStateMachine(self.journal)
         self.bus = FakeBus(self.journal)
@@ -88,10 +112,11 @@ class FakeStack:
             jobs=self.jobs,
             find_job=self.find_job,
             ledger=self.ledger,
-            validator=ImageValidator(self.images, frozenset({"uploads"}), STACK),
+            validator=ImageValidator(self.images, frozenset({"uploads"}), STACK, prepares=True),
             images=self.images,
             provider=self.provider,
             queue=self.queue,
+            prepare_queue=self.prepare_queue,
             state_machine=self.state_machine,
             publisher=self.publisher,
             unknown=self.unknown,
@@ -99,6 +124,15 @@ class FakeStack:
             now=self.clock,
             random=lambda: 0.6,
             sleep=self.clock.pass_seconds,
+        )
+        self.prepare = PrepareImage(
+            jobs=self.jobs,
+            originals=self.images,
+            prepare_picture=lambda _file: self.picture,
+            prepared=self.prepared,
+            queue=self.queue,
+            publisher=self.publisher,
+            now=self.clock,
         )
         self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.count, self.clock)
         self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, self.publisher, self.clock)
@@ -109,6 +143,7 @@ class FakeStack:
             jobs=self.jobs,
             ledger=self.ledger,
             queue=self.queue,
+            prepare_queue=self.prepare_queue,
             state_machine=self.state_machine,
             publisher=self.publisher,
             failure=self.report,
@@ -154,6 +189,11 @@ class FakeStack:
         message, delay = self.queue.sent.pop(0)
         self.clock.pass_seconds(delay)
         return self.run(message)
+
+    def deliver_prepare_message(self) -> str:
+        """Deliver the oldest message of the prepare queue; return the outcome."""
+        message, _delay = self.prepare_queue.sent.pop(0)
+        return self.prepare.run(message)
 
     def set_resubmit_policy(self, max_attempts: int = 2) -> None:
         """Set `AmbiguousSubmitPolicy` to `resubmit`."""

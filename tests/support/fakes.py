@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 from dropreel.adapters.items import attribute_value
@@ -18,12 +19,15 @@ from dropreel.domain.images import ImageRef, Missing
 from dropreel.domain.job import Job, execution_name
 from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.options import Options
+from dropreel.media.images.preparation import HEAD_BYTES
 from dropreel.media.video_stream import StoredVideo, VideoStream
 from dropreel.provider.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 from tests.support.memory_dynamodb import MemoryDynamoDB
 from tests.support.sample_jobs import NOON
 from tests.support.tables import Tables
+
+PREPARED_BUCKET = "prepared"
 
 
 class OutageError(Exception):
@@ -129,11 +133,12 @@ class FakeQueue(FakeService):
     """Keeps the retry messages and their delays in seconds, at most what SQS allows."""
 
     sent: list[tuple[RetryMessage, int]] = field(default_factory=list)
+    action: str = "send"
 
     def send(self, message: RetryMessage, delay_seconds: float = 0) -> None:
-        self.begin("send")
+        self.begin(self.action)
         self.sent.append((message, min(max(0, round(delay_seconds)), LONGEST_SECONDS)))
-        self.end("send")
+        self.end(self.action)
 
 
 @dataclass
@@ -164,6 +169,11 @@ class FakeStoredImage(FakeService):
     def size(self) -> int:
         return MAX_IMAGE_BYTES + 1 if self.content is None else len(self.content)
 
+    head: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.head = self.head or (self.content or b"")[:HEAD_BYTES]
+
     @property
     def sha256(self) -> str | None:
         return None if self.content is None else hashlib.sha256(self.content).hexdigest()
@@ -176,15 +186,27 @@ class FakeStoredImage(FakeService):
 
 @dataclass
 class FakeImageBucket(FakeService):
-    """A bucket with at most one image, and with option files."""
+    """A bucket with at most one image, and with option files; `prepared` has the prepared bucket's objects."""
 
     stored: FakeStoredImage | Missing = Missing.GONE
+    prepared: dict[str, FakeStoredImage] = field(default_factory=dict)
     files: dict[str, bytes | Missing] = field(default_factory=dict)
     listed: list[str] = field(default_factory=list)
 
     def find(self, image: ImageRef, size: int | None = None) -> FakeStoredImage | Missing:
         self.begin("find")
+        if image.bucket == PREPARED_BUCKET:
+            return self.prepared.get(image.key, Missing.GONE)
         return self.stored
+
+    @contextmanager
+    def download(self, image: ImageRef, size: int | None = None) -> Iterator["FakeDownload | Missing"]:
+        self.begin("download")
+        if isinstance(self.stored, Missing):
+            yield self.stored
+            return
+        content = self.stored.content if self.stored.content is not None else self.stored.head
+        yield FakeDownload(Path(self.stored.key), len(content), hashlib.sha256(content).hexdigest())
 
     def list_keys(self, bucket: str, prefix: str, after: str, most: int) -> tuple[list[str], bool]:
         self.begin("list_keys")
@@ -196,6 +218,28 @@ class FakeImageBucket(FakeService):
         self.begin("read_file")
         content = self.files.get(key, Missing.GONE)
         return content if isinstance(content, Missing) else content[:most]
+
+
+@dataclass
+class FakeDownload:
+    """A downloaded image."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass
+class FakePreparedBucket(FakeService):
+    """The prepared bucket, whose objects the image bucket finds."""
+
+    images: FakeImageBucket = field(kw_only=True)
+    bucket: str = PREPARED_BUCKET
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        self.begin("put_prepared")
+        self.images.prepared[key] = FakeStoredImage(self.journal, content=content, bucket=self.bucket, key=key)
+        self.end("put_prepared")
 
 
 @dataclass

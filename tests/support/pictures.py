@@ -34,6 +34,23 @@ def exif(orientation: int, byte_order: str = "<") -> bytes:
     return data.tobytes()
 
 
+def adobe_rgb(order: str = "<", color_space: int = 0xFFFF, index: bytes = b"R03\0") -> bytes:
+    """An Exif block without its prefix, as cameras write it whose pictures are in Adobe RGB, without a profile."""
+
+    def directory(*entries: tuple[int, int, int, bytes]) -> bytes:
+        listed = b"".join(struct.pack(f"{order}HHI", *entry[:3]) + entry[3].ljust(4, b"\0") for entry in entries)
+        return struct.pack(f"{order}H", len(entries)) + listed + bytes(4)
+
+    def long(value: int) -> bytes:
+        return struct.pack(f"{order}I", value)
+
+    short = struct.pack(f"{order}H", color_space)
+    start = (b"II*\0" if order == "<" else b"MM\0*") + long(8)
+    first = directory((0x0112, 3, 1, struct.pack(f"{order}H", 1)), (0x8769, 4, 1, long(38)))
+    second = directory((0xA001, 3, 1, short), (0xA005, 4, 1, long(68)))
+    return start + first + second + directory((0x0001, 2, 4, index), (0x0002, 7, 4, b"0100"))
+
+
 def displayed_size(content: bytes) -> tuple[int, int]:
     """The size that Pillow shows the picture in."""
     with Image.open(io.BytesIO(content)) as opened:

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-from dropreel.domain.images import Image
+from dropreel.domain.images import Image, Prepared, PrepareReason
 from dropreel.domain.job import Job, JobStatus, VideoObject
 from dropreel.domain.options import Options
 from dropreel.domain.prices import price_cents
@@ -33,6 +33,16 @@ IMAGE = Image(
     format="JPEG",
     width=1600,
     height=900,
+)
+PREPARED = Prepared(
+    bucket="prepared",
+    key="0123456789abcdef01234567.jpg",
+    reasons=(PrepareReason.FORMAT, PrepareReason.COLOR_PROFILE),
+    format="JPEG",
+    size=1000,
+    width=1600,
+    height=900,
+    sha256="cd" * 32,
 )
 VIDEO = VideoObject("videos", "holiday/beach-gen_1.mp4", 99, "ab" * 32, "holiday/beach-gen_1.json", 5.04, 640, 360)
 

@@ -18,18 +18,21 @@ from dropreel.domain.job import (
     dead_letter,
     defer,
     fail,
+    finish_preparation,
     hold,
     next_attempt,
     notice_wait,
     park,
+    prepare,
     reject,
     requeue,
     resume,
 )
 from dropreel.domain.reasons import Reason, ReasonCode
-from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, PRICE, VIDEO
+from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, PREPARED, PRICE, VIDEO
 
-D, H, S, G = JobStatus.DEFERRED, JobStatus.HELD, JobStatus.SUBMITTING, JobStatus.GENERATING
+D, P, H = JobStatus.DEFERRED, JobStatus.PREPARING, JobStatus.HELD
+S, G = JobStatus.SUBMITTING, JobStatus.GENERATING
 C, F, R, U = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN
 LATER = NOON + timedelta(days=1, minutes=1)
 MUCH_LATER = LATER + timedelta(hours=2)
@@ -38,6 +41,8 @@ OLD = Reason(ReasonCode.PROVIDER_BUSY, "It was busy.")
 NEW = Reason(ReasonCode.GENERATION_FAILED, "It did not work.", provider_error="no faces")
 
 MOVES: dict[str, Callable[[Job], Job]] = {
+    "prepare": lambda job: prepare(job, LATER),
+    "finish_preparation": lambda job: finish_preparation(job, LATER),
     "claim": lambda job: claim(job, LATER, LEASE),
     "hold": lambda job: hold(job, NEW, LATER),
     "requeue": lambda job: requeue(job, LATER, MUCH_LATER),
@@ -62,13 +67,14 @@ def full_job(status: JobStatus, **changes: Any) -> Job:
         "job_id": "a" * 24,
         "status": status,
         "attempt": 2,
-        "image": IMAGE,
+        "image": replace(IMAGE, prepared=PREPARED),
         "created_at": NOON,
         "updated_at": NOON,
         "version": 7,
         "request_id": "r1",
         "request_fingerprint": "f1",
         "is_copy": True,
+        "modified_at": NOON,
         "options": OPTIONS,
         "option_sources": {"prompt": "request"},
         "warnings": ("small",),

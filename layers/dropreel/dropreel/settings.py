@@ -94,6 +94,21 @@ class Settings:
         return self._text("QUEUE_URL")
 
     @property
+    def prepare_queue_url(self) -> str:
+        """The URL of the queue of images to prepare."""
+        return self._text("PREPARE_QUEUE_URL")
+
+    @property
+    def prepared_bucket(self) -> str:
+        """The name of the bucket of prepared images."""
+        return self._text("PREPARED_BUCKET_NAME")
+
+    @property
+    def prepares_images(self) -> bool:
+        """Whether an image that the provider would not take, or might show wrongly, is prepared."""
+        return self._text("PREPARE_IMAGES") == "when-needed"
+
+    @property
     def dead_letter_queue_url(self) -> str:
         """The dead-letter queue's URL."""
         return self._text("DEAD_LETTER_QUEUE_URL")

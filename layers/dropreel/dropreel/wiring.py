@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dropreel.adapters.ledger import Ledger
     from dropreel.adapters.metrics import Metrics
-    from dropreel.adapters.queues import SubmissionQueue
+    from dropreel.adapters.queues import JobQueue
     from dropreel.adapters.state_machine import StateMachine
     from dropreel.adapters.video_source import VideoSource
     from dropreel.provider.client import ProviderClient
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dropreel.use_cases.deliver_video import DeliverVideo
     from dropreel.use_cases.find_job import FindJob
     from dropreel.use_cases.note_dead_letter import NoteDeadLetter
+    from dropreel.use_cases.prepare_image import PrepareImage
     from dropreel.use_cases.publish_events import Publisher
     from dropreel.use_cases.report_failure import ReportFailure
     from dropreel.use_cases.resume_job import ResumeJob
@@ -48,17 +49,43 @@ def submit_generation() -> "SubmitGeneration":
         jobs=_jobs(),
         find_job=_find_job(),
         ledger=_ledger(),
-        validator=ImageValidator(images, settings.image_buckets, settings.default_options, settings.key_prefixes),
+        validator=ImageValidator(
+            images,
+            settings.image_buckets,
+            settings.default_options,
+            settings.key_prefixes,
+            prepares=settings.prepares_images,
+        ),
         images=images,
         provider=_on_first_use(_provider),
         state_machine=_state_machine(),
         queue=_queue(),
+        prepare_queue=_prepare_queue(),
         publisher=_publisher(),
         unknown=_unknown_submission(),
         count=_metrics().count,
         now=_now,
         random=random.random,
         sleep=_sleep,
+    )
+
+
+@cache
+def prepare_image() -> "PrepareImage":
+    """Return the use case of PrepareImageFunction."""
+    from dropreel.adapters.image_bucket import ImageBucket
+    from dropreel.adapters.imaging import prepare_picture
+    from dropreel.adapters.prepared_bucket import PreparedBucket
+    from dropreel.use_cases.prepare_image import PrepareImage
+
+    return PrepareImage(
+        jobs=_jobs(),
+        originals=ImageBucket(_client("s3")),
+        prepare_picture=prepare_picture,
+        prepared=PreparedBucket(_client("s3"), Settings.from_environment().prepared_bucket),
+        queue=_queue(),
+        publisher=_publisher(),
+        now=_now,
     )
 
 
@@ -124,6 +151,7 @@ def sweep_jobs() -> "SweepJobs":
         jobs=_jobs(),
         ledger=_ledger(),
         queue=_queue(),
+        prepare_queue=_prepare_queue(),
         state_machine=_state_machine(),
         publisher=_publisher(),
         failure=report_failure(),
@@ -167,10 +195,16 @@ def _ledger() -> "Ledger":
     return Ledger(client, settings.jobs_table, settings.spend_table, settings.spend_limit, _sleep)
 
 
-def _queue() -> "SubmissionQueue":
-    from dropreel.adapters.queues import SubmissionQueue
+def _queue() -> "JobQueue":
+    from dropreel.adapters.queues import JobQueue
 
-    return SubmissionQueue(partial(_client, "sqs"), Settings.from_environment().queue_url)
+    return JobQueue(partial(_client, "sqs"), Settings.from_environment().queue_url)
+
+
+def _prepare_queue() -> "JobQueue":
+    from dropreel.adapters.queues import JobQueue
+
+    return JobQueue(partial(_client, "sqs"), Settings.from_environment().prepare_queue_url)
 
 
 def _state_machine() -> "StateMachine":

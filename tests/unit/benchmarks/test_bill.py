@@ -21,7 +21,7 @@ from benchmarks.meter import (
 )
 from dropreel.provider.answers import Accepted, Busy
 from tests.support.fake_stack import JOB_ID, FakeStack
-from tests.unit.benchmarks.table_changes import Change, changes_of_one_video, record_changes
+from tests.support.table_changes import Change, changes_of_one_video, record_changes
 
 FEW = {"polls": 5.0, "transitions": 18.0, "secret_calls": 0.0}
 MANY = {"polls": 25.0, "transitions": 78.0, "secret_calls": 0.0}

@@ -24,7 +24,7 @@ from dropreel.domain.prices import PRICE_CENTS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS
 from tests.support.fake_stack import FakeStack
 from tests.support.sample_jobs import NOON
-from tests.unit.benchmarks.table_changes import changes_of_one_video
+from tests.support.table_changes import changes_of_one_video
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from cli.progress import _MEANING, JobProgress, explain_end
+from cli.progress import _MEANING, JobProgress, describe_preparation, explain_end
+from dropreel.domain.images import Image, Prepared, PrepareReason
 from dropreel.domain.job import Charge, JobStatus
 from dropreel.domain.next_steps import RESUMABLE, next_step
 from dropreel.domain.prices import price_cents, usd
@@ -41,6 +42,28 @@ def test_a_waiting_job_has_its_reason_in_the_line():
     JobProgress(console).show(job_with(status=JobStatus.DEFERRED, reason=reason))
 
     assert f"{_MEANING[JobStatus.DEFERRED]}: The provider refused [our] key." in console.export_text()
+
+
+def prepared_image(width: int = 4032, height: int = 3024) -> Image:
+    prepared = Prepared("prepared", "id.jpg", (PrepareReason.FORMAT,), "JPEG", 3_140_000, width, height, "0" * 64)
+    return Image("uploads", "beach.heic", format="HEIC", width=4032, height=3024, prepared=prepared)
+
+
+def test_a_prepared_image_has_one_line_with_what_it_was_and_what_it_is():
+    console = Console(record=True, width=200, file=io.StringIO())
+    progress = JobProgress(console)
+
+    for status in (JobStatus.SUBMITTING, JobStatus.GENERATING):
+        progress.show(job_with(status=status, image=prepared_image()))
+
+    lines = [line for line in console.export_text().splitlines() if " prepared  " in line]
+    assert [line.partition(" prepared  ")[2] for line in lines] == ["HEIC, 4032 x 3024 -> JPEG, 3.1 MB"]
+
+
+def test_a_prepared_image_that_was_scaled_down_has_its_new_size():
+    text = describe_preparation(prepared_image(2016, 1512))
+
+    assert text == "HEIC, 4032 x 3024 -> JPEG, 2016 x 1512, 3.1 MB"
 
 
 @pytest.mark.parametrize(("status", "charge", "code"), ENDS)

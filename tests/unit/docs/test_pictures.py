@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from docs.draw_images import DRAWN, PREPARED
 from docs.draw_state_machine import DEFINITION, PICTURE, START, LayoutMissing, picture_of, transitions
 from docs.write_reference import load_template
+from dropreel.domain.images import PrepareReason
 from tests.unit.docs.pages import PAGES, ROOT
 
 
@@ -55,6 +57,23 @@ def test_a_new_transition_is_refused_with_what_to_add(definition: dict[str, Any]
     grown["States"]["Report Failure"]["Next"] = "Wait"
     with pytest.raises(LayoutMissing, match="from 'Report Failure' to 'Wait' has no route: add it to ROUTES"):
         picture_of(grown)
+
+
+# --- the pictures of docs/images.md --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("picture", DRAWN, ids=lambda picture: picture.name)
+def test_a_committed_picture_of_images_is_what_the_script_draws_now(picture: Path) -> None:
+    assert picture.read_text(encoding="utf-8") == DRAWN[picture](), "draw it again: make docs"
+
+
+def test_every_reason_for_preparing_is_in_the_picture_and_on_the_page() -> None:
+    page = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
+
+    assert set(PREPARED) == set(PrepareReason)
+    assert re.findall(r"^\| `([a-z_]+)` \| .+ \| .+ \|$", page.split("\n## Rejected")[0], re.MULTILINE) == [
+        *PrepareReason
+    ]
 
 
 # --- links and commands -------------------------------------------------------------------------------------------

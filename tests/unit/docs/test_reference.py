@@ -19,6 +19,9 @@ from dropreel.domain.next_steps import next_step
 from dropreel.domain.options import OPTION_NAMES
 from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.media.images.preparation import MAX_ORIGINAL_BYTES, MAX_ORIGINAL_PIXELS
+from dropreel.media.images.reader import MAX_PIXELS
+from dropreel.provider.limits import MAX_IMAGE_BYTES
 from tests.support.sample_jobs import job_with
 from tests.unit.docs.pages import ROOT, rows_of
 
@@ -160,13 +163,24 @@ def test_no_page_calls_a_charge_by_its_old_name() -> None:
     assert [one.name for one in pages if re.search(r"`money`|\"money\"|`perhaps`", one.read_text("utf-8"))] == []
 
 
+def test_the_table_says_how_large_an_image_may_be_as_the_code_has_it() -> None:
+    because = {row[0]: row[2] for row in REASON_ROWS}
+
+    assert because["image_too_large"] == (
+        f"the image has more than {MAX_ORIGINAL_BYTES:,} bytes; with `PrepareImages` = `never`, more than {MAX_IMAGE_BYTES:,}"
+    )
+    assert because["image_too_many_pixels"] == (
+        f"the image has more than {MAX_ORIGINAL_PIXELS:,} pixels; with `PrepareImages` = `never`, more than {MAX_PIXELS:,}"
+    )
+
+
 def test_the_pages_say_how_long_an_image_may_wait_as_the_code_has_it() -> None:
     (because,) = [row[2] for row in REASON_ROWS if row[0] == ReasonCode.WAITED_TOO_LONG]
     operations = " ".join((ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split())
 
     assert because.endswith(
-        f"{LONGEST_DEFERRAL.days} days for the provider, {LONGEST_DEAD_LETTER.days} days in the dead-letter queue, "
-        f"{LONGEST_HOLD.days} days for the day's limit"
+        f"{LONGEST_DEFERRAL.days} days for the provider or for its preparation, "
+        f"{LONGEST_DEAD_LETTER.days} days in the dead-letter queue, {LONGEST_HOLD.days} days for the day's limit"
     )
     assert f"After {LONGEST_DEAD_LETTER.days} days, its job ends with the reason `waited_too_long`" in operations
     assert f"hides each message for {HIDDEN_SECONDS} s" in operations

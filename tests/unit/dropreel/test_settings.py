@@ -7,6 +7,11 @@ from dropreel.settings import Settings
 ENVIRONMENT = {
     "JOBS_TABLE_NAME": "jobs",
     "VIDEOS_BUCKET_NAME": "videos",
+    "PREPARED_BUCKET_NAME": "prepared",
+    "QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/submission",
+    "PREPARE_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/prepare",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/dead",
+    "PREPARE_IMAGES": "when-needed",
     "IMAGE_BUCKET_NAMES": "uploads",
     "EXISTING_UPLOADS_BUCKET_NAME": "pictures",
     "UPLOADS_PREFIX": "shop/",
@@ -29,6 +34,11 @@ ENVIRONMENT = {
 READ_FROM = {
     "jobs_table": "JOBS_TABLE_NAME",
     "videos_bucket": "VIDEOS_BUCKET_NAME",
+    "prepared_bucket": "PREPARED_BUCKET_NAME",
+    "queue_url": "QUEUE_URL",
+    "prepare_queue_url": "PREPARE_QUEUE_URL",
+    "dead_letter_queue_url": "DEAD_LETTER_QUEUE_URL",
+    "prepares_images": "PREPARE_IMAGES",
     "image_buckets": "IMAGE_BUCKET_NAMES",
     "event_bus": "EVENT_BUS_NAME",
     "stack_name": "STACK_NAME",
@@ -60,7 +70,11 @@ def test_an_empty_variable_is_a_missing_one(setting, variable):
 
 
 @pytest.mark.parametrize(
-    "setting", ["jobs_table", "videos_bucket", "event_bus", "stack_name", "state_machine_arn", "api_key_secret_arn"]
+    "setting",
+    [
+        *("jobs_table", "videos_bucket", "prepared_bucket", "event_bus", "stack_name"),
+        *("queue_url", "prepare_queue_url", "dead_letter_queue_url", "state_machine_arn", "api_key_secret_arn"),
+    ],
 )
 def test_a_name_is_taken_as_it_stands(setting):
     assert getattr(settings_with(), setting) == ENVIRONMENT[READ_FROM[setting]]
@@ -123,6 +137,11 @@ def test_a_number_that_is_none_is_refused(setting, value):
 @pytest.mark.parametrize(("value", "retries"), [("true", True), ("false", False)])
 def test_whether_content_refusals_are_tried_again_is_the_owners_choice(value, retries):
     assert settings_with(RETRY_CONTENT_REFUSALS=value).retries_content_refusals is retries
+
+
+@pytest.mark.parametrize(("value", "prepares"), [("when-needed", True), ("never", False)])
+def test_whether_images_are_prepared_is_the_owners_choice(value, prepares):
+    assert settings_with(PREPARE_IMAGES=value).prepares_images is prepares
 
 
 def test_the_stacks_parameters_are_a_complete_set_of_options():

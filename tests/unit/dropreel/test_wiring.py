@@ -30,6 +30,8 @@ ENVIRONMENT = {
 SUBMITTING = {
     "SPEND_TABLE_NAME": "spend",
     "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/queue",
+    "PREPARE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/prepare",
+    "PREPARE_IMAGES": "when-needed",
     "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:machine",
     "DAILY_SPEND_LIMIT_USD": "50",
     "MAX_ATTEMPTS": "2",
@@ -142,6 +144,31 @@ def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.Monk
     assert (step.count.__self__.stack, step.unknown.count.__self__.stack) == ("shop", "shop")
     assert step.validator.allowed_buckets == {"uploads", "pictures"}
     assert step.validator.key_prefixes == {"pictures": "shop/"}
+    assert (step.queue.url, step.prepare_queue.url) == (SUBMITTING["QUEUE_URL"], SUBMITTING["PREPARE_QUEUE_URL"])
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(("choice", "prepares"), [("when-needed", True), ("never", False)])
+def test_the_validator_prepares_images_where_the_owner_wants_it(monkeypatch: pytest.MonkeyPatch, choice, prepares):
+    for name, value in {**SUBMITTING, "PREPARE_IMAGES": choice}.items():
+        monkeypatch.setenv(name, value)
+
+    step: Any = wiring.submit_generation()
+
+    assert step.validator.prepares is prepares
+
+
+@pytest.mark.usefixtures("settings")
+def test_prepare_image_writes_to_its_bucket_and_sends_the_job_on(monkeypatch: pytest.MonkeyPatch):
+    for name in ("QUEUE_URL", "EVENT_BUS_NAME"):
+        monkeypatch.setenv(name, SUBMITTING[name])
+    monkeypatch.setenv("PREPARED_BUCKET_NAME", "prepared")
+
+    step: Any = wiring.prepare_image()
+
+    assert (step.prepared.bucket, step.queue.url) == ("prepared", SUBMITTING["QUEUE_URL"])
+    assert step.prepare_picture.__module__ == "dropreel.adapters.imaging"
+    assert not {"ledger", "provider"} & set(vars(step))
 
 
 @pytest.mark.usefixtures("settings")
@@ -176,6 +203,7 @@ def test_what_writes_to_both_tables_and_queues_knows_which_is_which(monkeypatch:
 
     assert (sweep.jobs.table, sweep.ledger.jobs_table, sweep.ledger.spend_table) == ("jobs", "jobs", "spend")
     assert (sweep.queue.url, sweep.dead_letters.url) == (SUBMITTING["QUEUE_URL"], dead_letters)
+    assert sweep.prepare_queue.url == SUBMITTING["PREPARE_QUEUE_URL"]
     assert (sweep.failure.queue.url, sweep.unknown.queue.url, settle.queue.url) == (SUBMITTING["QUEUE_URL"],) * 3
     assert (sweep.failure.max_attempts, sweep.unknown.max_attempts, sweep.unknown.resubmits) == (2, 2, False)
     assert sweep.failure.retries_content_refusals

@@ -1,8 +1,11 @@
 """`.venvs/run` holds what `make run`, `up`, `drop`, `deploy` and `remove` import, and nothing of the development libraries."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -75,6 +78,12 @@ def _locked(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock, re.MULTILINE))
 
 
+def _needs(target: str) -> set[str]:
+    """Return the prerequisites of a target of the Makefile."""
+    (needs,) = re.findall(rf"^{target}: (.+?) ##", MAKEFILE, re.MULTILINE)
+    return set(needs.split())
+
+
 def test_the_run_environment_has_what_the_commands_import_and_no_more() -> None:
     imported = {name: modules for name, modules in _imports().items() if name not in COMES_WITH_BOTO3}
 
@@ -101,8 +110,61 @@ def test_what_a_user_makes_installs_no_development_environment(target: str) -> N
 
     assert rule is not None
     assert re.findall(r"[^\s@]+/bin/python", rule["recipe"]) == ["$(RUN)/bin/python"]
-    assert set(rule["needs"].split()) <= {"$(LOCAL_CLOUD)", "$(RUN)/installed", "$(AWS)/installed", "$(BUILT)"}
-    assert ("$(AWS)/installed" in rule["needs"]) == (target == "up")
+    needs = set(rule["needs"].split())
+    assert needs <= {"$(LOCAL_CLOUD)", "$(RUN)/installed", "$(AWS)/installed", "$(BUILT)", "$(BUILT_LOCAL)"}
+    assert ("$(AWS)/installed" in needs) == (target == "up")
+
+
+@pytest.mark.parametrize("target", ["run", "up", "test-scale", "bench"])
+def test_what_runs_locally_needs_the_local_build_alone(target: str) -> None:
+    needs = _needs(target)
+
+    assert "$(BUILT_LOCAL)" in needs
+    assert "$(BUILT)" not in needs
+
+
+@pytest.mark.parametrize("target", ["build", "deploy", "package"])
+def test_what_is_deployed_comes_from_the_build_for_aws_alone(target: str) -> None:
+    needs = _needs(target)
+
+    assert "$(BUILT)" in needs
+    assert "$(BUILT_LOCAL)" not in needs
+
+
+def test_the_two_builds_share_no_folder() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    aws, local = config["default"], config["local"]
+
+    # sam's own default is .aws-sam/build; it keeps notes about a build in the folder above it.
+    assert "build_dir" not in aws["build"]["parameters"]
+    assert "template_file" not in aws["deploy"]["parameters"]
+    assert local["build"]["parameters"]["build_dir"] == ".aws-sam/local/build"
+    assert local["deploy"]["parameters"]["template_file"] == ".aws-sam/local/build/template.yaml"
+    assert re.findall(r"^(BUILT\w*) := (\S+)$", MAKEFILE, re.MULTILINE) == [
+        ("BUILT", ".aws-sam/build/template.yaml"),
+        ("BUILT_LOCAL", local["deploy"]["parameters"]["template_file"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("built", "environment", "interpreter"),
+    [("build", "default", ""), ("local/build", "local", f"{ROOT}/.venvs/ministack/bin/python")],
+)
+def test_only_the_local_build_names_an_interpreter(built: str, environment: str, interpreter: str) -> None:
+    """The imaging layer has wheels for `LAYER_PYTHON`, and for Lambda without one."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", f".aws-sam/{built}/template.yaml"],
+        cwd=ROOT,
+        env={**os.environ, "LAYER_PYTHON": "/usr/bin/python-of-a-shell"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    (command,) = [line for line in done.stdout.splitlines() if line.startswith("LAYER_PYTHON=")]
+    assert command.startswith(f"LAYER_PYTHON='{interpreter}' ")
+    assert f" sam build --config-env {environment} " in command
 
 
 def test_the_local_engine_has_no_library_of_the_functions_layers() -> None:

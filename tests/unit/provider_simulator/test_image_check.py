@@ -1,5 +1,8 @@
 """Which images the provider accepts."""
 
+import io
+
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -11,6 +14,12 @@ from .pictures import encoded, textured_picture
 from .provider_caller import ProviderCaller
 
 PICTURE = textured_picture(120, 80)
+
+
+def _heic() -> bytes:
+    file = io.BytesIO()
+    pillow_heif.from_pillow(PICTURE).save(file)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -28,13 +37,14 @@ def test_a_phone_picture_with_a_second_one_inside_is_a_jpeg(images: ImageHost) -
     assert ImageChecker().fetch(images.host("phone.jpg", content)).facts.format == "JPEG"
 
 
-def test_width_and_height_are_those_of_the_picture_as_shown(images: ImageHost) -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_width_and_height_are_those_of_the_stored_picture(images: ImageHost, kind: str) -> None:
     turned = Image.Exif()
     turned[0x0112] = 6
 
-    facts = ImageChecker().fetch(images.host("turned.jpg", encoded(PICTURE, exif=turned))).facts
+    facts = ImageChecker().fetch(images.host("turned", encoded(PICTURE, kind, exif=turned))).facts
 
-    assert (facts.width, facts.height) == (80, 120)
+    assert (facts.width, facts.height) == (120, 80)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +52,31 @@ def test_width_and_height_are_those_of_the_picture_as_shown(images: ImageHost) -
     [
         encoded(PICTURE, "GIF"),
         encoded(PICTURE, "TIFF"),
+        encoded(PICTURE, "BMP"),
+        encoded(PICTURE, "AVIF"),
+        encoded(PICTURE, "JPEG2000"),
+        _heic(),
+        b"hello",
         encoded(PICTURE)[:-1000],
         encoded(PICTURE, "PNG")[:2000],
         encoded(PICTURE, "WEBP")[:-200],
         b"\xff\xd8\xff<html>not a picture</html>",
         b"",
     ],
-    ids=["gif", "tiff", "cut jpeg", "cut png", "cut webp", "html in disguise", "nothing"],
+    ids=[
+        "gif",
+        "tiff",
+        "bmp",
+        "avif",
+        "jpeg 2000",
+        "heic",
+        "text",
+        "cut jpeg",
+        "cut png",
+        "cut webp",
+        "html in disguise",
+        "nothing",
+    ],
 )
 def test_anything_but_a_whole_image_of_these_formats_is_refused(images: ImageHost, content: bytes) -> None:
     with pytest.raises(Refusal, match="not a whole JPEG, PNG or WebP"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageColor
 
 from local.provider_simulator.camera import CameraMotion
 from local.provider_simulator.rendering import RenderingStopped, VideoPlan, render_video, widest_view
@@ -105,17 +105,42 @@ def test_the_picture_fills_the_shape_from_its_middle(size: tuple[int, int]) -> N
     assert signal_to_noise(seen, widest_crop(picture, size)) > 35
 
 
-def test_the_picture_is_turned_as_its_exif_says() -> None:
-    stored = Image.new("RGB", (400, 400), "blue")
-    stored.paste("red", (0, 0, 200, 400))
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_picture_is_shown_as_stored_whatever_its_exif_says(kind: str, orientation: int) -> None:
+    corners = {(0, 0): "red", (200, 0): "lime", (0, 200): "blue", (200, 200): "white"}
+    stored = Image.new("RGB", (400, 400))
+    for place, colour in corners.items():
+        stored.paste(colour, (*place, place[0] + 200, place[1] + 200))
+    turned = Image.Exif()
+    turned[0x0112] = orientation
+
+    seen = widest_view(encoded(stored, kind, quality=95, exif=turned), (400, 400))
+
+    for (left, top), colour in corners.items():
+        shown = numpy.asarray(seen.getpixel((left + 100, top + 100)), numpy.float64)
+        assert shown == pytest.approx(ImageColor.getrgb(colour), abs=6), (left, top)
+
+
+def test_a_wide_picture_stays_wide_whatever_its_exif_says() -> None:
+    wide = textured_picture(800, 450)
     turned = Image.Exif()
     turned[0x0112] = 6
 
-    seen = numpy.asarray(widest_view(encoded(stored, quality=95, exif=turned), (100, 100)))
+    seen = widest_view(encoded(wide, quality=95, exif=turned), (640, 360))
 
-    # Orientation 6: what is stored on the left is shown at the top.
-    assert seen[10, :, 0].min() > 200
-    assert seen[90, :, 2].min() > 200
+    assert signal_to_noise(seen, widest_crop(wide, (640, 360))) > 30
+
+
+def test_stored_numbers_are_shown_as_if_they_were_srgb() -> None:
+    """A colour profile does not count. This one swaps red and blue, so that a picture that it counts for is not red."""
+    swapped = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = swapped.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    red = Image.new("RGB", (64, 64), (200, 30, 40))
+
+    seen = widest_view(encoded(red, "PNG", icc_profile=swapped), (64, 64))
+
+    assert seen.getcolors() == [(64 * 64, (200, 30, 40))]
 
 
 @pytest.mark.parametrize("mode", ["P", "LA", "L", "1", "RGBA", "I;16"])

@@ -38,7 +38,8 @@ def test_only_submit_concurrency_is_a_number_to_cloudformation():
 def test_a_number_reaches_only_a_property_that_lambda_checks(name: str):
     """Code, state machine and Rules would get 5.0 or 5e0 unchanged."""
     assert _paths_of({"Ref": name}, written()) == [
-        "Resources.SubmitGenerationFunction.Properties.Events.Queue.Properties.ScalingConfig.MaximumConcurrency"
+        f"Resources.{step}Function.Properties.Events.Queue.Properties.ScalingConfig.MaximumConcurrency"
+        for step in ("SubmitGeneration", "PrepareImage")
     ]
     assert f"${{{name}}}" not in json.dumps(written())
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.template.resolved import ROOT, as_list, resources, statements, translated, written
 
-RETAINED = ("UploadsBucket", "VideosBucket", "JobsTable", "SpendTable")
+RETAINED = ("UploadsBucket", "PreparedBucket", "VideosBucket", "JobsTable", "SpendTable")
 EVERYTHING = {
     "ExistingUploadsBucketName": "pictures",
     "UploadsPrefix": "shop/",
@@ -19,6 +19,9 @@ WATCHED_QUEUES = ("DeadLetterQueue", "FailedInvocationsQueue")
 
 def of_type(kind: str, **given: str) -> dict[str, dict[str, Any]]:
     return {name: one for name, one in resources(**given).items() if one["Type"] == kind}
+
+
+STEPS = sorted(name.removesuffix("Function") for name in of_type("AWS::Serverless::Function"))
 
 
 # --- retention --------------------------------------------------------------------------------------------------------
@@ -196,10 +199,11 @@ def test_no_partition_is_written_out():
 # --- encryption with a KMS key ----------------------------------------------------------------------------------------
 
 KEY = EVERYTHING["KmsKeyArn"]
-KEY_USES = {"SubmitGeneration": {"kms:Decrypt"}, "DeliverVideo": {"kms:GenerateDataKey", "kms:Decrypt"}}
+READ_AND_WRITE = {"kms:GenerateDataKey", "kms:Decrypt"}
+KEY_USES = {"SubmitGeneration": {"kms:Decrypt"}, "PrepareImage": READ_AND_WRITE, "DeliverVideo": READ_AND_WRITE}
 
 
-@pytest.mark.parametrize("bucket", ["UploadsBucket", "VideosBucket"])
+@pytest.mark.parametrize("bucket", sorted(of_type("AWS::S3::Bucket")))
 def test_a_bucket_is_encrypted_with_the_given_key(bucket):
     def rule(**given: str) -> Any:
         return resources(**given)[bucket]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
@@ -210,7 +214,7 @@ def test_a_bucket_is_encrypted_with_the_given_key(bucket):
     ]
 
 
-@pytest.mark.parametrize("role", ["SubmitGeneration", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs"])
+@pytest.mark.parametrize("role", STEPS)
 def test_only_roles_that_read_or_write_objects_may_use_the_key(role):
     uses = [one for one in statements(role, KmsKeyArn=KEY) if any("kms:" in a for a in as_list(one["Action"]))]
 
@@ -223,28 +227,39 @@ def test_only_roles_that_read_or_write_objects_may_use_the_key(role):
 # --- the existing bucket under a prefix -------------------------------------------------------------------------------
 
 
-def readable(**given: str) -> list[str]:
-    (read,) = [one for one in statements("SubmitGeneration", **given) if one["Sid"] == "ReadImages"]
+READERS = ("SubmitGeneration", "PrepareImage")
+"""The steps that read uploads."""
+
+
+def readable(step: str, **given: str) -> list[str]:
+    (read,) = [one for one in statements(step, **given) if one["Sid"] == "ReadImages"]
     return as_list(read["Resource"])
 
 
-def test_only_keys_under_the_prefix_may_be_read():
+def test_only_these_steps_read_uploads():
+    assert {step for step in STEPS if "UploadsBucket" in str(statements(step, **EVERYTHING))} == set(READERS)
+
+
+@pytest.mark.parametrize("step", READERS)
+def test_only_keys_under_the_prefix_may_be_read(step):
     own = "UploadsBucket.Arn/*"
 
-    assert readable() == [own]
-    assert readable(ExistingUploadsBucketName="pictures") == [own, "arn:aws:s3:::pictures/*"]
-    assert readable(ExistingUploadsBucketName="pictures", UploadsPrefix="shop/") == [
+    assert readable(step) == [own]
+    assert readable(step, ExistingUploadsBucketName="pictures") == [own, "arn:aws:s3:::pictures/*"]
+    assert readable(step, ExistingUploadsBucketName="pictures", UploadsPrefix="shop/") == [
         own,
         "arn:aws:s3:::pictures/shop/*",
     ]
 
 
-def test_a_listing_is_limited_to_the_prefix_and_a_missing_key_is_found():
+@pytest.mark.parametrize(("step", "prepared"), [("SubmitGeneration", ["PreparedBucket.Arn"]), ("PrepareImage", [])])
+def test_a_listing_is_limited_to_the_prefix_and_a_missing_key_is_found(step, prepared):
     given = {"ExistingUploadsBucketName": "pictures", "UploadsPrefix": "shop/"}
-    lists = [one for one in statements("SubmitGeneration", **given) if one["Action"] == "s3:ListBucket"]
+    lists = [one for one in statements(step, **given) if one["Action"] == "s3:ListBucket"]
+    prefix = {"StringLikeIfExists": {"s3:prefix": "shop/*"}}
 
-    assert [one["Resource"] for one in lists] == ["UploadsBucket.Arn", "arn:aws:s3:::pictures"]
-    assert [one.get("Condition") for one in lists] == [None, {"StringLikeIfExists": {"s3:prefix": "shop/*"}}]
+    assert [one["Resource"] for one in lists] == ["UploadsBucket.Arn", "arn:aws:s3:::pictures", *prepared]
+    assert [one.get("Condition") for one in lists] == [None, prefix, *[None for _ in prepared]]
 
 
 def test_the_functions_environment_has_bucket_and_prefix():
@@ -257,7 +272,7 @@ def test_the_functions_environment_has_bucket_and_prefix():
 def test_only_the_stacks_own_executions_may_be_described():
     may = {
         role: [one["Resource"] for one in statements(role) if "states:DescribeExecution" in as_list(one["Action"])]
-        for role in ("SubmitGeneration", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs")
+        for role in STEPS
     }
     own = "arn:aws:states:eu-central-1:123456789012:execution:GenerateVideoStateMachine.Name:*"
 

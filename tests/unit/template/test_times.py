@@ -10,10 +10,10 @@ from dropreel.adapters.image_bucket import PRESIGN_SECONDS
 from dropreel.adapters.ledger import MAX_RELEASE_TRIES
 from dropreel.adapters.transactions import MAX_PAUSE_SECONDS, MAX_TRIES
 from dropreel.adapters.video_source import DOWNLOAD_SECONDS
-from dropreel.domain.backoff import LONGEST_SECONDS
+from dropreel.domain.backoff import LONGEST_DEFERRAL, LONGEST_SECONDS
 from dropreel.provider.limits import POLL_SECONDS, POLL_TIMEOUT, SUBMIT_SECONDS, SUBMIT_TIMEOUT
 from dropreel.use_cases.submit_generation import LEASE, MIN_TIME_LEFT, SAVE_SECONDS
-from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, QUIET
+from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS, PREPARE_MESSAGE_LOST, QUIET
 from tests.support.fake_stack import FakeStack
 from tests.unit.template.resolved import ROOT, resources, written
 
@@ -42,9 +42,10 @@ def seconds_of(schedule: str) -> int:
     return int(found[1]) * MINUTE
 
 
-def last_receive() -> int:
-    """Return the handler's MAX_RECEIVES, read from its source: an import would start the function."""
-    handler = (ROOT / "functions" / "submit_generation" / "handler.py").read_text(encoding="utf-8")
+def last_receive(function: str) -> int:
+    """Return the MAX_RECEIVES of a function's handler, read from its source: an import would start the function."""
+    step = re.sub(r"(?<!^)(?=[A-Z])", "_", function.removesuffix("Function")).lower()
+    handler = (ROOT / "functions" / step / "handler.py").read_text(encoding="utf-8")
     (last,) = re.findall(r"^MAX_RECEIVES = (\d+)", handler, re.MULTILINE)
     return int(last)
 
@@ -123,13 +124,25 @@ SUBMISSION = [
         "15 minutes and one pace of the sweeper.",
     ),
     Limit(
-        "MAX_RECEIVES of the handler", MAX_RECEIVES, last_receive(), MAX_RECEIVES,
-        "The handler notes on the job that its message goes to the dead-letter queue at exactly the last receive.",
-    ),
-    Limit(
         "the presigned address", SUBMIT + 30 * MINUTE, PRESIGN_SECONDS, 60 * MINUTE,
         "The provider may fetch the image half an hour after the function has ended. It is a bearer token, and dies with the "
         "role's credentials: an hour at most.",
+    ),
+]  # fmt: skip
+
+PREPARING = QUEUES["PrepareQueue"]
+PREPARATION = [
+    Limit(
+        "until a message to prepare counts as lost",
+        PREPARING["RedrivePolicy"]["maxReceiveCount"] * PREPARING["VisibilityTimeout"],
+        PREPARE_MESSAGE_LOST.total_seconds(),
+        2 * PREPARING["RedrivePolicy"]["maxReceiveCount"] * PREPARING["VisibilityTimeout"],
+        "Its last receive comes before, and says that it is a dead letter: another message would overtake it unseen.",
+    ),
+    Limit(
+        "the prepared image's days", LONGEST_DEFERRAL.days,
+        of_type("AWS::S3::Bucket")["PreparedBucket"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"], 30,
+        "A job that waits for the provider as long as it may still has its prepared image. It is a copy: no longer than needed.",
     ),
 ]  # fmt: skip
 
@@ -189,6 +202,11 @@ EVERY_SOURCE = [
             9 * TIMEOUTS[function],
             "AWS's advice for a function behind a queue; an interrupted image comes again no later than needed.",
         ),
+        Limit(
+            f"MAX_RECEIVES of {function}", QUEUES[queue]["RedrivePolicy"]["maxReceiveCount"], last_receive(function),
+            QUEUES[queue]["RedrivePolicy"]["maxReceiveCount"],
+            "The handler notes on the job that its message goes to the dead-letter queue at exactly the last receive.",
+        ),
     )
 ]  # fmt: skip
 
@@ -229,7 +247,7 @@ EVERY_FUNCTION = [
     for name, seconds in TIMEOUTS.items()
 ]
 
-LIMITS = [*SUBMISSION, *GENERATION, *SWEEPER, *EVERY_SOURCE, *EVERY_QUEUE, *EVERY_FUNCTION]
+LIMITS = [*SUBMISSION, *PREPARATION, *GENERATION, *SWEEPER, *EVERY_SOURCE, *EVERY_QUEUE, *EVERY_FUNCTION]
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
@@ -239,8 +257,14 @@ def test_a_time_or_count_keeps_its_bounds(limit: Limit) -> None:
 
 def test_every_task_source_and_queue_is_in_the_table() -> None:
     assert [name for name, _, _ in TASKS] == ["Check Status", "Deliver Video", "Report Failure"]
-    assert ("SubmitGenerationFunction", "SubmissionQueue") in [(function, queue) for function, queue, _ in SOURCES]
-    assert ("SubmissionQueue", "DeadLetterQueue") in [(name, dead) for name, _, dead in REDRIVES]
+    assert [(function, queue) for function, queue, _ in SOURCES] == [
+        ("SubmitGenerationFunction", "SubmissionQueue"),
+        ("PrepareImageFunction", "PrepareQueue"),
+    ]
+    assert [(name, dead) for name, _, dead in REDRIVES] == [
+        ("SubmissionQueue", "DeadLetterQueue"),
+        ("PrepareQueue", "DeadLetterQueue"),
+    ]
     assert len({limit.name for limit in LIMITS}) == len(LIMITS)
 
 

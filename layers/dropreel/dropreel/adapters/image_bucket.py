@@ -1,23 +1,30 @@
 """Images in S3: one GET of all of it, and a presigned address for the provider."""
 
 import hashlib
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.images import ImageRef, Missing
 from dropreel.domain.messages import pinned_version
+from dropreel.media.images.preparation import HEAD_BYTES
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 
+PIECE_BYTES = 1024 * 1024
+"""How much of a download is in memory."""
 PRESIGN_SECONDS = 3600
 """How long an address is valid, at most: it also expires with the role's credentials."""
 
@@ -26,7 +33,7 @@ PRESIGN_SECONDS = 3600
 class StoredImage:
     """One version of an object, pinned, and all of its bytes: `size`, `metadata` and `content` belong to each other.
 
-    `content`, and with it `sha256` (hex), is None where the object has more than `MAX_IMAGE_BYTES`: it was not read.
+    `content`, and with it `sha256` (hex), is None where the object has more than `MAX_IMAGE_BYTES`: only `head` was read.
     `encoding` is the Content-Encoding that it is stored with.
     """
 
@@ -40,6 +47,7 @@ class StoredImage:
     metadata: dict[str, str] = field(default_factory=dict)
     encoding: str | None = None
     content: bytes | None = field(default=None, repr=False)
+    head: bytes = field(default=b"", repr=False)
     sha256: str | None = None
 
     def presigned_url(self, content_type: str) -> str:
@@ -56,6 +64,15 @@ class StoredImage:
             Params={"Bucket": self.bucket, "Key": self.key, **_version(self.version_id), **answer},
             ExpiresIn=PRESIGN_SECONDS,
         )
+
+
+@dataclass(frozen=True)
+class DownloadedImage:
+    """All bytes of an object in a temporary file, their number, and their SHA-256 in hex."""
+
+    path: Path
+    size: int
+    sha256: str
 
 
 _BY_ERROR_CODE = {
@@ -83,6 +100,33 @@ class ImageBucket:
 
         Raises RetryLater where S3's response is not the whole object.
         """
+        found = self._get(image)
+        if isinstance(found, Missing):
+            return found
+        with closing(found["Body"]) as body:  # bytes that are not read are not fetched
+            said = _whole_length(found, pinned_version(image.version_id), size)
+            content = _all_of(body, said) if said <= MAX_IMAGE_BYTES else None
+            head = _read(body, HEAD_BYTES) if content is None else content[:HEAD_BYTES]
+        return self._stored(image, found, said, content, head)
+
+    @contextmanager
+    def download(self, image: ImageRef, size: int | None = None) -> Iterator[DownloadedImage | Missing]:
+        """Yield the image in a temporary file, which is deleted afterwards, or why there is none.
+
+        Raises RetryLater where S3's response is not the whole object.
+        """
+        found = self._get(image)
+        if isinstance(found, Missing):
+            yield found
+            return
+        with closing(found["Body"]) as body, _temporary_file() as (file, path):
+            said = _whole_length(found, pinned_version(image.version_id), size)
+            sha256 = _copy(body, said, file)
+            file.flush()
+            yield DownloadedImage(path, said, sha256)
+
+    def _get(self, image: ImageRef) -> "GetObjectOutputTypeDef | Missing":
+        """Return S3's answer to a GET of the image's version, or why there is none."""
         asked: dict[str, Any] = {"Bucket": image.bucket, "Key": image.key, **_version(image.version_id)}
         etag = None if "VersionId" in asked else image.etag
         if etag:
@@ -94,22 +138,26 @@ class ImageBucket:
             if missing is None:
                 raise
             return missing
-        with closing(found["Body"]) as body:  # bytes that are not read are not fetched
-            if etag and found["ETag"].strip('"') != etag.strip('"'):
-                return Missing.SUPERSEDED  # a store that ignores IfMatch
-            said = _whole_length(found, asked.get("VersionId"), size)
-            content = _all_of(body, said) if said <= MAX_IMAGE_BYTES else None
+        if etag and found["ETag"].strip('"') != etag.strip('"'):
+            found["Body"].close()
+            return Missing.SUPERSEDED  # a store that ignores IfMatch
+        return found
+
+    def _stored(
+        self, image: ImageRef, found: "GetObjectOutputTypeDef", size: int, content: bytes | None, head: bytes
+    ) -> StoredImage:
         return StoredImage(
             client=self.client,
             bucket=image.bucket,
             key=image.key,
             version_id=pinned_version(found.get("VersionId")),
             etag=found["ETag"],
-            size=said,
+            size=size,
             last_modified=found["LastModified"],
             metadata={name: _decoded(value) for name, value in found["Metadata"].items()},
             encoding=found.get("ContentEncoding"),
             content=content,
+            head=head,
             sha256=None if content is None else hashlib.sha256(content).hexdigest(),
         )
 
@@ -146,15 +194,45 @@ def _whole_length(found: Any, version_id: str | None, size: int | None) -> int:
     return int(length)
 
 
+@contextmanager
+def _temporary_file() -> Iterator[tuple[IO[bytes], Path]]:
+    """Yield a file and its path. On Linux it has no name, so a process that is killed leaves nothing in Lambda's storage."""
+    if Path("/proc/self/fd").is_dir():
+        with TemporaryFile() as file:
+            yield file, Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        with NamedTemporaryFile() as named:
+            yield named, Path(named.name)
+
+
 def _all_of(body: Any, length: int) -> bytes:
     """Read a body to its end. Raises RetryLater where it is cut or has another length."""
+    content = _read(body)
+    _require_length(len(content), length)
+    return content
+
+
+def _copy(body: Any, length: int, file: IO[bytes]) -> str:
+    """Copy a body to a file, and return the SHA-256 of its bytes in hex. Raises RetryLater as `_all_of` does."""
+    digest = hashlib.sha256()
+    while piece := _read(body, PIECE_BYTES):
+        digest.update(piece)
+        file.write(piece)
+    _require_length(file.tell(), length)
+    return digest.hexdigest()
+
+
+def _read(body: Any, most: int | None = None) -> bytes:
     try:
-        content: bytes = body.read()
+        content: bytes = body.read(most)
     except BotoCoreError as error:
         raise RetryLater(f"the image could not be read from S3: {type(error).__name__}") from error
-    if len(content) != length:
-        raise RetryLater(f"S3 said {length} bytes and sent {len(content)}")
     return content
+
+
+def _require_length(found: int, said: int) -> None:
+    if found != said:
+        raise RetryLater(f"S3 said {said} bytes and sent {found}")
 
 
 def _missing(error: ClientError) -> Missing | None:

@@ -220,7 +220,7 @@ def _update(table: str, key: dict[str, Any], changes: Mapping[str, Any], counts:
 _TIMES = frozenset(
     {
         *("created_at", "updated_at", "lease_until", "retry_at", "waiting_since", "submitted_at"),
-        *("watched_since", "not_found_since"),
+        *("watched_since", "not_found_since", "modified_at"),
     }
 )
 
@@ -256,7 +256,7 @@ def _job(item: dict[str, Any]) -> Job:
     values |= {
         "status": JobStatus(item["status"]),
         "charge": Charge(item["charge"]),
-        "image": Image(**item["image"]),
+        "image": Image.from_json(item["image"]),
         "options": Options(**options) if options else None,
         "warnings": tuple(item.get("warnings") or ()),
         "notices": {

@@ -1,4 +1,4 @@
-"""The submission queue (at least once, so an image may come twice) and its dead-letter queue."""
+"""The two queues of jobs (at least once, so an image may come twice) and their dead-letter queue."""
 
 import json
 import logging
@@ -21,10 +21,10 @@ logger = logging.getLogger("dropreel")
 
 
 @dataclass(frozen=True)
-class SubmissionQueue:
-    """Requeues jobs. A new message starts with its own receive count.
+class JobQueue:
+    """Sends jobs to SubmitGeneration or PrepareImage. A new message starts with its own receive count.
 
-    `client` returns the client and is called on first use: most jobs are never requeued.
+    `client` returns the client and is called on first use: most jobs are never sent.
     """
 
     client: "Callable[[], SQSClient]"

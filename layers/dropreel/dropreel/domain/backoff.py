@@ -13,7 +13,7 @@ NOTICE_AFTER = timedelta(minutes=15)
 NEEDS_OPERATOR = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.PROVIDER_BALANCE, ReasonCode.DEAD_LETTER})
 """Reasons that only the operator can resolve: the wait is published at once."""
 LONGEST_DEFERRAL = timedelta(days=7)
-"""How long an attempt may wait for the provider."""
+"""How long an attempt may wait for the provider, or for its image to be prepared."""
 LONGEST_DEAD_LETTER = timedelta(days=14)
 """How long a job's message may be in the dead-letter queue: the longest retention of SQS."""
 LONGEST_HOLD = timedelta(days=365)
@@ -38,7 +38,7 @@ def longest_wait(job: Job) -> tuple[datetime, timedelta] | None:
     """Return when a job's wait began and how long it may last; None where it does not wait."""
     if job.is_dead_letter:
         return job.updated_at, LONGEST_DEAD_LETTER
-    if job.status is JobStatus.DEFERRED:
+    if job.status in (JobStatus.DEFERRED, JobStatus.PREPARING):
         return job.waiting_since or job.created_at, LONGEST_DEFERRAL
     if job.status is JobStatus.HELD:
         return job.created_at, LONGEST_HOLD

@@ -1,8 +1,46 @@
 """The image as named by an event and as validated; why one cannot be read; which keys are images."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import Enum
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Any, Self
+
+
+class PrepareReason(StrEnum):
+    """Why an image is prepared: the provider would not take it as it is, or might show it wrongly."""
+
+    FORMAT = "format"
+    """Not a JPG, PNG or WebP."""
+    ANIMATED = "animated"
+    """The first frame is taken."""
+    SIZE = "size"
+    """More bytes than the provider takes."""
+    PIXELS = "pixels"
+    """More pixels than are submitted."""
+    ORIENTATION = "orientation"
+    """Its Exif orientation is not 1, and the provider may ignore it."""
+    CMYK = "cmyk"
+    BIT_DEPTH = "bit_depth"
+    """16 bits a sample."""
+    COLOR_PROFILE = "color_profile"
+    """Its color profile is not sRGB."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The prepared copy that is submitted in the image's place, in the prepared bucket.
+
+    `format` is `JPEG` or `PNG`; `size` is in bytes, `width` and `height` are in pixels, `sha256` is in hex.
+    """
+
+    bucket: str
+    key: str
+    reasons: tuple[PrepareReason, ...]
+    format: str
+    size: int
+    width: int
+    height: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -24,8 +62,8 @@ class ImageRef:
 class Image:
     """The job's image: the fields of its event, and after validation the facts read from its bytes.
 
-    `size` is in bytes, `sha256` in hex; `format` is `JPEG`, `PNG` or `WebP`; `width` and `height` are in pixels as
-    displayed. Unknown fields are None.
+    `size` is in bytes, `sha256` in hex; `format` is `JPEG`, `PNG` or `WebP`, or that of a prepared image, such as `HEIC`;
+    `width` and `height` are in pixels as displayed. Unknown fields are None. `prepared` is what is submitted in its place.
     """
 
     bucket: str
@@ -37,23 +75,48 @@ class Image:
     format: str | None = None
     width: int | None = None
     height: int | None = None
+    prepared: Prepared | None = None
 
     @property
     def ref(self) -> ImageRef:
-        """The reference to the object."""
+        """The reference to the uploaded object."""
         return ImageRef(self.bucket, self.key, self.version_id, self.etag)
+
+    @property
+    def submitted_ref(self) -> ImageRef:
+        """The reference to the object that is submitted: the prepared copy where there is one."""
+        return self.ref if self.prepared is None else ImageRef(self.prepared.bucket, self.prepared.key)
+
+    @property
+    def submitted_sha256(self) -> str | None:
+        """The SHA-256 in hex of what is submitted."""
+        return self.sha256 if self.prepared is None else self.prepared.sha256
+
+    @property
+    def submitted_format(self) -> str:
+        """The format of what is submitted; empty before the validation."""
+        return (self.format or "") if self.prepared is None else self.prepared.format
 
     def as_json(self) -> dict[str, Any]:
         """Return the image as JSON for events, receipts and the job table. Format and size in pixels only where they are known."""
-        shape = ("format", "width", "height")
-        return {name: value for name, value in asdict(self).items() if value is not None or name not in shape}
+        optional = ("format", "width", "height", "prepared")
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in optional}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Return the image from its `as_json` form."""
+        prepared = stored.get("prepared")
+        if prepared is not None:
+            reasons = tuple(PrepareReason(reason) for reason in prepared["reasons"])
+            prepared = Prepared(**{**prepared, "reasons": reasons})
+        return cls(**{**stored, "prepared": prepared})
 
 
 @dataclass(frozen=True)
 class ImageFacts:
     """`format` is JPEG, PNG or WebP; `width` and `height` are in pixels as displayed; `size` is in bytes.
 
-    Exif orientations 5 to 8 swap the stored width and height.
+    Exif orientations 5 to 8 swap the stored width and height. `prepare_for`: why the provider might show it wrongly.
     """
 
     format: str
@@ -62,6 +125,7 @@ class ImageFacts:
     size: int
     orientation: int = 1
     animated: bool = False
+    prepare_for: tuple[PrepareReason, ...] = ()
 
 
 class Missing(Enum):

@@ -29,6 +29,7 @@ class JobStatus(StrEnum):
     """Every status of a job. Each job ends in exactly one of `TERMINAL`."""
 
     DEFERRED = "deferred"
+    PREPARING = "preparing"
     HELD = "held"
     SUBMITTING = "submitting"
     GENERATING = "generating"
@@ -99,8 +100,9 @@ class Job:
 
     `version` is the optimistic lock: each save increments it, and 0 is a job that was never saved. `request_id` is that of
     a request event, None for an upload; `request_fingerprint` identifies the request's content
-    (`fingerprints.request_fingerprint`). `is_copy`: S3's event was about a copy (`CopyObject`). `options` is None until the
-    image is validated. `cost_cents` is the price of one attempt in US cents. `reserved_day` is the day on which it is
+    (`fingerprints.request_fingerprint`). `is_copy`: S3's event was about a copy (`CopyObject`). `modified_at` is the image's
+    LastModified in S3. `options` is None until the image is validated; their `aspect_ratio` can be `auto` until it is
+    prepared. `cost_cents` is the price of one attempt in US cents. `reserved_day` is the day on which it is
     reserved, from the claim on, None after a release. `lease_until` is when the last claim expires.
 
     `requeues` numbers the retry messages of this attempt; only the message with the current number is processed. A deferred
@@ -122,6 +124,7 @@ class Job:
     request_id: str | None = None
     request_fingerprint: str | None = None
     is_copy: bool = False
+    modified_at: datetime | None = None
     options: "Options | None" = None
     option_sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -153,8 +156,8 @@ class Job:
 
     @property
     def is_dead_letter(self) -> bool:
-        """Whether the job's message is in the dead-letter queue."""
-        return self.status is JobStatus.DEFERRED and self.has_reason(ReasonCode.DEAD_LETTER)
+        """Whether the job's message is in a dead-letter queue."""
+        return self.status in (JobStatus.DEFERRED, JobStatus.PREPARING) and self.has_reason(ReasonCode.DEAD_LETTER)
 
     @property
     def waits_for(self) -> str | None:
@@ -223,7 +226,8 @@ TRANSITIONS: dict[str, Transition] = {}
 
 _Arguments = ParamSpec("_Arguments")
 _Move = Callable[Concatenate[Job, _Arguments], Job]
-_D, _H, _S, _G = JobStatus.DEFERRED, JobStatus.HELD, JobStatus.SUBMITTING, JobStatus.GENERATING
+_D, _P, _H = JobStatus.DEFERRED, JobStatus.PREPARING, JobStatus.HELD
+_S, _G = JobStatus.SUBMITTING, JobStatus.GENERATING
 _C, _F, _R, _U = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.UNKNOWN
 
 
@@ -267,6 +271,39 @@ def receive(
         request_fingerprint=request_fingerprint,
         is_copy=is_copy,
         waiting_since=at,
+    )
+
+
+@_transition(
+    _D,
+    _P,
+    to=(_P,),
+    when="the provider would not take the image or might show it wrongly, its prepared copy is gone, or its message is lost",
+)
+def prepare(job: Job, at: datetime) -> Job:
+    """Number the message to Prepare Image, which replaces all earlier ones. Save the job first, then send the message."""
+    return replace(
+        job,
+        status=JobStatus.PREPARING,
+        image=replace(job.image, prepared=None),
+        requeues=job.requeues + 1,
+        retry_at=None,
+        waiting_since=at if job.is_dead_letter else job.waiting_since,  # time in the dead-letter queue does not count
+        reason=None,
+        updated_at=at,
+    )
+
+
+@_transition(_P, to=(_D,), when="the prepared copy is stored; the job returns to the submission queue")
+def finish_preparation(job: Job, at: datetime) -> Job:
+    """Return a job that has its prepared image to the submission queue, with its next message's number."""
+    return replace(
+        job,
+        status=JobStatus.DEFERRED,
+        requeues=job.requeues + 1,
+        waiting_since=at,  # preparation is no wait for the provider
+        reason=None,
+        updated_at=at,
     )
 
 
@@ -330,7 +367,7 @@ def notice_wait(job: Job) -> Job:
     return _with_notice(job, EventType.DEFERRED)
 
 
-@_transition(_D, to=(_D,), when="its message was received five times and is in the dead-letter queue")
+@_transition(_D, _P, to=(_D, _P), when="its message was received five times and is in a dead-letter queue")
 def dead_letter(job: Job, reason: Reason, at: datetime) -> Job:
     """Save why the job's message could not be processed. The job continues when the message is sent back to its queue."""
     return _with_notice(replace(job, reason=reason, updated_at=at), EventType.DEFERRED)
@@ -338,6 +375,7 @@ def dead_letter(job: Job, reason: Reason, at: datetime) -> Job:
 
 @_transition(
     _D,
+    _P,
     _H,
     _S,
     to=(_R, _F, _U),

@@ -52,7 +52,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class RetryMessage:
-    """Our own message, which brings a job back to SubmitGeneration: the attempt's message number `requeues`.
+    """Our own message, which brings a job to SubmitGeneration or PrepareImage: the attempt's message number `requeues`.
 
     `generation_id` is the id of an accepted submission that could not be saved to the job table.
     """
@@ -70,15 +70,31 @@ class RetryMessage:
 
 def decode_message(body: Mapping[str, Any]) -> "Drop | RetryMessage":
     """Decode one message of the queue: an event or a `RetryMessage`. Raises KeyError for anything else."""
-    if "detail-type" in body:
-        return decode_drop(body)
+    return decode_drop(body) if "detail-type" in body else decode_retry_message(body)
+
+
+def decode_retry_message(body: Mapping[str, Any]) -> RetryMessage:
+    """Decode our own message. Raises KeyError for anything else."""
     return RetryMessage(body["job_id"], int(body["attempt"]), int(body["requeues"]), body.get("generation_id"))
+
+
+def retry_message_of(job: Job) -> RetryMessage:
+    """Return the job's current message; earlier ones are overtaken."""
+    return RetryMessage(job.job_id, job.attempt, job.requeues)
 
 
 def is_overtaken(message: "Drop | RetryMessage", job: Job) -> bool:
     """Return whether a later message of the job exists. An event counts as message 0 of attempt 1."""
-    mine = (1, 0) if isinstance(message, Drop) else (message.attempt, message.requeues)
-    return mine != (job.attempt, job.requeues)
+    return _number(message) != (job.attempt, job.requeues)
+
+
+def is_previous(message: "Drop | RetryMessage", job: Job) -> bool:
+    """Return whether this message led to the job's current one, which may not have been sent."""
+    return _number(message) == (job.attempt, job.requeues - 1)
+
+
+def _number(message: "Drop | RetryMessage") -> tuple[int, int]:
+    return (1, 0) if isinstance(message, Drop) else (message.attempt, message.requeues)
 
 
 def decode_drop(event: Mapping[str, Any]) -> Drop:

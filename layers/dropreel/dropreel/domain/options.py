@@ -126,7 +126,7 @@ def warnings_for(options: Options, facts: ImageFacts) -> tuple[str, ...]:
     if _distance(ratio, facts) > FAR_FROM_RATIO:
         found.append(f"The image's shape ({facts.width} x {facts.height}) is far from {ratio}; parts will be cut off.")
     if facts.animated:
-        found.append("The image is animated; the provider is expected to use its first frame only.")
+        found.append("The image is animated; only its first frame counts.")
     return tuple(found)
 
 

@@ -22,13 +22,13 @@ class FindJob:
     jobs: "Jobs"
     now: Callable[[], datetime]
 
-    def run(self, message: Drop | RetryMessage) -> Job:
-        """Return the message's job as it is now. Raises RetryLater if a RetryMessage has none.
+    def run(self, message: Drop | RetryMessage) -> Job | None:
+        """Return the message's job as it is now. None for a RetryMessage whose job was discarded, as that of a copy.
 
         A request that repeats another request's id with other contents gets a job of its own, so that it can be rejected.
         """
         if isinstance(message, RetryMessage):
-            return self._get(message.job_id)
+            return self.jobs.get(message.job_id)
         fingerprint = fingerprint_of(message)
         job = self._get_or_receive(message, job_id_of(message.image, message.request_id))
         if job.request_fingerprint in (None, fingerprint):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Job, JobStatus, dead_letter
 from dropreel.domain.messages import Drop, RetryMessage, is_overtaken
 from dropreel.domain.reasons import Reason, ReasonCode
@@ -24,7 +23,7 @@ logger = logging.getLogger("dropreel")
 
 @dataclass(frozen=True)
 class NoteDeadLetter:
-    """Called by Submit Generation at a message's last receive, and by Sweep Jobs for what it finds in the queue."""
+    """Called by Submit Generation and Prepare Image at a message's last receive, and by Sweep Jobs for what it finds in the queue."""
 
     jobs: "Jobs"
     find_job: FindJob
@@ -32,7 +31,7 @@ class NoteDeadLetter:
     now: Callable[[], datetime]
 
     def run(self, message: Drop | RetryMessage, fault: str) -> Job | None:
-        """Return the changed job. None: the job is not deferred, is a dead letter already, or has a later message."""
+        """Return the changed job. None: it waits for no message, is a dead letter already, or has a later message."""
         if isinstance(message, Drop) and not message.creates_job:
             return None
         reason = Reason(
@@ -40,11 +39,11 @@ class NoteDeadLetter:
             f"It could not be processed and is in the dead-letter queue: {fault}"[:MAX_CHARACTERS],
         )
         while True:
-            try:
-                job = self.find_job.run(message)
-            except RetryLater:
-                return None  # the job does not exist (any more)
-            if job.status is not JobStatus.DEFERRED or job.is_dead_letter or is_overtaken(message, job):
+            job = self.find_job.run(message)
+            if job is None:
+                return None
+            waits = job.status in (JobStatus.DEFERRED, JobStatus.PREPARING)
+            if not waits or job.is_dead_letter or is_overtaken(message, job):
                 return None
             saved = self.jobs.save(job, dead_letter(job, reason, self.now()))
             if saved is not None:

@@ -6,10 +6,11 @@ A method raises what its adapter raises (botocore's ClientError, requests' excep
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from dropreel.domain.fingerprints import Picture
-from dropreel.domain.images import ImageRef, Missing
+from dropreel.domain.images import ImageRef, Missing, PrepareReason
 from dropreel.domain.job import EventType, Job
 from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.options import Options
@@ -101,8 +102,28 @@ class StoredImage(Protocol):
     def sha256(self) -> str | None:
         """SHA-256 of its bytes in hex; None where they were not read."""
 
+    @property
+    def head(self) -> bytes:
+        """Its first bytes, whatever its size."""
+
     def presigned_url(self, content_type: str) -> str:
         """Return an address that anyone can read it from. It is a secret: never log or store it."""
+
+
+class DownloadedImage(Protocol):
+    """All bytes of an object in a temporary file."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of its bytes in hex."""
 
 
 class Images(Protocol):
@@ -116,6 +137,48 @@ class Images(Protocol):
 
     def read_file(self, bucket: str, key: str, most: int) -> bytes | Missing:
         """Return an object's first `most` bytes, or why it cannot be read."""
+
+
+class Originals(Protocol):
+    """The uploads buckets, as Prepare Image reads them."""
+
+    def download(self, image: ImageRef, size: int | None = None) -> AbstractContextManager[DownloadedImage | Missing]:
+        """Yield the image in a temporary file, or why it cannot be read."""
+
+
+class PreparedPicture(Protocol):
+    """What is made of a picture: a JPEG or PNG that the provider takes, and why."""
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+
+    @property
+    def reasons(self) -> tuple[PrepareReason, ...]:
+        """Why it was prepared."""
+
+    @property
+    def original_format(self) -> str:
+        """The original's format, such as `HEIC`."""
+
+    @property
+    def original_width(self) -> int:
+        """The original's width as displayed, in pixels."""
+
+    @property
+    def original_height(self) -> int:
+        """The original's height as displayed, in pixels."""
+
+
+class PreparedImages(Protocol):
+    """The prepared bucket."""
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        """Write an object, or replace it."""
 
 
 class Submission(Protocol):
@@ -136,7 +199,7 @@ class Provider(Protocol):
 
 
 class Queue(Protocol):
-    """The submission queue."""
+    """The submission queue, or the one of images to prepare."""
 
     def send(self, message: RetryMessage, delay_seconds: float = 0) -> None:
         """Send a message that becomes visible after a delay."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Job, JobStatus, fail, is_running, next_attempt
-from dropreel.domain.messages import EndedExecution, Generation, RetryMessage
+from dropreel.domain.messages import EndedExecution, Generation, retry_message_of
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.publish_events import Publisher
 
@@ -43,7 +43,7 @@ class ReportFailure:
             job = self._end_attempt(job, reason)
         if job.status is JobStatus.DEFERRED and (job.attempt, job.requeues) == (generation.attempt + 1, 0):
             # A second run sends the same message again; only one of them can claim the attempt.
-            self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues))
+            self.queue.send(retry_message_of(job))
         job = self.publisher.publish(job)
         return {"outcome": job.status.value}
 

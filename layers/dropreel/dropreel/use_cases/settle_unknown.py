@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dropreel.domain.errors import ActionNotAllowed, RetryLater
 from dropreel.domain.job import Job, JobStatus, adopt, fail, next_attempt
-from dropreel.domain.messages import RetryMessage
+from dropreel.domain.messages import retry_message_of
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.answers import PollFault, is_usable_id
 from dropreel.use_cases.publish_events import Publisher
@@ -59,7 +59,7 @@ class SettleUnknown:
         message = "The operator chose to submit it again; it may have been charged before."
         reason = Reason(ReasonCode.SUBMISSION_UNKNOWN, message)
         deferred = _require_saved(self.jobs.save(job, next_attempt(job, reason, self.now())), job)
-        self.queue.send(RetryMessage(deferred.job_id, deferred.attempt, deferred.requeues))
+        self.queue.send(retry_message_of(deferred))
         return deferred
 
     def _get_unknown(self, job_id: str) -> Job:

@@ -1,5 +1,7 @@
 """Submit one image: validate, reserve its price, claim, POST once, save the generation id, start the polling.
 
+An image that must be prepared goes to Prepare Image first, and returns by a message.
+
 Where the process dies decides what happens next:
 
 | it dies | the table has | what follows |
@@ -32,10 +34,11 @@ from dropreel.domain.job import (
     hold,
     job_id_of,
     notice_wait,
+    prepare,
     reject,
     requeue,
 )
-from dropreel.domain.messages import Drop, RetryMessage, is_overtaken
+from dropreel.domain.messages import Drop, RetryMessage, is_overtaken, is_previous, retry_message_of
 from dropreel.domain.metrics import Metric
 from dropreel.domain.prices import usd
 from dropreel.domain.reasons import Reason, ReasonCode
@@ -79,6 +82,7 @@ class SubmitGeneration:
     images: "Images"
     provider: "Provider"
     queue: "Queue"
+    prepare_queue: "Queue"
     state_machine: "StateMachine"
     publisher: Publisher
     unknown: UnknownSubmission
@@ -105,12 +109,16 @@ class SubmitGeneration:
     def _process(self, message: Drop | RetryMessage, deadline: datetime) -> str:
         """Continue from the job's status in the table. Only a deferred job whose latest message this is can be submitted."""
         job = self.find_job.run(message)
+        if job is None:
+            return self._end_without_job(message)
         if isinstance(message, Drop) and job.job_id != job_id_of(message.image, message.request_id):
             return self._reject_reused_request_id(job, job_id_of(message.image, message.request_id))
         if isinstance(message, RetryMessage) and message.generation_id is not None:
             return self._accept_late(job, message.generation_id, message.attempt)
         match job.status:
-            case JobStatus.DEFERRED if is_overtaken(message, job):
+            case JobStatus.PREPARING if is_previous(message, job) or not is_overtaken(message, job):
+                return self._send_to_prepare(job)  # the message may not have been sent, or came to the wrong queue
+            case JobStatus.DEFERRED | JobStatus.PREPARING if is_overtaken(message, job):
                 return "overtaken"
             case JobStatus.DEFERRED:
                 return self._wait_or_submit(message, job, deadline)
@@ -122,6 +130,12 @@ class SubmitGeneration:
                 ).status.value
             case _:
                 return self._start_and_publish(job)
+
+    def _end_without_job(self, message: Drop | RetryMessage) -> str:
+        """A copy's job is discarded while a duplicate of its message is still on its way. A claimed job is never discarded."""
+        if isinstance(message, RetryMessage) and message.generation_id is None:
+            return "discarded"
+        raise RetryLater("its job is not in the job table")
 
     def _reject_reused_request_id(self, job: Job, first_job_id: str) -> str:
         logger.warning("request id reused", extra={"job_id": job.job_id, "first_job_id": first_job_id})
@@ -143,7 +157,17 @@ class SubmitGeneration:
         validated = self.validator.validate(message, job)
         if validated.reason is not None:
             return self._reject(job, validated.job, validated.reason)
+        if validated.is_prepared_first:
+            return self._prepare(job, validated.job)
         return self._submit(job, validated.job, validated.image, deadline)
+
+    def _prepare(self, read: Job, job: Job) -> str:
+        """Send the image to Prepare Image; the job returns by a message."""
+        return self._send_to_prepare(self._save(read, prepare(job, self.now())))
+
+    def _send_to_prepare(self, job: Job) -> str:
+        self.prepare_queue.send(retry_message_of(job))
+        return job.status.value
 
     def _requeue(self, read: Job, after: Job) -> str:
         """Save, then send a message with a delay. A new message, so that waiting does not count as a failed receive."""
@@ -165,20 +189,22 @@ class SubmitGeneration:
             limit = usd(self.ledger.limit.cents or 0)
             message = f"The video costs ${usd(job.cost_cents)}, more than the whole daily limit of ${limit}."
             return self._reject(read, job, Reason(ReasonCode.OVER_DAILY_LIMIT, message))
-        stored = image or self.images.find(job.image.ref)
+        stored = image or self.images.find(job.image.submitted_ref)
+        if not isinstance(stored, Missing) and stored.sha256 != (job.image.submitted_sha256 or stored.sha256):
+            stored = Missing.SUPERSEDED  # other bytes under the same version and entity tag
         if isinstance(stored, Missing):
+            if job.image.prepared is not None:  # it is kept for seven days
+                return self._prepare(read, job)
             return self._reject(read, job, MISSING_REASONS[stored])
-        if stored.sha256 != (job.image.sha256 or stored.sha256):  # other bytes under the same version and entity tag
-            return self._reject(read, job, MISSING_REASONS[Missing.SUPERSEDED])
         assert job.options is not None  # noqa: S101  # it was validated
-        image_url = stored.presigned_url(CONTENT_TYPES[job.image.format or ""])
+        image_url = stored.presigned_url(CONTENT_TYPES[job.image.submitted_format])
         submission = self.provider.prepare(job.options, image_url)
         now = self.now()
         if deadline - now < MIN_TIME_LEFT:
             raise RetryLater("there is not enough time left for a submission")
         if day_of(deadline) != day_of(now):  # the POST could fall on a day on which nothing is reserved for it
             return self._requeue(read, requeue(job, now, next_day(now)))
-        picture = picture_of(job, stored.last_modified) if job.lease_until is None else None
+        picture = picture_of(job, job.modified_at or stored.last_modified) if job.lease_until is None else None
         claimed = self.ledger.reserve(read, claim(job, now, LEASE), picture)
         match claimed:
             case NotReserved.CHANGED:
@@ -352,7 +378,7 @@ class SubmitGeneration:
             logger.exception("not published", extra={"job_id": job.job_id})
 
     def _send(self, job: Job, delay_seconds: float) -> None:
-        self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues), delay_seconds)
+        self.queue.send(retry_message_of(job), delay_seconds)
 
     def _get(self, job_id: str) -> Job:
         job = self.jobs.get(job_id)

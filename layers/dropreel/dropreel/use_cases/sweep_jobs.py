@@ -16,10 +16,11 @@ from dropreel.domain.job import (
     execution_name,
     is_running,
     notice_wait,
+    prepare,
     reject,
     requeue,
 )
-from dropreel.domain.messages import Generation, RetryMessage
+from dropreel.domain.messages import Generation, retry_message_of
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.spending import SpendLimit, day_of
 from dropreel.use_cases.note_dead_letter import NoteDeadLetter
@@ -34,8 +35,10 @@ QUIET = timedelta(minutes=10)
 """Jobs that did not change for this long are swept: the submission queue's visibility time-out, so that a retry comes first."""
 MESSAGE_LOST = timedelta(minutes=60)
 """A deferred job's message counts as lost this long after it was due: by then it has had its last receive."""
-PASS = timedelta(seconds=25)
-"""The longest time of one pass. There are eight, and the function has 240 seconds."""
+PREPARE_MESSAGE_LOST = timedelta(hours=2)
+"""The same for an image to prepare: its message is received at most five times, 18 minutes apart."""
+PASS = timedelta(seconds=23)
+"""The longest time of one pass. There are nine, and the function has 240 seconds."""
 
 logger = logging.getLogger("dropreel")
 
@@ -47,6 +50,7 @@ class SweepJobs:
     jobs: "Jobs"
     ledger: "Ledger"
     queue: "Queue"
+    prepare_queue: "Queue"
     state_machine: "StateMachine"
     publisher: Publisher
     failure: ReportFailure
@@ -73,6 +77,7 @@ class SweepJobs:
             JobStatus.SUBMITTING: self._settle_interrupted,
             JobStatus.GENERATING: self._watch_again,
             JobStatus.DEFERRED: self._sweep_deferred,
+            JobStatus.PREPARING: self._sweep_preparing,
             JobStatus.HELD: self._sweep_held,
             OPERATOR: self._end_expired,
         }
@@ -176,6 +181,20 @@ class SweepJobs:
         self.publisher.publish(saved)
         return "requeued" if is_lost else "published"
 
+    def _sweep_preparing(self, job: Job) -> str | None:
+        """Send another message for an image that is to be prepared and whose own message is lost."""
+        if job.status is not JobStatus.PREPARING:
+            return None
+        ended = self._end_expired(job)
+        if ended is not None or job.is_dead_letter or self.now() < job.updated_at + PREPARE_MESSAGE_LOST:
+            return ended or self._publish(job)
+        saved = self.jobs.save(job, prepare(job, self.now()))
+        if saved is None:
+            return None
+        self.prepare_queue.send(retry_message_of(saved))
+        self.publisher.publish(saved)
+        return "requeued"
+
     def _sweep_held(self, job: Job) -> str | None:
         if job.status is not JobStatus.HELD:
             return None
@@ -218,7 +237,7 @@ class SweepJobs:
         return "released"
 
     def _send(self, job: Job) -> None:
-        self.queue.send(RetryMessage(job.job_id, job.attempt, job.requeues))
+        self.queue.send(retry_message_of(job))
 
     def _is_fresh(self, job: Job) -> bool:
         return self.now() - job.updated_at < QUIET

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dropreel.domain.job import Job, next_attempt, park
-from dropreel.domain.messages import RetryMessage
+from dropreel.domain.messages import retry_message_of
 from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.publish_events import Publisher
@@ -42,7 +42,7 @@ class UnknownSubmission:
                 published, lambda read: next_attempt(read, reason, at), self.jobs.save, self.jobs.get
             )
             if settled is not None:
-                self.queue.send(RetryMessage(settled.job_id, settled.attempt, settled.requeues))
+                self.queue.send(retry_message_of(settled))
             return settled
         settled = save_at_step(job, lambda read: park(read, reason, at), self.jobs.save, self.jobs.get)
         return settled if settled is None else self.publisher.publish(settled)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dropreel.domain.images import ImageFacts, Missing
+from dropreel.domain.images import ImageFacts, Missing, PrepareReason
 from dropreel.domain.job import Job
 from dropreel.domain.messages import Drop, truncate_messages
 from dropreel.domain.option_files import MAX_FILE_BYTES, decode_option_file, find_option_keys
@@ -23,6 +23,7 @@ from dropreel.domain.options import (
 )
 from dropreel.domain.prices import price_cents
 from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.media.images.preparation import MAX_ORIGINAL_BYTES, classify_image, original_too_large
 from dropreel.media.images.reader import inspect_image, too_large
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 
@@ -57,24 +58,30 @@ _UNREADABLE = {
 
 @dataclass(frozen=True)
 class ValidatedImage:
-    """The job with its image described, the reason why it must be rejected, and the image as it was read (None: not read)."""
+    """The job with its image described, the reason why it must be rejected, and the image as it was read (None: not read).
+
+    `is_prepared_first`: the image is not submitted as it is.
+    """
 
     job: Job
     reason: Reason | None = None
     image: "StoredImage | None" = None
+    is_prepared_first: bool = False
 
 
 @dataclass(frozen=True)
 class ImageValidator:
     """Decides whether a job may be claimed. A rejection lists every fault at once.
 
-    `key_prefixes`: in these buckets, only keys with this prefix may be read, images and option files alike.
+    `key_prefixes`: in these buckets, only keys with this prefix may be read, images and option files alike. `prepares`:
+    images that the provider would not take, or might show wrongly, are prepared first.
     """
 
     images: "Images"
     allowed_buckets: frozenset[str]
     default_options: dict[str, str]
     key_prefixes: Mapping[str, str] = field(default_factory=dict)
+    prepares: bool = False
 
     def validate(self, drop: Drop, job: Job) -> ValidatedImage:
         """Return the received job with its image, options and price, or with the reason why it must be rejected."""
@@ -97,8 +104,9 @@ class ImageValidator:
             return ValidatedImage(job, _unsendable(image.key))
         stored = self.images.find(image, drop.size)
         if isinstance(stored, Missing):
-            if stored is Missing.ARCHIVED and drop.size is not None and drop.size > MAX_IMAGE_BYTES:
-                return ValidatedImage(job, too_large(drop.size))  # restoring it would not help
+            too_many = self._too_many_bytes(drop.size or 0)
+            if stored is Missing.ARCHIVED and too_many is not None:
+                return ValidatedImage(job, too_many)  # restoring it would not help
             return ValidatedImage(job, MISSING_REASONS[stored])
         return self._validated(drop, job, stored)
 
@@ -106,18 +114,33 @@ class ImageValidator:
         image = replace(
             job.image, version_id=stored.version_id, etag=stored.etag, size=stored.size, sha256=stored.sha256
         )
-        job = replace(job, image=image)
-        facts = too_large(stored.size) if stored.content is None else inspect_image(stored.content)
+        job = replace(job, image=image, modified_at=stored.last_modified)
+        facts = self._facts(stored)
         places, faults = self._places(drop, stored)
         resolved = resolve(places)
         if isinstance(resolved, list):
             faults += resolved
         if isinstance(facts, Reason):
             return ValidatedImage(job, _rejection(facts.code, [facts.message, *map(_sentence, faults)]), stored)
-        job = replace(job, image=replace(image, format=facts.format, width=facts.width, height=facts.height))
+        if isinstance(facts, ImageFacts):
+            job = replace(job, image=replace(image, format=facts.format, width=facts.width, height=facts.height))
         if faults or isinstance(resolved, list):
             return ValidatedImage(job, _rejection(ReasonCode.OPTIONS_INVALID, [*map(_sentence, faults)]), stored)
-        return ValidatedImage(_priced(job, resolved, facts), None, stored)
+        job = _priced(job, resolved)
+        if not isinstance(facts, ImageFacts) or (self.prepares and facts.prepare_for):
+            return ValidatedImage(job, None, stored, is_prepared_first=True)
+        return ValidatedImage(with_facts(job, facts), None, stored)
+
+    def _too_many_bytes(self, size: int) -> Reason | None:
+        if self.prepares:
+            return original_too_large(size) if size > MAX_ORIGINAL_BYTES else None
+        return too_large(size) if size > MAX_IMAGE_BYTES else None
+
+    def _facts(self, stored: "StoredImage") -> ImageFacts | tuple[PrepareReason, ...] | Reason:
+        """Return what is known of the image from its bytes, why it must be prepared, or why it cannot be used."""
+        if self.prepares:
+            return classify_image(stored.content, stored.head, stored.size)
+        return too_large(stored.size) if stored.content is None else inspect_image(stored.content)
 
     def _places(self, drop: Drop, stored: "StoredImage") -> tuple[list[Place], list[Fault]]:
         """Return the places that hold options for this image, the most specific first, and the faults of unreadable files."""
@@ -188,15 +211,17 @@ def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list
     return found, faults
 
 
-def _priced(job: Job, resolved: Resolved, facts: ImageFacts) -> Job:
+def _priced(job: Job, resolved: Resolved) -> Job:
     options = resolved.options
-    return replace(
-        job,
-        options=replace(options, aspect_ratio=ratio_for(options.aspect_ratio, facts)),
-        option_sources=resolved.sources,
-        warnings=warnings_for(options, facts),
-        cost_cents=price_cents(options.mode, options.duration),
-    )
+    cost_cents = price_cents(options.mode, options.duration)
+    return replace(job, options=options, option_sources=resolved.sources, cost_cents=cost_cents)
+
+
+def with_facts(job: Job, facts: ImageFacts) -> Job:
+    """Return a validated job with the options and warnings for the picture as it is submitted: `auto` becomes a ratio."""
+    assert job.options is not None  # noqa: S101  # it was validated
+    options = replace(job.options, aspect_ratio=ratio_for(job.options.aspect_ratio, facts))
+    return replace(job, options=options, warnings=warnings_for(job.options, facts))
 
 
 def _rejection(code: ReasonCode, messages: list[str]) -> Reason:

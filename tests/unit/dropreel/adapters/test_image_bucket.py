@@ -3,16 +3,13 @@ import io
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import requests
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
-from botocore.session import Session
 from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,64 +18,17 @@ from urllib3.util import parse_url
 from dropreel.adapters.image_bucket import ImageBucket, StoredImage
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.images import ImageRef, Missing
+from dropreel.media.images.preparation import HEAD_BYTES
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 from dropreel.use_cases.validate_image import is_sendable
 from tests.support.scripted_server import scripted_server
-
-IMAGE = ImageRef("uploads", "a.jpg", "v1", "e1")
-UNVERSIONED = ImageRef("uploads", "a.jpg", None, "e1")
-CONTENT = bytes(range(250)) * 8000
-
-
-def client_of(**options: Any) -> Any:
-    session = Session()
-    session.set_credentials("AKIAEXAMPLE", "secret", "session-token")
-    config = Config(
-        signature_version="s3v4",
-        retries={"total_max_attempts": 1},
-        s3={"us_east_1_regional_endpoint": "regional", "addressing_style": options.pop("style", "virtual")},
-    )
-    return session.create_client("s3", region_name="us-east-1", config=config, **options)
-
-
-@cache
-def client() -> Any:
-    return client_of()
+from tests.support.stubbed_s3 import CONTENT, IMAGE, UNVERSIONED, client, client_of, has, head_of, refuses
 
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
     with Stubber(client()) as stubber:
         yield stubber
-
-
-def refuses(s3: Any, status: int, code: str, message: str = "") -> None:
-    s3.add_client_error("get_object", code, message, http_status_code=status)
-
-
-class Body(io.BytesIO):
-    """Bytes that know whether anyone asked for them."""
-
-    was_read = False
-
-    def read(self, *amount: Any) -> bytes:
-        self.was_read = True
-        return super().read(*amount)
-
-
-def has(s3: Any, asked: dict[str, Any], content: bytes = CONTENT, **given: Any) -> Body:
-    """Let S3 be asked so, and answer with these bytes."""
-    body = Body(content)
-    answer = {
-        "Body": StreamingBody(body, given.get("ContentLength", len(content))),
-        "ContentLength": len(content),
-        "ETag": '"e1"',
-        "Metadata": {},
-        "LastModified": datetime(2026, 5, 4, tzinfo=UTC),
-        **given,
-    }
-    s3.add_response("get_object", answer, {"Bucket": "uploads", "Key": "a.jpg", **asked})
-    return body
 
 
 def found_in(s3: Any, image: ImageRef = IMAGE, size: int | None = None) -> StoredImage:
@@ -132,14 +82,21 @@ def test_an_entity_tag_of_a_multipart_upload_is_one_as_any_other(s3: Any):
 
 
 @pytest.mark.parametrize("given", [None, MAX_IMAGE_BYTES + 1])
-def test_what_is_too_large_is_looked_up_but_not_read(s3: Any, given):
+def test_of_what_is_too_large_only_the_head_is_read(s3: Any, given):
     body = has(s3, {"VersionId": "v1"}, VersionId="v1", ContentLength=MAX_IMAGE_BYTES + 1)
 
     found = found_in(s3, size=given)
 
     assert (found.size, found.version_id, found.content, found.sha256) == (MAX_IMAGE_BYTES + 1, "v1", None, None)
-    assert not body.was_read
+    assert found.head == CONTENT[:HEAD_BYTES]
+    assert body.number_read == HEAD_BYTES
     assert body.closed
+
+
+def test_the_head_of_what_is_read_whole_is_its_first_bytes(s3: Any):
+    has(s3, {"VersionId": "v1"}, VersionId="v1")
+
+    assert found_in(s3).head == CONTENT[:HEAD_BYTES]
 
 
 def test_ten_million_bytes_are_read(s3: Any):
@@ -262,13 +219,6 @@ def test_a_store_without_conditions_does_not_pass_another_image_off(s3: Any):
 
     assert ImageBucket(s3.client).find(UNVERSIONED) is Missing.SUPERSEDED
     assert not body.was_read
-
-
-def head_of(length: int, *more: str) -> bytes:
-    """How S3's answer begins."""
-    date = "Last-Modified: Mon, 04 May 2026 00:00:00 GMT"
-    lines = ["HTTP/1.1 200 OK", 'ETag: "e1"', date, "x-amz-version-id: v1", f"Content-Length: {length}", *more]
-    return "\r\n".join([*lines, "", ""]).encode()
 
 
 @pytest.mark.parametrize("sent", [CONTENT[:70_000], b""])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.adapters.job_table import JobTable, item_of, key_of
-from dropreel.domain.images import Image
+from dropreel.domain.images import Image, PrepareReason
 from dropreel.domain.job import (
     OPERATOR,
     PUBLISHING,
@@ -28,6 +28,7 @@ from dropreel.domain.job import (
     fail,
     hold,
     mark_published,
+    prepare,
     requeue,
     resume,
 )
@@ -35,7 +36,7 @@ from dropreel.domain.next_steps import next_step
 from dropreel.domain.options import Options
 from dropreel.domain.reasons import Reason, ReasonCode
 from tests.support.memory_dynamodb import MemoryDynamoDB
-from tests.support.sample_jobs import NOON, job_with
+from tests.support.sample_jobs import IMAGE, NOON, PREPARED, job_with
 from tests.support.sample_transitions import full_job
 
 LATER = NOON + timedelta(minutes=5)
@@ -298,6 +299,38 @@ def test_a_job_with_every_field_is_read_back_as_it_was_saved(table: JobTable):
 
 
 # --- what the operator reads on it ------------------------------------------------------------------------------------------
+
+
+def test_a_prepared_image_is_read_back_as_it_was_saved(table: JobTable):
+    image = replace(IMAGE, format="HEIC", prepared=PREPARED)
+
+    read = saved(table, None, job_with(status=JobStatus.DEFERRED, image=image, modified_at=NOON))
+
+    found = table.get(read.job_id)
+    assert found is not None
+    assert (found.image, found.modified_at) == (image, NOON)
+    assert found.image.prepared is not None
+    assert {type(reason) for reason in found.image.prepared.reasons} == {PrepareReason}
+
+
+def test_a_job_from_before_images_were_prepared_is_read(table: JobTable):
+    job = saved(table, None, job_with(status=JobStatus.DEFERRED))
+
+    found = table.get(job.job_id)
+
+    assert found is not None
+    assert (found.image.prepared, found.modified_at) == (None, None)
+
+
+def test_an_image_that_is_prepared_again_has_none_meanwhile(table: JobTable):
+    image = replace(IMAGE, prepared=PREPARED)
+    job = saved(table, None, job_with(status=JobStatus.DEFERRED, image=image))
+
+    saved(table, job, prepare(job, LATER))
+
+    found = table.get(job.job_id)
+    assert found is not None
+    assert (found.status, found.image, found.requeues) == (JobStatus.PREPARING, IMAGE, job.requeues + 1)
 
 
 def test_what_to_do_next_is_on_the_item_beside_every_reason(table: JobTable):

@@ -8,7 +8,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 ADAPTERS = (
-    *("event_bus", "image_bucket", "job_table", "job_rows", "submission_queue", "video_bucket"),
+    *(
+        "event_bus",
+        "image_bucket",
+        "image_download",
+        "prepared_bucket",
+        "job_table",
+        "job_rows",
+        "queues",
+        "video_bucket",
+    ),
     *("ledger", "ledger_pictures", "ledger_races", "transactions"),
     *("dead_letter_queue", "state_machine", "items", "api_key"),
 )

@@ -14,11 +14,14 @@ from dropreel.domain.job import (
     event_id,
     mark_published,
 )
-from tests.support.sample_transitions import LATER, MOVES, NEW, C, D, F, G, H, R, S, U, full_job
+from tests.support.sample_transitions import LATER, MOVES, NEW, C, D, F, G, H, P, R, S, U, full_job
 
 NONE, CHARGED, UNKNOWN = Charge.NONE, Charge.CHARGED, Charge.UNKNOWN
 
 ROWS: dict[tuple[str, JobStatus], tuple[JobStatus, Charge] | None] = {
+    ("prepare", D): None,
+    ("prepare", P): None,
+    ("finish_preparation", P): None,
     ("claim", D): (S, UNKNOWN),
     ("hold", D): None,
     ("requeue", D): None,
@@ -26,7 +29,9 @@ ROWS: dict[tuple[str, JobStatus], tuple[JobStatus, Charge] | None] = {
     ("defer", S): (D, NONE),
     ("notice_wait", D): None,
     ("dead_letter", D): None,
+    ("dead_letter", P): None,
     ("reject", D): None,
+    ("reject", P): None,
     ("reject", H): None,
     ("reject", S): (R, NONE),
     ("park", S): (U, UNKNOWN),
@@ -51,7 +56,7 @@ def at_step(status: JobStatus) -> Job:
         status,
         charge=NONE,
         generation_id="gen_1" if status in HAS_GENERATION else None,
-        reserved_day=None if status in (D, H, R) else "2026-05-04",
+        reserved_day=None if status in (D, P, H, R) else "2026-05-04",
     )
 
 

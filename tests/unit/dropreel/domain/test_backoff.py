@@ -91,6 +91,8 @@ def test_a_published_hold_does_not_count_as_a_published_wait():
     ("changes", "since", "most"),
     [
         ({"status": JobStatus.DEFERRED, "reason": BUSY}, "waiting_since", LONGEST_DEFERRAL),
+        ({"status": JobStatus.PREPARING}, "waiting_since", LONGEST_DEFERRAL),
+        ({"status": JobStatus.PREPARING, "reason": DEAD_LETTER}, "updated_at", LONGEST_DEAD_LETTER),
         ({"status": JobStatus.DEFERRED, "reason": BUSY, "waiting_since": None}, "created_at", LONGEST_DEFERRAL),
         ({"status": JobStatus.DEFERRED, "reason": DEAD_LETTER}, "updated_at", LONGEST_DEAD_LETTER),
         ({"status": JobStatus.HELD, "reason": FULL}, "created_at", LONGEST_HOLD),

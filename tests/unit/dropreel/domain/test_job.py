@@ -167,7 +167,7 @@ def test_an_empty_file_is_validated_and_not_ignored():
 # --- the status, and what a job waits for -------------------------------------------------------------------------------
 
 OUTCOMES = ("completed", "failed", "rejected", "unknown")
-WAITING = ("submitting", "generating", "held", "deferred")
+WAITING = ("submitting", "generating", "held", "preparing", "deferred")
 DEAD_LETTER = Reason(ReasonCode.DEAD_LETTER, "It could not be processed.")
 BUSY = Reason(ReasonCode.PROVIDER_BUSY, "The provider is busy.")
 
@@ -202,17 +202,18 @@ def test_an_ended_job_waits_only_while_an_event_is_pending(status):
     assert job_with(status=JobStatus(status)).waits_for is None
 
 
-def test_a_dead_letter_waits_for_the_operator_once_it_was_published():
-    owing = job_with(status=JobStatus.DEFERRED, reason=DEAD_LETTER, pending_events=frozenset({EventType.DEFERRED}))
+@pytest.mark.parametrize("status", [JobStatus.DEFERRED, JobStatus.PREPARING])
+def test_a_dead_letter_waits_for_the_operator_once_it_was_published(status):
+    owing = job_with(status=status, reason=DEAD_LETTER, pending_events=frozenset({EventType.DEFERRED}))
 
-    assert owing.waits_for == "deferred"
+    assert owing.waits_for == status
     assert replace(owing, pending_events=frozenset()).waits_for == OPERATOR
 
 
 @pytest.mark.parametrize("status", JobStatus)
 @pytest.mark.parametrize("reason", [DEAD_LETTER, BUSY, None])
-def test_only_a_deferred_job_with_that_reason_is_a_dead_letter(status, reason):
-    expected = (status, reason) == (JobStatus.DEFERRED, DEAD_LETTER)
+def test_only_a_job_that_waits_for_its_message_is_a_dead_letter(status, reason):
+    expected = status in (JobStatus.DEFERRED, JobStatus.PREPARING) and reason == DEAD_LETTER
 
     assert job_with(status=status, reason=reason).is_dead_letter is expected
 

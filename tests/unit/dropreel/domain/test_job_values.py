@@ -31,6 +31,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "format": None,
         "width": None,
         "height": None,
+        "prepared": None,
     },
     VideoObject: {"duration_seconds": None, "width": None, "height": None, "version_id": None},
     Job: {
@@ -38,6 +39,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "request_id": None,
         "request_fingerprint": None,
         "is_copy": False,
+        "modified_at": None,
         "options": None,
         "option_sources": {},
         "warnings": (),
@@ -78,6 +80,7 @@ def test_the_values_of_the_index_and_of_the_charge():
 def test_the_values_of_the_statuses():
     assert {status.name: status.value for status in JobStatus} == {
         "DEFERRED": "deferred",
+        "PREPARING": "preparing",
         "HELD": "held",
         "SUBMITTING": "submitting",
         "GENERATING": "generating",

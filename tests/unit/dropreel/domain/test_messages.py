@@ -15,7 +15,10 @@ from dropreel.domain.messages import (
     RetryMessage,
     decode_drop,
     decode_message,
+    decode_retry_message,
     is_overtaken,
+    is_previous,
+    retry_message_of,
     truncate_messages,
 )
 from tests.support.sample_jobs import job_with
@@ -195,3 +198,57 @@ def test_a_retry_message_has_a_generation_id_only_where_it_is_set():
         "requeues": 3,
         "generation_id": "g",
     }
+
+
+# --- our own message, and the one before it ---------------------------------------------------------------------------
+
+JOB_ID = "0123456789abcdef01234567"
+EVENT = decode_drop(UPLOADED)
+
+
+@pytest.mark.parametrize("generation_id", [None, "gen_1"])
+def test_our_own_message_is_read_back_from_its_body(generation_id):
+    message = RetryMessage(JOB_ID, 2, 3, generation_id)
+
+    assert decode_retry_message(json.loads(json.dumps(message.as_json()))) == message
+    assert decode_message(message.as_json()) == message
+
+
+@pytest.mark.parametrize("body", [UPLOADED, {}, {"job_id": JOB_ID}, {"job_id": JOB_ID, "attempt": 1}])
+def test_an_event_is_not_our_own_message(body):
+    with pytest.raises(KeyError):
+        decode_retry_message(body)
+
+
+def test_a_jobs_message_has_its_attempt_and_number():
+    job = job_with(attempt=2, requeues=3)
+
+    message = retry_message_of(job)
+
+    assert message == RetryMessage(job.job_id, 2, 3)
+    assert not is_overtaken(message, job)
+    assert not is_previous(message, job)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "requeues", "expected"), [(1, 3, True), (1, 2, False), (1, 4, False), (1, 5, False), (2, 3, False)]
+)
+def test_only_the_number_before_the_jobs_own_is_the_previous_message(attempt, requeues, expected):
+    job = job_with(attempt=1, requeues=4)
+
+    assert is_previous(RetryMessage(job.job_id, attempt, requeues), job) is expected
+
+
+@pytest.mark.parametrize(
+    ("attempt", "requeues", "expected"), [(1, 1, True), (1, 0, False), (1, 2, False), (2, 1, False)]
+)
+def test_an_event_is_the_message_before_the_first_of_attempt_one(attempt, requeues, expected):
+    assert is_previous(EVENT, job_with(attempt=attempt, requeues=requeues)) is expected
+
+
+@given(st.integers(1, 3), st.integers(0, 5), st.integers(1, 3), st.integers(0, 5))
+def test_a_message_is_never_both_current_and_previous(attempt, requeues, job_attempt, job_requeues):
+    job = job_with(attempt=job_attempt, requeues=job_requeues)
+    message = RetryMessage(job.job_id, attempt, requeues)
+
+    assert is_overtaken(message, job) or not is_previous(message, job)

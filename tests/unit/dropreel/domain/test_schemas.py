@@ -10,12 +10,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dropreel.domain.events import detail_of
-from dropreel.domain.images import Image
+from dropreel.domain.images import Image, PrepareReason
 from dropreel.domain.job import TERMINAL, Charge, EventType, Job, JobStatus, VideoObject
 from dropreel.domain.options import ASPECT_RATIOS, MAX_PROMPT_CHARACTERS, OPTION_NAMES
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.receipts import receipt_of
-from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, VIDEO, job_with
+from dropreel.provider.limits import MAX_IMAGE_BYTES
+from dropreel.use_cases.prepare_image import ENDINGS
+from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, PREPARED, VIDEO, job_with
 
 SCHEMAS = Path(__file__).parents[4] / "events" / "schemas"
 WRONG_OPTIONS = Reason(ReasonCode.OPTIONS_INVALID, "One. Two.", ("One.", "Two."))
@@ -95,6 +97,17 @@ def test_the_schema_has_every_reason_code_in_order():
     assert reason["properties"]["code"]["enum"] == [code.value for code in ReasonCode]
 
 
+@pytest.mark.parametrize(
+    ("name", "path"), [("event", "properties.data.properties.image"), ("receipt", "properties.image")]
+)
+def test_a_schema_has_every_reason_to_prepare_and_all_formats(name, path):
+    image = at(schema(name), path)["properties"]
+
+    assert image["prepared"]["properties"]["reasons"]["items"]["enum"] == [reason.value for reason in PrepareReason]
+    assert image["prepared"]["properties"]["size"]["maximum"] == MAX_IMAGE_BYTES
+    assert set(image["format"]["enum"]) > set(image["prepared"]["properties"]["format"]["enum"]) == set(ENDINGS)
+
+
 def test_the_schema_has_every_charge():
     assert at(schema("event"), "properties.data.properties.charge.enum") == [charge.value for charge in Charge]
 
@@ -117,7 +130,10 @@ def test_the_receipts_limits_are_the_options_own():
 
 STORED = replace(VIDEO, version_id="v9")
 SUBMITTED = job_with(charge=Charge.CHARGED)
-COMPLETED = job_with(status=JobStatus.COMPLETED, charge=Charge.CHARGED, video=STORED, warnings=("It is small.",))
+HEIC = replace(IMAGE, format="HEIC", prepared=PREPARED)
+COMPLETED = job_with(
+    status=JobStatus.COMPLETED, image=HEIC, charge=Charge.CHARGED, video=STORED, warnings=("It is small.",)
+)
 FAILED = job_with(status=JobStatus.FAILED, charge=Charge.CHARGED, reason=Reason(ReasonCode.TIMED_OUT, "Too late."))
 REFUSED = job_with(
     status=JobStatus.REJECTED,
@@ -179,6 +195,18 @@ DEAD = job_with(
     cost_cents=0,
     reason=Reason(ReasonCode.DEAD_LETTER, "It could not be worked on."),
 )
+BEFORE_PREPARATION = replace(IMAGE, format=None, width=None, height=None)
+NOT_PREPARED = job_with(
+    status=JobStatus.REJECTED,
+    image=BEFORE_PREPARATION,
+    options=replace(OPTIONS, aspect_ratio="auto"),
+    generation_id=None,
+    submitted_at=None,
+    reason=Reason(ReasonCode.IMAGE_DAMAGED, "It cannot be decoded."),
+)
+DEAD_PREPARATION = replace(
+    NOT_PREPARED, status=JobStatus.PREPARING, reason=Reason(ReasonCode.DEAD_LETTER, "It could not be worked on.")
+)
 UNKNOWN = job_with(
     status=JobStatus.UNKNOWN,
     generation_id=None,
@@ -201,6 +229,9 @@ PUBLISHED = {
     "deferred": (DEFERRED, EventType.DEFERRED),
     "deferred, published late": (replace(COMPLETED, notices={EventType.DEFERRED: BALANCE}), EventType.DEFERRED),
     "a dead letter": (DEAD, EventType.DEFERRED),
+    "a dead letter before its preparation": (DEAD_PREPARATION, EventType.DEFERRED),
+    "not prepared": (NOT_PREPARED, EventType.REJECTED),
+    "submitted as it is": (replace(COMPLETED, image=IMAGE), EventType.COMPLETED),
     "unknown": (UNKNOWN, EventType.UNKNOWN),
 }
 
@@ -239,7 +270,17 @@ def test_an_event_with_an_additional_field_is_refused(prefix):
         ("data.status", "done"),
         ("data.status", "submitting"),
         ("data.image.size", "1234"),
-        ("data.image.format", "GIF"),
+        ("data.image.format", "ICO"),
+        ("data.image.prepared", None),
+        ("data.image.prepared.bucket", ""),
+        ("data.image.prepared.key", "holiday/beach.jpg"),
+        ("data.image.prepared.reasons", []),
+        ("data.image.prepared.reasons", ["ugly"]),
+        ("data.image.prepared.reasons", ["size", "size"]),
+        ("data.image.prepared.format", "WebP"),
+        ("data.image.prepared.size", 10_000_001),
+        ("data.image.prepared.width", 0),
+        ("data.image.prepared.sha256", "ab"),
         ("data.image.sha256", "ab"),
         ("data.image.sha256", "AB" * 32),
         ("data.options.duration", "5"),
@@ -271,6 +312,10 @@ def test_an_event_with_a_wrong_value_is_refused(path, value):
         (COMPLETED, "data.charge", "none"),
         (COMPLETED, "data.generation_id", None),
         (COMPLETED, "data.options", {}),
+        (SUBMITTED, "data.image.format", "HEIC"),
+        (FAILED, "data.options.aspect_ratio", "auto"),
+        (HELD, "data.options.aspect_ratio", "auto"),
+        (UNKNOWN, "data.options.aspect_ratio", "auto"),
         (SUBMITTED, "data.generation_id", None),
         (SUBMITTED, "data.charge", "none"),
         (SUBMITTED, "data.reason", {"code": "timed_out", "message": "Too late.", "messages": ["Too late."]}),
@@ -299,7 +344,7 @@ def test_an_event_with_contradictory_values_is_refused(job: Job, path, value):
 # --- receipts --------------------------------------------------------------------------------------------------------
 
 DELIVERED_AT = NOON + timedelta(seconds=95, microseconds=1499)
-RECEIPT = receipt_of(job_with(charge=Charge.CHARGED, polls=17), STORED, DELIVERED_AT)
+RECEIPT = receipt_of(job_with(image=HEIC, charge=Charge.CHARGED, polls=17), STORED, DELIVERED_AT)
 
 
 @pytest.mark.parametrize(
@@ -308,6 +353,7 @@ RECEIPT = receipt_of(job_with(charge=Charge.CHARGED, polls=17), STORED, DELIVERE
         job_with(),
         job_with(warnings=("It is small.",), attempt=2, polls=17, cost_cents=187),
         job_with(image=replace(IMAGE, version_id=None)),
+        job_with(image=HEIC),
         job_with(options=replace(OPTIONS, cfg_scale=1, negative_prompt="blur", duration=10)),
     ],
 )
@@ -335,7 +381,11 @@ def test_a_receipt_with_an_additional_field_is_refused(prefix):
         ("attempt", 0),
         ("generation_id", None),
         ("image.size", 0),
-        ("image.format", "GIF"),
+        ("image.format", "ICO"),
+        ("image.prepared", None),
+        ("image.prepared.key", ""),
+        ("image.prepared.reasons", []),
+        ("image.prepared.size", 0),
         ("image.etag", None),
         ("options.prompt.value", ""),
         ("options.prompt.from", None),

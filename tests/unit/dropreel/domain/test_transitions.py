@@ -35,6 +35,7 @@ from tests.support.sample_transitions import (
     F,
     G,
     H,
+    P,
     R,
     S,
     U,
@@ -44,13 +45,15 @@ from tests.support.sample_transitions import (
 OUTCOME = {R: EventType.REJECTED, F: EventType.FAILED, U: EventType.UNKNOWN}
 
 ALLOWED: dict[str, tuple[set[JobStatus], set[JobStatus]]] = {
+    "prepare": ({D, P}, {P}),
+    "finish_preparation": ({P}, {D}),
     "claim": ({D}, {S}),
     "hold": ({D}, {H}),
     "requeue": ({D, H}, {D}),
     "defer": ({S}, {D}),
     "notice_wait": ({D}, {D}),
-    "dead_letter": ({D}, {D}),
-    "reject": ({D, H, S}, {R, F, U}),
+    "dead_letter": ({D, P}, {D, P}),
+    "reject": ({D, P, H, S}, {R, F, U}),
     "park": ({S}, {U}),
     "accept": ({S, U}, {G}),
     "next_attempt": ({S, G, U}, {D}),
@@ -151,6 +154,39 @@ def test_a_received_job_waits_for_validation_and_is_not_charged():
 
 
 # --- waiting ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [D, P])
+def test_prepare_numbers_the_next_message_and_drops_the_prepared_copy(status):
+    job = full_job(status)
+
+    assert changes_of(job, MOVES["prepare"](job)) == {
+        **({"status": P} if status is D else {}),
+        "image": IMAGE,
+        "requeues": job.requeues + 1,
+        "retry_at": None,
+        "reason": None,
+        "updated_at": LATER,
+    }
+
+
+@pytest.mark.parametrize("status", [D, P])
+def test_time_in_the_dead_letter_queue_does_not_count_for_the_preparation(status):
+    dead = full_job(status, reason=Reason(ReasonCode.DEAD_LETTER, "It could not be processed."))
+
+    assert MOVES["prepare"](dead).waiting_since == LATER
+
+
+def test_finish_preparation_numbers_the_next_message_and_the_wait_begins():
+    job = full_job(P)
+
+    assert changes_of(job, MOVES["finish_preparation"](job)) == {
+        "status": D,
+        "requeues": job.requeues + 1,
+        "waiting_since": LATER,
+        "reason": None,
+        "updated_at": LATER,
+    }
 
 
 def test_claim_writes_the_lease_and_the_day_and_ends_the_waiting():

@@ -2,9 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
-from dropreel.domain.errors import RetryLater
 from dropreel.domain.images import Image
 from dropreel.domain.job import JobStatus
 from dropreel.domain.messages import RetryMessage
@@ -46,6 +43,5 @@ def test_each_request_with_a_reused_id_has_its_own_job(stack: FakeStack):
     assert [stack.find_job.run(request) for request in requests] == jobs
 
 
-def test_a_retry_message_without_a_job_is_retried(stack: FakeStack):
-    with pytest.raises(RetryLater, match=f"job {JOB_ID} is not in the job table"):
-        stack.find_job.run(RetryMessage(JOB_ID, 1, 0))
+def test_a_retry_message_of_a_discarded_job_has_no_job(stack: FakeStack):
+    assert stack.find_job.run(RetryMessage(JOB_ID, 1, 0)) is None

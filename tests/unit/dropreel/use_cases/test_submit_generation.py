@@ -1,7 +1,7 @@
 """SubmitGeneration: the job of a message, the submission, and rejections before anything is charged.
 
 Its other files: `..._claims` (what comes before the POST), `..._answers`, `..._accepted`, `..._waiting`, `..._limit`,
-`..._copies` and `..._dead_letters`.
+`..._copies`, `..._dead_letters`, `..._to_prepare` and `..._prepared`.
 """
 
 import json
@@ -15,6 +15,7 @@ from dropreel.domain.job import Charge, EventType, JobStatus, job_id_of
 from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.prices import price_cents
 from dropreel.domain.reasons import ReasonCode
+from dropreel.media.images.preparation import HEAD_BYTES
 from dropreel.provider.answers import Busy, Refused, Unknown
 from tests.support.fake_stack import ACCEPTED, DROP, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
@@ -81,6 +82,8 @@ def test_the_provider_gets_every_option_and_the_address(stack: FakeStack):
 
 @pytest.mark.parametrize(("orientation", "ratio"), [(1, "16:9"), (6, "9:16")])
 def test_auto_is_the_ratio_of_the_picture_as_it_is_displayed(stack: FakeStack, orientation, ratio):
+    """With `PrepareImages` = `never`, an image with another orientation is submitted as it is."""
+    stack.submit = replace(stack.submit, validator=replace(stack.submit.validator, prepares=False))
     stack.image.content = jpeg(orientation=orientation)
 
     stack.run()
@@ -147,8 +150,13 @@ def test_neither_the_table_nor_an_event_keeps_the_signed_address(stack: FakeStac
         (bytes(10_000_001), "image_too_large"),
     ],
 )
-def test_an_unusable_image_is_rejected_without_a_charge(stack: FakeStack, content, code):
-    stack.image.content = content
+@pytest.mark.parametrize("prepares", [True, False])
+def test_an_unusable_image_is_rejected_without_a_charge(stack: FakeStack, content, code, prepares):
+    """What is too large for the provider can be prepared, if it is a picture at all."""
+    stack.submit = replace(stack.submit, validator=replace(stack.submit.validator, prepares=prepares))
+    stack.image.content, stack.image.head = content, content[:HEAD_BYTES]
+    if prepares and code == "image_too_large":
+        code = "image_format"
 
     outcome = stack.run()
 
@@ -393,9 +401,16 @@ def test_two_uploads_to_one_key_are_two_jobs(stack: FakeStack):
     assert len(stack.provider.sent) == 2
 
 
-def test_a_message_of_a_missing_job_is_retried(stack: FakeStack):
+def test_a_message_of_a_discarded_job_ends(stack: FakeStack):
+    """The job of a copy is discarded while a duplicate of its message can still be on its way."""
+    assert stack.run(RetryMessage(JOB_ID, 1, 0)) == "discarded"
+    assert (stack.database.jobs(), stack.provider.sent) == ([], [])
+
+
+def test_a_paid_id_of_a_missing_job_is_retried(stack: FakeStack):
+    """A claimed job is never discarded."""
     with pytest.raises(RetryLater):
-        stack.run(RetryMessage(JOB_ID, 1, 0))
+        stack.run(RetryMessage(JOB_ID, 1, 0, "gen_1"))
 
     assert stack.database.jobs() == []
 

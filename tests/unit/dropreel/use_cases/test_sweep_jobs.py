@@ -261,6 +261,7 @@ def test_a_sweep_whose_every_pass_is_full_ends_before_the_functions_time(stack: 
         *put_many("submitting", lease_until=NOON),
         *put_many("generating", generation_id="gen_1"),
         *put_many("deferred", retry_at=NOON + timedelta(days=1)),
+        *put_many("preparing"),
         *put_many("held"),
         *put_many("deferred", reason=dead, notices={EventType.DEFERRED: dead}),
     ]

@@ -202,7 +202,19 @@ def test_an_upload_whose_function_was_always_killed_gets_job_and_event(stack: Fa
     assert stack.bus.types == [EventType.DEFERRED]
 
 
-@pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.DEFERRED])
+@pytest.mark.parametrize("status", [JobStatus.DEFERRED, JobStatus.PREPARING])
+def test_a_dead_letter_is_noted_in_the_status_that_the_job_has(stack: FakeStack, status):
+    stack.put_job(status=status, requeues=1, generation_id=None)
+    stack.dead_letters.letters = [RetryMessage(JOB_ID, 1, 1)]
+
+    assert stack.sweep.run() == {"dead_letters": 1}
+    assert (stack.job.status, stack.job.is_dead_letter) == (status, True)
+    assert stack.bus.types == [EventType.DEFERRED]
+
+
+@pytest.mark.parametrize(
+    "status", [status for status in JobStatus if status not in (JobStatus.DEFERRED, JobStatus.PREPARING)]
+)
 def test_a_dead_letter_of_a_job_in_another_status_is_not_noted(stack: FakeStack, status, caplog):
     job = stack.put_job(status=status, lease_until=DUE)
     stack.dead_letters.letters = [DROP]
@@ -267,6 +279,16 @@ WAITS: dict[str, tuple[str, timedelta, dict[str, Any]]] = {
         "deferred",
         7 * DAY,
         {"waiting_since": NOON, "created_at": LONG_BEFORE, "updated_at": LONG_BEFORE, "reason": BUSY, "retry_at": DUE},
+    ),
+    "preparing": (
+        "preparing",
+        7 * DAY,
+        {"waiting_since": NOON, "created_at": LONG_BEFORE, "updated_at": NOON + 7 * DAY, "reason": BUSY},
+    ),
+    "dead letter of a preparation": (
+        "preparing",
+        14 * DAY,
+        {"updated_at": NOON, "created_at": LONG_BEFORE, "waiting_since": LONG_BEFORE, "reason": DEAD},
     ),
     "dead letter": (
         "deferred",

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from mmap import mmap
 
 from dropreel.domain.reasons import ReasonCode
-from dropreel.media.images.exif import read_orientation
+from dropreel.media.images.color_profile import is_srgb_profile
+from dropreel.media.images.exif import is_adobe_rgb, read_orientation
 from dropreel.media.images.parsed_image import ParsedImage, UnreadableImage, damaged, truncated
 
 _LOSSLESS_FRAME = 0xC3
@@ -13,22 +15,77 @@ _FRAMES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS_FRAME, 0xC9, 0xCA})
 """The frame headers (SOF) that libjpeg-turbo decodes."""
 _UNSUPPORTED_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
 """Hierarchical, or lossless and arithmetic."""
-_DHT, _SOI, _EOI, _SOS, _DQT, _APP1 = 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xE1
-_SKIPPED = frozenset({0xCC, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE} - {_APP1})
+_DHT, _SOI, _EOI, _SOS, _DQT, _APP1, _APP2 = 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xE1, 0xE2
+_SKIPPED = frozenset({0xCC, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE} - {_APP1, _APP2})
 """DAC, DNL, DRI, the other application segments and comments."""
-_SEGMENTS = _SKIPPED | _FRAMES | _UNSUPPORTED_FRAMES | {_DHT, _DQT, _SOS, _APP1}
+_SEGMENTS = _SKIPPED | _FRAMES | _UNSUPPORTED_FRAMES | {_DHT, _DQT, _SOS, _APP1, _APP2}
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """A marker other than a stuffed zero, a restart marker and a fill byte: the next one after image data or stray bytes."""
 _EXIF = b"Exif\x00\x00"
+_ICC = b"ICC_PROFILE\x00"
+"""Before the number of the part, the number of parts (a byte each) and the part (ICC.1:2022, annex B.4)."""
+_MAX_PROFILE_PARTS = 255
+MAX_SEGMENTS = 5000
+"""The most segments of a picture, a limit of ours: as many of the largest have 300 MB. Decoders keep a record of each."""
+MAX_EXIF_SEGMENTS = 100
+"""The most segments of Exif, 6.5 MB: decoders join them one by one."""
+MAX_STRAY_BYTES = 1_000_000
+"""The most bytes between the segments before the first scan: decoders skip them one by one."""
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame header: width and height in pixels, and the number of each component's quantization table."""
+    """A frame header: width and height in pixels, how many components, and the number of each one's quantization table."""
 
     width: int
     height: int
+    components: int
     tables: dict[int, int]
+
+
+@dataclass(frozen=True)
+class JpegMetadata:
+    """The Exif block (from its TIFF header on) and the ICC profile before the first scan, and how many scans there are."""
+
+    exif: bytes
+    profile: bytes
+    scans: int
+
+
+@dataclass
+class _Collected:
+    """What the segments so far say, within limits."""
+
+    segments: int = 0
+    position: int = 2
+    stray: int = 0
+    scans: int = 0
+    exif: list[bytes] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)
+
+    def add(self, marker: int, content: bytes | mmap, start: int, end: int) -> None:
+        """Add a segment. Metadata after the first scan header does not count, as in decoders. Raises UnreadableImage."""
+        self.segments += 1
+        if self.segments > MAX_SEGMENTS:
+            raise damaged("JPEG", f"it has more than {MAX_SEGMENTS:,} segments")
+        if not self.scans:
+            self.stray += start - 4 - self.position  # the marker and the length are none
+            if self.stray > MAX_STRAY_BYTES:
+                raise damaged("JPEG", f"it has more than {MAX_STRAY_BYTES:,} bytes between its segments")
+        self.position = end
+        if marker == _SOS:
+            self.scans += 1
+        elif marker == _EOI and not self.scans:
+            raise damaged("JPEG", "it ends before its picture data")
+        elif marker == _APP1 and not self.scans and content[start : start + len(_EXIF)] == _EXIF:
+            self.exif.append(content[start + len(_EXIF) : end])  # a larger block continues in the next segment
+            if len(self.exif) > MAX_EXIF_SEGMENTS:
+                raise damaged("JPEG", f"it has more than {MAX_EXIF_SEGMENTS} segments of Exif")
+        elif marker == _APP2 and not self.scans and content[start : start + len(_ICC)] == _ICC:
+            self.parts = [*self.parts[:_MAX_PROFILE_PARTS], content[start + len(_ICC) : end]]  # one more makes it none
+
+    def metadata(self) -> JpegMetadata:
+        return JpegMetadata(b"".join(self.exif), _joined(self.parts), self.scans)
 
 
 def parse_jpeg(content: bytes) -> ParsedImage:
@@ -38,13 +95,13 @@ def parse_jpeg(content: bytes) -> ParsedImage:
     """
     frame: _Frame | None = None
     tables: set[int] = set()
-    exif: list[bytes] = []
-    has_scan = False
+    collected = _Collected()
     for marker, start, end in _segments(content):
+        collected.add(marker, content, start, end)
         if marker == _EOI:
-            if frame is None or not has_scan:
+            if frame is None:
                 raise damaged("JPEG", "it ends before its picture data")
-            return ParsedImage(frame.width, frame.height, end, read_orientation(b"".join(exif)))
+            return _image(frame, end, collected.metadata())
         if marker in _SKIPPED:
             continue
         payload = content[start:end]
@@ -60,17 +117,48 @@ def parse_jpeg(content: bytes) -> ParsedImage:
             tables |= _read_quantization_tables(payload)
         elif marker == _DHT:
             _check_huffman_tables(payload)
-        elif marker == _APP1 and payload.startswith(_EXIF):
-            exif.append(payload[len(_EXIF) :])  # a block larger than a segment continues in the next one
         elif marker == _SOS:
             if frame is None:
                 raise damaged("JPEG", "its picture data starts before its frame header")
             _check_scan(payload, frame, tables)
-            has_scan = True
     raise truncated("JPEG", "its end mark is missing")
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+def read_metadata(content: bytes | mmap) -> JpegMetadata:
+    """Return what the file's first picture says beside its pixels. The picture itself is left to a decoder.
+
+    It may be cut after its first scan header. Raises UnreadableImage where a decoder could read other segments than these.
+    """
+    collected = _Collected()
+    try:
+        for marker, start, end in _segments(content):
+            collected.add(marker, content, start, end)
+    except UnreadableImage as error:
+        if not collected.scans or error.reason.code != ReasonCode.IMAGE_TRUNCATED:
+            raise
+    if not collected.scans:
+        raise truncated("JPEG", "its picture data is missing")
+    return collected.metadata()
+
+
+def _image(frame: _Frame, end: int, metadata: JpegMetadata) -> ParsedImage:
+    is_cmyk, is_gray = frame.components == 4, frame.components == 1
+    exif, profile = metadata.exif, metadata.profile
+    is_srgb = is_srgb_profile(profile, gray=is_gray) if profile else not is_adobe_rgb(exif)
+    return ParsedImage(
+        frame.width, frame.height, end, read_orientation(exif), is_cmyk=is_cmyk, is_srgb=is_srgb or is_cmyk
+    )
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    """Return the ICC profile of these parts in any order, empty where a part is missing, twice or miscounted, as in libjpeg."""
+    by_number = {part[0]: part[2:] for part in parts if len(part) >= 2 and part[1] == len(parts)}
+    if len(by_number) != len(parts) or by_number.keys() != {*range(1, len(parts) + 1)}:
+        return b""
+    return b"".join(by_number[number] for number in sorted(by_number))
+
+
+def _segments(content: bytes | mmap) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, payload start, payload end) of each segment, up to and including the end marker.
 
     Bytes between segments are skipped: image data after a scan header, and stray bytes elsewhere, which some cameras and
@@ -110,7 +198,7 @@ def _read_frame(payload: bytes) -> _Frame:
         raise _unsupported(f"{precision} bits a sample")
     if count not in (1, 3, 4):
         raise _unsupported(f"{count} components")
-    return _Frame(width, height, dict(zip(payload[6::3], payload[8::3], strict=True)))
+    return _Frame(width, height, count, dict(zip(payload[6::3], payload[8::3], strict=True)))
 
 
 def _read_quantization_tables(payload: bytes) -> set[int]:

@@ -7,13 +7,19 @@ from dropreel.domain.reasons import Reason, ReasonCode
 
 @dataclass(frozen=True)
 class ParsedImage:
-    """Width and height in pixels as stored, Exif orientation (1 to 8), and the offset of the first byte after the image."""
+    """Width and height in pixels as stored, Exif orientation (1 to 8), and the offset of the first byte after the image.
+
+    `is_srgb` is False where a profile or another mark says that the colors are not sRGB's; `bit_depth` is of each sample.
+    """
 
     width: int
     height: int
     end: int
     orientation: int = 1
     animated: bool = False
+    is_cmyk: bool = False
+    bit_depth: int = 8
+    is_srgb: bool = True
 
 
 class UnreadableImage(Exception):

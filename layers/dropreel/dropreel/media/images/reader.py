@@ -6,14 +6,16 @@ provider's document. The rules of each format are in its own module.
 
 from dropreel.domain.images import ImageFacts
 from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.media.images.file_kinds import SIGNATURES, name_kind
 from dropreel.media.images.jpeg import parse_jpeg
-from dropreel.media.images.parsed_image import UnreadableImage
+from dropreel.media.images.parsed_image import ParsedImage, UnreadableImage
 from dropreel.media.images.png import parse_png
 from dropreel.media.images.webp import parse_webp
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 
 MAX_PIXELS = 100_000_000
 """The most pixels (width times height): a limit of ours against small files that decode to huge images."""
+EMPTY = Reason(ReasonCode.IMAGE_EMPTY, "The image is empty (0 bytes).")
 
 
 def too_large(size: int) -> Reason:
@@ -26,22 +28,38 @@ def too_large(size: int) -> Reason:
 def inspect_image(content: bytes) -> ImageFacts | Reason:
     """Return the facts of a complete image file, or the reason why it cannot be used. It never raises, for any bytes."""
     if not content:
-        return Reason(ReasonCode.IMAGE_EMPTY, "The image is empty (0 bytes).")
+        return EMPTY
     if len(content) > MAX_IMAGE_BYTES:
         return too_large(len(content))
     try:
-        facts = _read(content)
+        name, image = parse_image(content)
     except UnreadableImage as unreadable:
         return unreadable.reason
-    if facts.width * facts.height > MAX_PIXELS:
-        return Reason(
-            ReasonCode.IMAGE_TOO_MANY_PIXELS,
-            f"The image has {facts.width} x {facts.height} pixels; at most {MAX_PIXELS:,} in all are taken.",
-        )
-    return facts
+    return too_many_pixels(image, MAX_PIXELS, "taken") or image_facts(name, image, len(content))
 
 
-def _read(content: bytes) -> ImageFacts:
+def too_many_pixels(image: ParsedImage, limit: int, use: str) -> Reason | None:
+    """Return the reason for refusing an image of more pixels than this; `use`: what at most so many are."""
+    if image.width * image.height <= limit:
+        return None
+    width, height = _displayed(image)
+    return Reason(
+        ReasonCode.IMAGE_TOO_MANY_PIXELS,
+        f"The image has {width} x {height} pixels; at most {limit:,} in all are {use}.",
+    )
+
+
+def image_facts(name: str, image: ParsedImage, size: int) -> ImageFacts:
+    """Return the facts of a parsed image of this format and of so many bytes."""
+    return ImageFacts(name, *_displayed(image), size, image.orientation, image.animated)
+
+
+def _displayed(image: ParsedImage) -> tuple[int, int]:
+    return (image.height, image.width) if image.orientation >= 5 else (image.width, image.height)
+
+
+def parse_image(content: bytes) -> tuple[str, ParsedImage]:
+    """Return the format (JPEG, PNG or WebP) and what its parser has read. Raises UnreadableImage."""
     if content.startswith(b"\xff\xd8\xff"):
         name, image = "JPEG", parse_jpeg(content)
     elif content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -49,46 +67,11 @@ def _read(content: bytes) -> ImageFacts:
     elif content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         name, image = "WebP", parse_webp(content)
     else:
-        kind = _kind_of_file(content[:64])
+        kind = name_kind(content[:64])
         raise UnreadableImage(ReasonCode.IMAGE_FORMAT, f"The file is {kind}, not a JPG, PNG or WebP image.")
     if name != "JPEG":  # phones append a second image or a video to a JPEG
         _refuse_polyglot(content, image.end, name)
-    width, height = (image.height, image.width) if image.orientation >= 5 else (image.width, image.height)
-    return ImageFacts(name, width, height, len(content), image.orientation, image.animated)
-
-
-_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"GIF8", "a GIF image"),
-    (b"BM", "a BMP image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"MZ", "a Windows program"),
-    (b"\x7fELF", "a Linux program"),
-    (b"<svg", "an SVG drawing"),
-    (b"<html", "an HTML page"),
-    (b"<!doctype", "an HTML page"),
-    (b"<script", "an HTML page"),
-    (b"<?php", "a PHP program"),
-    (b"<?xml", "an XML document"),
-)
-
-
-def _kind_of_file(head: bytes) -> str:
-    """Name the kind of a file that is no image, from its first bytes."""
-    if head[4:8] == b"ftyp":
-        return "a HEIC, AVIF or MP4 file"
-    start = head.lstrip().lower()
-    for signature, name in _SIGNATURES:
-        if start.startswith(signature.lower()):
-            return name
-    if head and all(byte in b"\t\n\r" or byte >= 0x20 for byte in head):
-        return "text"
-    return "of an unknown kind"
+    return name, image
 
 
 def _refuse_polyglot(content: bytes, end: int, name: str) -> None:
@@ -97,7 +80,7 @@ def _refuse_polyglot(content: bytes, end: int, name: str) -> None:
     Zeros and line ends between the two are skipped. Other bytes after the image are allowed, as in every decoder.
     """
     tail = content[end : end + 64].lstrip(b"\x00\r\n\t ").lower()
-    for signature, kind in _SIGNATURES:
+    for signature, kind in SIGNATURES:
         if len(signature) > 2 and tail.startswith(signature.lower()):  # two bytes occur by chance
             raise _polyglot(name, kind)
     # A ZIP archive is found from its end record, wherever it starts.

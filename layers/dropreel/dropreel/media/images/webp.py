@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dropreel.media.images.color_profile import is_srgb_profile
 from dropreel.media.images.exif import read_orientation
 from dropreel.media.images.parsed_image import ParsedImage, damaged, truncated
 
@@ -9,6 +10,7 @@ _KNOWN_FLAGS = 0x3E
 """VP8X flags: profile, alpha, Exif, XMP, animation. libwebp refuses a file with any other."""
 _ANIMATION_FLAG = 0x02
 _EXIF_FLAG = 0x08
+_PROFILE_FLAG = 0x20
 
 
 def parse_webp(content: bytes) -> ParsedImage:
@@ -19,13 +21,11 @@ def parse_webp(content: bytes) -> ParsedImage:
     chunks = _chunks(content, 12, end)
     kind, start, chunk_end = next(chunks, (b"", 20, 20))
     if kind == b"VP8X":
-        width, height, orientation, animated = _read_extended(content, content[start:chunk_end], chunks)
-    else:
-        width, height = _read_bitstream(content, kind, start, chunk_end)
-        orientation, animated = 1, False
-        for _chunk in chunks:
-            pass  # the walk raises where what follows the bitstream is no chunk
-    return ParsedImage(width, height, end, orientation, animated)
+        return _read_extended(content, content[start:chunk_end], chunks, end)
+    width, height = _read_bitstream(content, kind, start, chunk_end)
+    for _chunk in chunks:
+        pass  # the walk raises where what follows the bitstream is no chunk
+    return ParsedImage(width, height, end)
 
 
 def _chunks(content: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -67,14 +67,15 @@ def _read_lossy_header(header: bytes, length: int) -> tuple[int, int]:
 
 
 def _read_extended(
-    content: bytes, header: bytes, chunks: Iterator[tuple[bytes, int, int]]
-) -> tuple[int, int, int, bool]:
-    """Return width, height, orientation and whether it is animated, from the VP8X payload and the chunks after it."""
+    content: bytes, header: bytes, chunks: Iterator[tuple[bytes, int, int]], file_end: int
+) -> ParsedImage:
+    """Return the image from the VP8X payload and the chunks after it, up to the file's end."""
     if len(header) < 10 or header[0] & ~_KNOWN_FLAGS:
         raise damaged("WebP", "its VP8X chunk is wrong")
     canvas = 1 + int.from_bytes(header[4:7], "little"), 1 + int.from_bytes(header[7:10], "little")
     animated, expects_exif = bool(header[0] & _ANIMATION_FLAG), bool(header[0] & _EXIF_FLAG)
-    orientation, has_picture, has_animation = 1, False, False
+    expects_profile = bool(header[0] & _PROFILE_FLAG)
+    orientation, is_srgb, has_picture, has_animation = 1, True, False, False
     for kind, start, end in chunks:
         if kind in (b"VP8 ", b"VP8L"):
             if animated or _read_bitstream(content, kind, start, end) != canvas:
@@ -90,9 +91,12 @@ def _read_extended(
         elif kind == b"EXIF" and expects_exif:
             orientation = read_orientation(content[start:end].removeprefix(b"Exif\x00\x00"))
             expects_exif = False
+        elif kind == b"ICCP" and expects_profile:
+            is_srgb = is_srgb_profile(content[start:end])
+            expects_profile = False
     if not has_picture:
         raise damaged("WebP", "it has no picture chunk")
-    return *canvas, orientation, animated
+    return ParsedImage(*canvas, file_end, orientation, animated, is_srgb=is_srgb)
 
 
 def _check_frame(content: bytes, start: int, end: int, canvas: tuple[int, int]) -> None:

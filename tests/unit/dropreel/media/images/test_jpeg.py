@@ -1,9 +1,15 @@
+import time
+
 import pytest
 
 from dropreel.domain.images import ImageFacts
+from dropreel.media.images.jpeg import read_metadata
+from dropreel.media.images.parsed_image import UnreadableImage
 from dropreel.media.images.reader import inspect_image
+from tests.support.classified_images import prepared_for
+from tests.support.icc_profiles import PROFILES
 from tests.support.inspected_images import assert_as_pillow_shows_it, facts_of, reason_for
-from tests.support.pictures import encoded, exif, jpeg, picture, png, segment, with_segments, zipped
+from tests.support.pictures import adobe_rgb, encoded, exif, jpeg, picture, png, segment, with_segments, zipped
 
 
 def long_exif(orientation: int) -> bytes:
@@ -240,3 +246,159 @@ def test_an_unsupported_kind_of_jpeg_is_refused(marker, frame):
 )
 def test_other_bytes_after_a_jpeg_signature_are_refused(tail):
     assert reason_for(b"\xff\xd8\xff" + tail).code in ("image_damaged", "image_truncated")
+
+
+# --- color profiles ---------------------------------------------------------------------------------------------------
+
+WIDE = PROFILES["Display P3"]
+
+
+def parts(*parts: tuple[int, int, bytes]) -> list[bytes]:
+    """Segments of a profile: number, count and content of each."""
+    return [segment(0xE2, b"ICC_PROFILE\0" + bytes([number, count]) + content) for number, count, content in parts]
+
+
+def thirds(order: tuple[int, ...] = (1, 2, 3), count: int = 3) -> list[bytes]:
+    """The segments of a wide-gamut profile in three parts, of which those in this order are there."""
+    length = len(WIDE) // 3 + 1
+    return parts(*((number, count, WIDE[(number - 1) * length : number * length]) for number in order))
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 3, 1)])
+def test_a_profile_in_several_segments_is_read_in_any_order(order):
+    assert prepared_for(with_segments(jpeg(), *thirds(order))) == ["color_profile"]
+
+
+def test_a_profile_of_the_most_segments_is_read():
+    cuts = [(number, 255, WIDE[number - 1 : number]) for number in range(1, 255)]
+    content = with_segments(jpeg(), *parts(*cuts, (255, 255, WIDE[254:])))
+
+    assert prepared_for(content) == ["color_profile"]
+
+
+def test_other_segments_between_those_of_a_profile_do_not_count():
+    first, *rest = thirds()
+
+    assert prepared_for(with_segments(jpeg(), first, segment(0xE2, b"MPF\0MM\0*"), *rest)) == ["color_profile"]
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        thirds((1, 3)),
+        thirds((1, 2, 2)),
+        thirds((1, 2, 3), count=4),
+        thirds((1, 2, 3), count=2),
+        thirds((1, 2, 3, 3)),
+        parts((0, 1, WIDE)),
+        parts((2, 1, WIDE)),
+        parts((1, 2, WIDE), (3, 2, b"")),
+        parts((1, 2, WIDE), (2, 1, b"")),
+        parts((1, 1, WIDE), (1, 1, WIDE)),
+        [segment(0xE2, b"ICC_PROFILE\0")],
+        [segment(0xE2, b"ICC_PROFILE\0\1")],
+        [segment(0xE2, b"icc_profile\0\1\1" + WIDE)],
+    ],
+    ids=[
+        *("one is missing", "one is twice", "fewer than counted", "more than counted", "one more", "numbered from 0"),
+        *("numbered beyond", "another number", "another count", "two profiles", "no number", "no count", "other"),
+    ],
+)
+def test_a_profile_with_wrong_segments_is_ignored(segments):
+    assert prepared_for(with_segments(jpeg(), *segments)) == []
+
+
+def test_a_profile_after_the_picture_data_starts_is_ignored():
+    content = jpeg(progressive=True)
+    scan = content.rindex(b"\xff\xda")
+
+    assert prepared_for(content[:scan] + thirds()[0] + content[scan:]) == []
+    assert prepared_for(content[:scan] + parts((1, 1, WIDE))[0] + content[scan:]) == []
+
+
+def test_the_profile_of_a_second_picture_does_not_count():
+    assert prepared_for(jpeg() + jpeg(icc_profile=WIDE)) == []
+
+
+def test_a_gray_profile_counts_for_a_gray_jpeg_alone():
+    dot_gain = PROFILES["dot gain 20%"]
+
+    assert prepared_for(encoded(picture(mode="L"), "JPEG", icc_profile=dot_gain)) == ["color_profile"]
+    assert prepared_for(jpeg(icc_profile=dot_gain)) == []
+
+
+def test_a_cmyk_jpeg_is_prepared_for_that_alone():
+    assert prepared_for(encoded(picture(mode="CMYK"), "JPEG", icc_profile=WIDE)) == ["cmyk"]
+
+
+def test_components_with_one_name_are_counted_each():
+    frame = grey_frame(components=b"\x01\x11\0" * 4)
+
+    assert prepared_for(b"\xff\xd8" + TABLE + segment(0xC0, frame) + SCAN) == ["cmyk"]
+
+
+def test_a_profile_counts_more_than_exif():
+    adobe = segment(0xE1, b"Exif\0\0" + adobe_rgb())
+
+    assert prepared_for(with_segments(jpeg(), adobe)) == ["color_profile"]
+    assert prepared_for(with_segments(jpeg(icc_profile=PROFILES["sRGB"]), adobe)) == []
+
+
+# --- limits, and what is read for a decoder ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("segments", "what"),
+    [
+        ([segment(0xE5, b"")] * 5000, "more than 5,000 segments"),
+        ([segment(0xE1, exif(6) + b"x")] * 101, "more than 100 segments of Exif"),
+        ([b"\xff" * 600_000, segment(0xE5, b""), bytes(600_000)], "more than 1,000,000 bytes between its segments"),
+    ],
+)
+def test_a_jpeg_with_too_much_before_its_picture_is_refused(segments, what):
+    reason = reason_for(with_segments(jpeg(), *segments))
+
+    assert reason.code == "image_damaged"
+    assert what in reason.message
+
+
+def test_the_walk_ends_at_the_limit_of_segments():
+    content = with_segments(jpeg(), segment(0xE5, b"") * 2_000_000)
+
+    started = time.process_time()
+    reason_for(content)
+
+    assert time.process_time() - started < 0.5
+
+
+def test_an_orientation_after_the_frame_header_is_read():
+    content = jpeg()
+    scan = content.index(b"\xff\xda")
+
+    assert facts_of(content[:scan] + segment(0xE1, exif(6)) + content[scan:]).orientation == 6
+
+
+def test_an_orientation_after_the_picture_data_starts_is_ignored():
+    content = jpeg(progressive=True)
+    scan = content.rindex(b"\xff\xda")
+
+    assert facts_of(content[:scan] + segment(0xE1, exif(6)) + content[scan:]).orientation == 1
+    assert facts_of(content[:-2] + segment(0xE1, exif(6)) + content[-2:]).orientation == 1
+
+
+def test_the_scans_of_the_first_picture_alone_are_counted():
+    content = jpeg(progressive=True)
+    whole = read_metadata(content)
+
+    assert whole.scans == 10
+    assert read_metadata(content + content + b"\xff\xda" * 1000) == whole
+
+
+def test_the_metadata_of_a_jpeg_without_its_end_is_read():
+    assert read_metadata(jpeg(orientation=6)[:-30]).exif == exif(6)[6:]
+
+
+@pytest.mark.parametrize("marker", [0xD8, 0xD9, 0xF0, 0xC8])
+def test_a_marker_that_could_hide_segments_is_refused(marker):
+    with pytest.raises(UnreadableImage):
+        read_metadata(with_segments(jpeg(), bytes([0xFF, marker])))

@@ -1,9 +1,14 @@
+import struct
+import zlib
+
 import pytest
 from PIL import Image
 
 from dropreel.domain.images import ImageFacts
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images.reader import inspect_image
+from tests.support.classified_images import prepared_for
+from tests.support.icc_profiles import PROFILES
 from tests.support.inspected_images import assert_as_pillow_shows_it, facts_of, reason_for
 from tests.support.pictures import animated, chunk, encoded, exif, picture, png, png_header, with_chunks
 
@@ -111,3 +116,89 @@ def test_a_png_with_empty_image_data_is_refused():
 
     assert len(content) == 57
     assert reason_for(content) == Reason(ReasonCode.IMAGE_DAMAGED, "The PNG is damaged: it has no picture data.")
+
+
+# --- color spaces -----------------------------------------------------------------------------------------------------
+
+
+def profile_chunk(name: str) -> bytes:
+    return chunk(b"iCCP", b"a name\0\0" + zlib.compress(PROFILES[name]))
+
+
+def chromaticities(*values: float) -> bytes:
+    return chunk(b"cHRM", struct.pack(f">{len(values)}I", *(round(100_000 * value) for value in values)))
+
+
+SRGB = chunk(b"sRGB", b"\0")
+SRGB_CODE, WIDE_CODE, PQ_CODE = (chunk(b"cICP", code) for code in (b"\x01\x0d\0\1", b"\x0c\x0d\0\1", b"\x09\x10\0\1"))
+SRGB_POINTS = chromaticities(0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+WIDE_POINTS = chromaticities(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+SRGB_SPACES = {
+    "none": [],
+    "sRGB": [SRGB],
+    "profile": [profile_chunk("sRGB")],
+    "code points": [SRGB_CODE],
+    "chromaticities": [chunk(b"gAMA", struct.pack(">I", 45_455)), SRGB_POINTS],
+    "gamma alone": [chunk(b"gAMA", struct.pack(">I", 100_000))],
+    "code points before a wide profile": [SRGB_CODE, profile_chunk("Display P3")],
+    "code points after a wide profile": [profile_chunk("Display P3"), SRGB_CODE],
+    "profile and wide chromaticities": [profile_chunk("sRGB"), WIDE_POINTS],
+    "sRGB and wide chromaticities": [WIDE_POINTS, SRGB],
+    "impossible chromaticities": [chromaticities(*[0.0] * 8)],
+    "too few chromaticities": [chromaticities(0.3127, 0.329, 0.68, 0.32)],
+    "too few code points": [chunk(b"cICP", b"\x09\x10")],
+    "an empty profile": [chunk(b"iCCP", b"")],
+    "a profile without its name": [chunk(b"iCCP", b"\0\0" + zlib.compress(PROFILES["Display P3"]))],
+    "a profile compressed otherwise": [chunk(b"iCCP", b"k\0\1" + zlib.compress(PROFILES["Display P3"]))],
+    "a damaged profile": [chunk(b"iCCP", b"k\0\0" + zlib.compress(PROFILES["Display P3"])[:-20])],
+    "two profiles": [profile_chunk("sRGB"), profile_chunk("Display P3")],
+}
+OTHER_SPACES = {
+    "profile": [profile_chunk("Display P3")],
+    "code points": [WIDE_CODE],
+    "PQ": [PQ_CODE],
+    "chromaticities": [WIDE_POINTS],
+    "code points and sRGB": [SRGB, WIDE_CODE],
+    "code points and sRGB's profile": [WIDE_CODE, profile_chunk("sRGB")],
+    "profile and sRGB": [SRGB, profile_chunk("Display P3")],
+    "profile and sRGB's chromaticities": [SRGB_POINTS, profile_chunk("Display P3")],
+    "a damaged code and a profile": [chunk(b"cICP", b"\1"), profile_chunk("Display P3")],
+}
+
+
+@pytest.mark.parametrize("name", SRGB_SPACES)
+def test_a_png_of_srgb_is_submitted_as_it_is(name):
+    assert prepared_for(with_chunks(png(), *SRGB_SPACES[name])) == []
+
+
+@pytest.mark.parametrize("name", OTHER_SPACES)
+def test_a_png_of_another_color_space_is_prepared(name):
+    assert prepared_for(with_chunks(png(), *OTHER_SPACES[name])) == ["color_profile"]
+
+
+def test_a_color_space_after_the_picture_data_does_not_count():
+    for space in (WIDE_CODE, WIDE_POINTS, profile_chunk("Display P3")):
+        assert prepared_for(png()[:-12] + space + png()[-12:]) == []
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_gray_profile_counts_for_a_gray_png_alone(mode):
+    dot_gain = profile_chunk("dot gain 20%")
+
+    assert "color_profile" in prepared_for(with_chunks(png(mode), dot_gain))
+    assert prepared_for(with_chunks(png("RGB"), dot_gain)) == []
+    assert prepared_for(with_chunks(png("P"), dot_gain)) == []
+
+
+def test_chromaticities_of_a_gray_png_do_not_count():
+    assert prepared_for(with_chunks(png("L"), WIDE_POINTS)) == []
+
+
+@pytest.mark.parametrize(("depth", "colour"), [(16, 0), (16, 2), (16, 4), (16, 6)])
+def test_16_bits_a_sample_are_prepared(depth, colour):
+    assert prepared_for(png_header(9, 9, depth, colour)) == ["bit_depth"]
+
+
+@pytest.mark.parametrize(("depth", "colour"), [(1, 0), (2, 0), (4, 0), (8, 0), (8, 2), (8, 4), (8, 6)])
+def test_at_most_8_bits_a_sample_are_submitted_as_they_are(depth, colour):
+    assert prepared_for(png_header(9, 9, depth, colour)) == []

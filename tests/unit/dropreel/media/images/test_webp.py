@@ -2,6 +2,8 @@ import pytest
 
 from dropreel.domain.images import ImageFacts
 from dropreel.media.images.reader import inspect_image
+from tests.support.classified_images import prepared_for
+from tests.support.icc_profiles import PROFILES
 from tests.support.inspected_images import assert_as_pillow_shows_it, facts_of, reason_for
 from tests.support.pictures import animated, encoded, exif, picture, riff, riff_chunk, vp8x, webp
 
@@ -96,3 +98,27 @@ def test_a_webp_cut_anywhere_is_refused(name):
 )
 def test_a_damaged_webp_is_refused(content):
     assert reason_for(content).code == "image_damaged"
+
+
+# --- color profiles ---------------------------------------------------------------------------------------------------
+
+WIDE, SRGB = riff_chunk(b"ICCP", PROFILES["Display P3"]), riff_chunk(b"ICCP", PROFILES["sRGB"])
+
+
+def test_a_profile_counts_where_the_header_announces_it():
+    assert prepared_for(riff(vp8x(0x20, 60, 40), WIDE, webp()[12:])) == ["color_profile"]
+    assert prepared_for(riff(vp8x(0, 60, 40), WIDE, webp()[12:])) == []
+
+
+def test_of_two_profiles_the_first_one_counts():
+    assert prepared_for(riff(vp8x(0x20, 60, 40), WIDE, SRGB, webp()[12:])) == ["color_profile"]
+    assert prepared_for(riff(vp8x(0x20, 60, 40), SRGB, WIDE, webp()[12:])) == []
+
+
+@pytest.mark.parametrize("profile", [b"", bytes(3001), PROFILES["Display P3"][:200], PROFILES["gray gamma 1.8"]])
+def test_a_profile_that_cannot_be_used_is_ignored(profile):
+    assert prepared_for(riff(vp8x(0x20, 60, 40), riff_chunk(b"ICCP", profile), webp()[12:])) == []
+
+
+def test_the_profile_of_an_animation_is_read():
+    assert prepared_for(animated("WEBP", icc_profile=PROFILES["Display P3"])) == ["animated", "color_profile"]

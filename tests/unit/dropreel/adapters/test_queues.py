@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 import dropreel
-from dropreel.adapters.queues import SubmissionQueue
+from dropreel.adapters.queues import JobQueue
 from dropreel.domain.messages import RetryMessage, decode_message
 from tests.support.moto_account import moto_account
 
@@ -29,7 +29,7 @@ def sqs() -> Iterator[Any]:
 def test_a_delay_is_never_longer_than_the_queue_can(sqs: Any, asked, delay):
     sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": ANY, "DelaySeconds": delay})
 
-    SubmissionQueue(lambda: sqs.client, URL).send(MESSAGE, asked)
+    JobQueue(lambda: sqs.client, URL).send(MESSAGE, asked)
 
     sqs.assert_no_pending_responses()
 
@@ -40,7 +40,7 @@ def test_what_is_sent_is_read_back_as_the_same_message(sqs: Any, more: dict[str,
     body = json.dumps({"job_id": message.job_id, "attempt": 2, "requeues": 3, **more})
     sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0})
 
-    SubmissionQueue(lambda: sqs.client, URL).send(message)
+    JobQueue(lambda: sqs.client, URL).send(message)
 
     assert decode_message(json.loads(body)) == message
     sqs.assert_no_pending_responses()
@@ -52,7 +52,7 @@ def test_our_own_message_does_not_wait_as_long_as_an_uploads_event():
         url = client.create_queue(QueueName="q", Attributes={"DelaySeconds": "900"})["QueueUrl"]
         client.send_message(QueueUrl=url, MessageBody="an upload's event, from a rule that cannot say a delay")
 
-        SubmissionQueue(lambda: client, url).send(MESSAGE)
+        JobQueue(lambda: client, url).send(MESSAGE)
 
         (message,) = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
         assert isinstance(decode_message(json.loads(message["Body"])), RetryMessage)
