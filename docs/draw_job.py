@@ -15,6 +15,7 @@ def diagram() -> str:
     arrows += [
         f"    {source} --> {target}: {one.name}"
         for one in TRANSITIONS.values()
+        if not _keeps_status(one)
         for source in one.sources
         for target in one.targets
         if source != target
@@ -30,8 +31,13 @@ def page() -> str:
     return _BLOCK.sub(lambda _: diagram(), PAGE.read_text())
 
 
+def _keeps_status(one: Transition) -> bool:
+    return one.sources == one.targets
+
+
 def _row(one: Transition) -> str:
     sources, targets = (", ".join(f"`{status}`" for status in statuses) for statuses in (one.sources, one.targets))
+    targets = "the same" if _keeps_status(one) else targets
     return f"| `{one.name}` | {sources} | {targets} | {one.when} |"
 
 
