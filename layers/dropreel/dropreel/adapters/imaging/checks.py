@@ -2,15 +2,17 @@
 
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from PIL import ImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from dropreel.domain.reasons import ReasonCode
 from dropreel.media.images.jpeg import JpegMetadata, read_metadata
 from dropreel.media.images.parsed_image import UnreadableImage, damaged, truncated
 from dropreel.media.images.preparation import MAX_ORIGINAL_PIXELS
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
 
 MAX_SIDE = 100_000
 """The most pixels in each direction: a limit of ours. One row of a picture is held several times."""
@@ -93,8 +95,8 @@ def check_picture(name: str, path: Path, image: ImageFile.ImageFile) -> None:
     """Raise UnreadableImage for an opened picture that would take too much time or memory, or is none that is taken."""
     if name == "BMP" and image.tile[0].codec_name != "raw":
         _check_run_lengths(path, image)
-    if isinstance(image, TiffImageFile):
-        _check_tiff(path, image)
+    if name == "TIFF":
+        _check_tiff(path, cast("TiffImageFile", image))
     if image.mode in ("I", "F"):
         raise UnreadableImage(
             ReasonCode.IMAGE_FORMAT, f"The {name} has 32 bits a sample, or signed samples; 1 to 16 bits are taken."
@@ -185,7 +187,7 @@ def _too_much_metadata(name: str, length: int) -> UnreadableImage:
     )
 
 
-def _check_tiff(path: Path, image: TiffImageFile) -> None:
+def _check_tiff(path: Path, image: "TiffImageFile") -> None:
     """Raise UnreadableImage for a camera's raw file, whose first page is only a preview, and for too large strips."""
     tags = image.tag_v2
     with path.open("rb") as file:
@@ -213,7 +215,7 @@ def _check_tiff(path: Path, image: TiffImageFile) -> None:
         )
 
 
-def _check_strips(path: Path, image: TiffImageFile) -> None:
+def _check_strips(path: Path, image: "TiffImageFile") -> None:
     """Raise UnreadableImage where a strip or tile ends outside of the file: libtiff would only say that it cannot read it."""
     size = path.stat().st_size
     for starts, lengths in _STRIPS:

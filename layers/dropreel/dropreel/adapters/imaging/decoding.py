@@ -4,20 +4,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, PngImagePlugin
 
 from dropreel.adapters.imaging.checks import WEBP_BYTES_A_PIXEL, check_file, check_jpeg, check_picture, check_size
 from dropreel.adapters.imaging.color_sources import exif_of, profile_of
@@ -30,20 +21,23 @@ from dropreel.media.images.jpeg import JpegMetadata
 from dropreel.media.images.parsed_image import UnreadableImage, damaged, truncated
 from dropreel.media.images.preparation import HEAD_BYTES, MAX_ORIGINAL_PIXELS
 
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
+
 MAX_TEXT_BYTES = 16 * 1024 * 1024
 """The most bytes that one compressed text or profile in a PNG has; four times as many in all."""
 Box = tuple[int, int, int, int]
 
-_PLUGINS: dict[str, Callable[[str, str], ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "WebP": WebPImagePlugin.WebPImageFile,
-    "AVIF": AvifImagePlugin.AvifImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
+_PLUGINS = {
+    "JPEG": ("JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "WebP": ("WebPImagePlugin", "WebPImageFile"),
+    "AVIF": ("AvifImagePlugin", "AvifImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
 }
-"""Pillow's decoders by format. No other is loaded."""
+"""Pillow's decoders by format: module and class. Only the one that is needed is imported, and no other is ever used."""
 _TRUNCATED = ("truncated", "end of file", "end-of-file", "no more images")
 _UNSUPPORTED = ("unsupported", "not supported", "not yet supported", "unknown pixel mode", "unknown data organization")
 """What decoders say of a file that is cut short, and of one that is of another kind than they know."""
@@ -93,20 +87,28 @@ def decode(path: Path) -> Iterator[Decoded]:
             else:
                 metadata = check_jpeg(path) if name == "JPEG" else None
                 facts = _heif_facts(name, path.read_bytes()) if name == "AVIF" else HeifFacts()
-                image = stack.enter_context(_PLUGINS[name](str(path), str(path)))
+                image = stack.enter_context(_open(name, path))
                 picture = _decode_with_pillow(name, path, image, facts, metadata)
         yield picture
 
 
-@contextmanager
-def _limits() -> Iterator[None]:
-    """Set Pillow's own limits, and none of its warnings: what it warns about is checked here.
+def _open(name: str, path: Path) -> ImageFile.ImageFile:
+    """Open a picture with Pillow's decoder of its format.
 
     libtiff reads every TIFF: Pillow's own reader confuses the rows of turned and of planar ones that are not compressed.
     """
+    module, decoder = _PLUGINS[name]
+    plugin: Any = import_module(f"PIL.{module}")
+    if name == "TIFF":
+        plugin.READ_LIBTIFF = True
+    opened: ImageFile.ImageFile = getattr(plugin, decoder)(str(path), str(path))
+    return opened
+
+
+@contextmanager
+def _limits() -> Iterator[None]:
+    """Set Pillow's own limits, and none of its warnings: what it warns about is checked here."""
     before = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
-    before_tiff = TiffImagePlugin.READ_LIBTIFF
-    TiffImagePlugin.READ_LIBTIFF = True
     Image.MAX_IMAGE_PIXELS = MAX_ORIGINAL_PIXELS // 2  # Pillow refuses twice as many
     PngImagePlugin.MAX_TEXT_CHUNK = MAX_TEXT_BYTES
     PngImagePlugin.MAX_TEXT_MEMORY = 4 * MAX_TEXT_BYTES
@@ -116,7 +118,6 @@ def _limits() -> Iterator[None]:
             yield
     finally:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = before
-        TiffImagePlugin.READ_LIBTIFF = before_tiff
 
 
 @contextmanager
@@ -160,7 +161,8 @@ def _decode_with_pillow(
     check_picture(name, path, image)
     deep = name in ("PNG", "TIFF") and any(mark in str(tile.args) for tile in image.tile for mark in (";16", ";12"))
     levels, inverted, orientation = 65535, False, 1
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
+    if name == "TIFF":
+        image = cast("TiffImageFile", image)
         levels = 4095 if image.tag_v2.get(_BITS_PER_SAMPLE) == (12,) else levels
         inverted = image.mode == "I;16" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
         orientation = image.tag_v2.get(_ORIENTATION, 1)
