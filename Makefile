@@ -11,10 +11,10 @@ OLDEST := .venvs/oldest
 AUDIT := .venvs/audit
 
 # What stands on make's command line. A name that the target does not take is refused before anything is installed or paid;
-# cli/variables.py knows them all. The rest is passed on as environment, so that neither a shell nor make reads what is in a prompt.
+# cli/dropreel_cli/variables.py knows them all. The rest is passed on as environment, so that neither a shell nor make reads what is in a prompt.
 GIVEN := $(sort $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 ifeq ($(MAKELEVEL)$(if $(GIVEN),,-),0)
-ifeq ($(lastword $(shell $(PYTHON) -B -m cli.variables '$(MAKECMDGOALS)' '$(subst ','\'',$(GIVEN))'; echo $$?)),2)
+ifeq ($(lastword $(shell PYTHONPATH=cli $(PYTHON) -B -m dropreel_cli.variables '$(MAKECMDGOALS)' '$(subst ','\'',$(GIVEN))'; echo $$?)),2)
 $(error Nothing was started)
 endif
 endif
@@ -30,7 +30,9 @@ unexport PYTHONPATH
 
 LOCAL_CLOUD := $(RUN)/installed $(ENGINE)/installed
 INSTALLED := $(LOCAL_CLOUD) $(AWS)/installed $(DEV)/installed
-SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc') template.yaml samconfig.toml
+# The `dropreel` command, installed from its wheel as users install it. The tests drive it.
+COMMAND := .venvs/command/dropreel
+SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc') template.yaml operations.yaml samconfig.toml
 # The two builds are the same but for compiled packages, and share no file: what was built for this machine is never deployed.
 BUILT := .aws-sam/build/template.yaml
 BUILT_LOCAL := .aws-sam/local/build/template.yaml
@@ -48,24 +50,24 @@ build: $(BUILT) ## build the functions and layers for AWS (arm64) with the SAM C
 build-local: $(BUILT_LOCAL) ## build them for the local cloud: compiled packages for this machine's processor, without Docker
 
 run: $(LOCAL_CLOUD) $(BUILT_LOCAL) ## drop a photograph into a local cloud, get its video in output/ (IMAGE=my.jpg PROMPT="..." DURATION=10 ...)
-	@$(RUN)/bin/python -m local.run
+	@$(RUN)/bin/python -m dropreel_cli.make_arguments run
 
 up: $(LOCAL_CLOUD) $(AWS)/installed $(BUILT_LOCAL) ## keep the local cloud running until Ctrl-C, and print what to paste
-	@$(RUN)/bin/python -m local.up
+	@$(RUN)/bin/python -m dropreel_cli.make_arguments up
 
 drop: $(RUN)/installed ## drop IMAGE=my.jpg into your own AWS stack and wait for its video (PROMPT="..." ...)
-	@$(RUN)/bin/python -m cli drop
+	@$(RUN)/bin/python -m dropreel_cli.make_arguments drop
 
 deploy: $(RUN)/installed $(BUILT) ## deploy into your own AWS account (asks the first time; GUIDED=1 asks again, STACK=name)
-	@$(RUN)/bin/python -m cli deploy
+	@$(RUN)/bin/python -m dropreel_cli.make_arguments deploy
 
 remove: $(RUN)/installed ## remove the stack from your AWS account, and say what is kept and why
-	@$(RUN)/bin/python -m cli remove
+	@$(RUN)/bin/python -m dropreel_cli.make_arguments remove
 
-test: $(INSTALLED) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
-	$(DEV)/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder
+test: $(INSTALLED) $(COMMAND) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
+	$(DEV)/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder
 
-test-unit: $(DEV)/installed $(RUN)/installed $(OLDEST)/installed ## the unit tests: seconds
+test-unit: $(DEV)/installed $(RUN)/installed $(OLDEST)/installed .venvs/command/installed ## the unit tests: seconds
 	$(DEV)/bin/python -m pytest tests/unit
 
 test-integration: $(DEV)/installed ## the tests against moto: seconds
@@ -74,7 +76,7 @@ test-integration: $(DEV)/installed ## the tests against moto: seconds
 test-faults: $(DEV)/installed ## the proof: deaths at every point (DROPREEL_SCHEDULES=1000 for a longer search)
 	$(DEV)/bin/python -m pytest tests/faults
 
-test-e2e: $(INSTALLED) $(BUILT) $(BUILT_LOCAL) ## the tests against the local cloud: minutes
+test-e2e: $(INSTALLED) $(COMMAND) $(BUILT) $(BUILT_LOCAL) ## the tests against the local cloud: minutes
 	$(DEV)/bin/python -m pytest tests/e2e
 
 test-scale: $(INSTALLED) $(BUILT_LOCAL) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
@@ -83,19 +85,19 @@ test-scale: $(INSTALLED) $(BUILT_LOCAL) ## 500 images at once, and 100 among kil
 mutants: $(DEV)/installed .venvs/mutation/installed ## change the code in small ways and show what no test notices: about an hour (ONLY="ledger jobs")
 	@$(DEV)/bin/python -m tests.mutants $(ONLY)
 
-bench: $(INSTALLED) .venvs/bench/installed $(BUILT_LOCAL) ## measure beside rivals and floors, write tables and plots: minutes (ONLY="delivery startup")
+bench: $(INSTALLED) $(COMMAND) .venvs/bench/installed $(BUILT_LOCAL) ## measure beside rivals and floors, write tables and plots: minutes (ONLY="delivery startup")
 	@$(DEV)/bin/python -m benchmarks $(ONLY); status=$$?; .venvs/bench/bin/python -m benchmarks.plots && exit $$status
 
 lint: $(DEV)/installed $(RUN)/installed ## ruff, mypy --strict, cfn-lint (as written and as SAM translates it), statelint
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
-	$(DEV)/bin/cfn-lint template.yaml
+	$(DEV)/bin/cfn-lint template.yaml operations.yaml
 	mkdir -p .local && $(RUN)/bin/python -m tests.lint.translated_template >.local/translated.json
 	$(DEV)/bin/cfn-lint .local/translated.json
 	$(DEV)/bin/python -m tests.lint.rendered_state_machine | xargs -0 $(DEV)/bin/statelint
 
-scan: $(SCAN)/installed $(AUDIT)/installed ## checkov over the template, zizmor over the workflows
+scan: $(SCAN)/installed $(AUDIT)/installed ## checkov over the templates, zizmor over the workflows
 	$(SCAN)/bin/checkov --quiet --compact --skip-download --config-file .checkov.yaml
 	$(AUDIT)/bin/zizmor --quiet --offline --pedantic .github
 
@@ -104,7 +106,11 @@ audit: $(AUDIT)/installed ## pip-audit over every lock file: needs a network, an
 
 .PHONY: docs
 docs: $(DEV)/installed ## renew what docs/ and README.md have from the code: reference, diagrams, pictures, figures
-	for page in docs.draw_state_machine docs.draw_job docs.draw_images docs.write_reference benchmarks.report; do $(DEV)/bin/python -m $$page || exit 1; done
+	for page in docs.draw_state_machine docs.draw_job docs.draw_images docs.write_reference docs.write_cli benchmarks.report; do $(DEV)/bin/python -m $$page || exit 1; done
+
+.PHONY: recording
+recording: $(INSTALLED) $(COMMAND) $(BUILT_LOCAL) ## record docs/pictures/terminal.svg: real commands in a local cloud
+	$(DEV)/bin/python -m docs.record_terminal
 
 format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff check --fix
@@ -123,13 +129,13 @@ clean: ## remove everything that was installed or built
 	rm -rf .venvs .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache output dist
 
 package: $(RUN)/installed $(DEV)/installed $(BUILT) ## dist/: the built template with its code, which sam deploys without a build
-	@$(PYTHON) -B -m cli.release package
-	@template="dist/dropreel-$$($(PYTHON) -B -m cli.release version)/template.yaml" \
+	@PYTHONPATH=cli $(PYTHON) -B -m dropreel_cli.release package
+	@template="dist/dropreel-$$(PYTHONPATH=cli $(PYTHON) -B -m dropreel_cli.release version)/template.yaml" \
 		&& AWS_DEFAULT_REGION=us-east-1 $(RUN)/bin/sam validate --template-file "$$template" \
-		&& $(DEV)/bin/cfn-lint "$$template"
+		&& $(DEV)/bin/cfn-lint "$$template" "$$(dirname "$$template")/Operations/template.yaml"
 
 sbom: $(AUDIT)/installed ## dist/: what runs in Lambda beside our own code, as CycloneDX
-	@$(PYTHON) -B -m cli.release sbom
+	@PYTHONPATH=cli $(PYTHON) -B -m dropreel_cli.release sbom
 
 .venvs/%/installed: requirements/%.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dropreel needs Python 3.11 or newer; this is " + sys.version.split()[0])'
@@ -143,9 +149,13 @@ sbom: $(AUDIT)/installed ## dist/: what runs in Lambda beside our own code, as C
 	done
 	@.venvs/$*/bin/python -c 'import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path("purelib"), "dropreel-checkout.pth").write_text( \
-		"\n".join([str(pathlib.Path.cwd()), str(pathlib.Path("layers/dropreel").resolve())]) if "$*" in ("run", "dev") else "")'
+		"\n".join([str(pathlib.Path(each).resolve()) for each in (".", "layers/dropreel", "cli")]) if "$*" in ("run", "dev") else "")'
 	@touch $@
 	@echo 'installed $*' >&2
+
+$(COMMAND): .venvs/command/installed $(shell find cli layers/dropreel -type f -not -name '*.pyc') pyproject.toml template.yaml
+	@.venvs/command/bin/python -m pip install --quiet --quiet --no-compile --no-deps --no-build-isolation --no-index --force-reinstall .
+	@touch $@
 
 # $(call sam_build,target,environment of samconfig.toml,interpreter whose wheels a compiled layer gets: none is Lambda's)
 define sam_build

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW
+from dropreel_cli.stack import Stack
 from local.cloud import ROOT, LocalCloud
 
 SAMPLE = ROOT / "local" / "sample.jpg"

@@ -36,6 +36,7 @@ def add(*several: Counts) -> dict[str, float]:
 
 
 WAITING_INDEX = ("waiting", "created_at")
+INDEXES = (WAITING_INDEX, ("listed", "created_at"), ("image_key", "created_at"))
 """The keys of the job table's index, which has KEYS_ONLY."""
 DAY_UNITS = 2.0
 """The write units of a claim in the spend table: a small item, in a transaction."""
@@ -77,20 +78,22 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 
 def write_units(
-    old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, index: tuple[str, ...] = (), *, in_transaction: bool
+    old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *indexes: tuple[str, ...], in_transaction: bool
 ) -> int:
-    """Return the write units of one change of an item: 1 KB each, twice in a transaction, and the index's own.
+    """Return the write units of one change of an item: 1 KB each, twice in a transaction, and those of the indexes.
 
-    `index` names the attributes of a KEYS_ONLY index, whose entries are small: an entry that comes or goes is a unit, one
-    that changes is two.
+    Each of `indexes` has the attributes of a KEYS_ONLY index, whose entries are small: an entry that comes or goes is a
+    unit, one that changes is two.
     """
     units = math.ceil(max(item_bytes(old or {}), item_bytes(new or {})) / 1024) * (2 if in_transaction else 1)
-    before, after = _index_entry(old, index), _index_entry(new, index)
-    return units + (0 if before == after else (before is not None) + (after is not None))
+    for index in indexes:
+        before, after = _index_entry(old, index), _index_entry(new, index)
+        units += 0 if before == after else (before is not None) + (after is not None)
+    return units
 
 
 def _index_entry(item: Mapping[str, Any] | None, index: tuple[str, ...]) -> tuple[Any, ...] | None:
-    if not index or item is None or any(name not in item for name in index):
+    if item is None or any(name not in item for name in index):
         return None
     return tuple(item[name] for name in index)
 
@@ -107,7 +110,7 @@ def count_changes(records: Iterable[Mapping[str, Any]], job_id: str) -> dict[str
             continue
         is_job = record["Keys"]["row"]["S"] == JOB_ROW
         in_transaction = not is_job or _changes_with_submission(old, new)
-        units += write_units(old, new, WAITING_INDEX, in_transaction=in_transaction)
+        units += write_units(old, new, *INDEXES, in_transaction=in_transaction)
         if is_job and new is not None:
             largest = max(largest, item_bytes(new))
             claims += in_transaction and new["status"]["S"] == JobStatus.SUBMITTING

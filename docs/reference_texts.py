@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, VideoObject, job_id_of
-from dropreel.domain.options import OPTION_NAMES, STACK_PARAMETERS, Options
+from dropreel.domain.option_places import STACK_PARAMETERS
+from dropreel.domain.options import OPTION_NAMES, Options
 from dropreel.domain.reasons import Reason, ReasonCode
 
 STATUSES: dict[str, tuple[str, str]] = {

@@ -42,9 +42,9 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the base has no types
 _Loader.add_multi_constructor("!", lambda *_: None)
 
 
-def load_template() -> dict[str, Any]:
-    """Return template.yaml; what stands behind one of CloudFormation's tags is None."""
-    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506
+def load_template(name: str = "template.yaml") -> dict[str, Any]:
+    """Return template.yaml or operations.yaml; what stands behind one of CloudFormation's tags is None."""
+    loaded: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)  # noqa: S506
     return loaded
 
 
@@ -130,7 +130,7 @@ def reasons() -> str:
         status, because = _text_of(REASONS, code)
         charge = {"failed": Charge.CHARGED, "unknown": Charge.UNKNOWN}.get(status, Charge.NONE)
         job = replace(sample, status=JobStatus(status), charge=charge, reason=Reason(code, "x"), video=None)
-        step = (next_step(job) or "").replace(job.job_id, "*job_id*")
+        step = (next_step(job) or "").replace(job.job_id, "<job_id>")
         rows.append((f"`{code}`", f"`{status}`", because, step))
     return table(("code", "the job is", "because", "`next_step`"), rows)
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import boto3
 import requests
 
-from cli.parameters import overrides_file
-from cli.stack import Stack
+from dropreel_cli.parameters import overrides_file
+from dropreel_cli.stack import Stack
 from local.logs import display_path, new_log_folder
 from local.parameters import local_parameters
 from local.provider_simulator.process import RunningSimulator, running_simulator
@@ -68,6 +68,18 @@ class LocalCloud:
     engine: Engine
     simulator: RunningSimulator
     stack: Stack
+
+
+def local_cloud_description(cloud: LocalCloud) -> dict[str, str | int]:
+    """Return how commands reach a local cloud: the content of `.local/cloud.json`."""
+    return {
+        "endpoint_url": cloud.engine.endpoint_url,
+        "region": REGION,
+        "access_key_id": ACCOUNT["AWS_ACCESS_KEY_ID"],
+        "secret_access_key": ACCOUNT["AWS_SECRET_ACCESS_KEY"],
+        "stack": cloud.stack.name,
+        "pid": os.getpid(),
+    }
 
 
 @contextmanager

@@ -229,6 +229,243 @@ def match_alarms_by_dimensions() -> None:
     cloudwatch._evaluate_alarm = evaluate_with_dimensions
 
 
+def authorize_by_resource() -> None:
+    """What a policy is asked for.
+
+    AWS: an event source mapping is read by `lambda:GetEventSourceMapping` and changed by `lambda:UpdateEventSourceMapping`;
+    Lambda's quotas are read by `lambda:GetAccountSettings`; a rule on the default bus is `rule/NAME`; DescribeAlarms with
+    names is allowed alarm by alarm; a simulation is allowed for the principal that it is of.
+    The engine: asks for `lambda:ListEventSourceMappings` for a read, for nothing for a change and for the quotas, for
+    `rule/default/NAME`, for all alarms, and for all principals.
+    """
+    actions: Any = import_module("ministack.core.iam_actions")
+    action_of, arn_of = actions._lambda_action, actions.extract_resource_arn
+
+    def lambda_action(method: str, path: str) -> str | None:
+        parts = [part for part in path.split("/") if part]
+        if "event-source-mappings" in parts[:-1]:
+            verb = {"GET": "Get", "PUT": "Update", "DELETE": "Delete"}.get(method)
+            return f"{verb}EventSourceMapping" if verb else None
+        if parts[-1:] == ["account-settings"]:
+            return "GetAccountSettings"
+        found: str | None = action_of(method, path)
+        return found
+
+    def resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, params: Any, *where: str) -> str:
+        found: str = arn_of(service, method, path, headers, body, params, *where)
+        if service == "iam" and found == "*":
+            return str(actions._query_param(params, "PolicySourceArn") or "*")
+        if service == "events":
+            if rule := actions._safe_json_field(body, "Rule"):  # of ListTargetsByRule
+                bus = actions._safe_json_field(body, "EventBusName") or "default"
+                found = f"arn:aws:events:{where[0]}:{where[1]}:rule/{bus}/{rule}"
+            return found.replace(":rule/default/", ":rule/")
+        if service == "monitoring" and found == "*":
+            name = _first_alarm_name(headers, body, params)
+            return f"arn:aws:cloudwatch:{where[0]}:{where[1]}:alarm:{name}" if name else "*"
+        return found
+
+    actions._lambda_action, actions.extract_resource_arn = lambda_action, resource_arn
+
+
+def _first_alarm_name(headers: Any, body: bytes, params: Any) -> str:
+    """Return the first name of a DescribeAlarms request, in whichever of CloudWatch's protocols it is; empty for none."""
+    named = params.get("AlarmNames.member.1", "")
+    if named:
+        return str(named[0] if isinstance(named, list) else named)
+    if "cbor" in str(headers.get("content-type", "")):
+        decoded: Any = import_module("cbor2").loads(body)
+    else:
+        try:
+            decoded = json.loads(body or b"{}")
+        except ValueError:
+            return ""
+    names = decoded.get("AlarmNames") or [""]
+    return str(names[0])
+
+
+def replace_user_name_in_resources() -> None:
+    """`${aws:username}` in a policy's resources.
+
+    AWS: is the name of the user who asks.
+    The engine: takes it as it is written.
+    """
+    evaluator: Any = import_module("ministack.core.iam_evaluator")
+    evaluate, matches = evaluator.evaluate, evaluator._resource_matches
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="")
+
+    def evaluate_for_user(context: Any, *policies: Any, **others: Any) -> Any:
+        token = user.set(str(context.principal_keys.get("aws:username", "")))
+        try:
+            return evaluate(context, *policies, **others)
+        finally:
+            user.reset(token)
+
+    def matches_for_user(arn: str, *patterns: list[str]) -> bool:
+        named = ([one.replace("${aws:username}", user.get()) for one in each] for each in patterns)
+        return bool(matches(arn, *named))
+
+    evaluator.evaluate, evaluator._resource_matches = evaluate_for_user, matches_for_user
+
+
+def simulate_with_resources_and_context() -> None:
+    """SimulatePrincipalPolicy.
+
+    AWS: simulates each action on each of the resources, with the condition keys of the request.
+    The engine: looks at the first resource alone, and ignores the keys, so that a statement with a condition allows nothing.
+    """
+    iam: Any = import_module("ministack.services.iam")
+    evaluator: Any = import_module("ministack.core.iam_evaluator")
+    simulate, build, context_of = (
+        iam._simulate_principal_policy,
+        iam._build_simulate_results_real,
+        evaluator.EvalContext,
+    )
+    asked: contextvars.ContextVar[Any] = contextvars.ContextVar("asked", default=None)
+
+    def simulate_all(params: Any) -> Any:
+        token = asked.set(params)
+        try:
+            return simulate(params)
+        finally:
+            asked.reset(token)
+
+    def members(prefix: str) -> list[str]:
+        found: list[str] = []
+        while value := iam._p(asked.get(), f"{prefix}.member.{len(found) + 1}"):
+            found.append(str(value))
+        return found
+
+    def with_keys(**fields: Any) -> Any:
+        keys: dict[str, Any] = {}
+        if asked.get() is not None:
+            while name := iam._p(asked.get(), f"ContextEntries.member.{len(keys) + 1}.ContextKeyName"):
+                values = members(f"ContextEntries.member.{len(keys) + 1}.ContextKeyValues")
+                keys[str(name).lower()] = values[0] if len(values) == 1 else values
+        return context_of(**fields, **({"service_context": keys} if keys else {}))
+
+    def results(actions: list[str], resource: str, *others: Any) -> str:
+        if asked.get() is None:
+            return str(build(actions, resource, *others))
+        found = ""
+        for action in actions:
+            each = [str(build([action], one, *others)) for one in members("ResourceArns") or [resource]]
+            found += next((one for one in each if "<EvalDecision>allowed<" not in one), each[0])
+        return found
+
+    iam._build_simulate_results_real, evaluator.EvalContext = results, with_keys
+    iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate_all
+
+
+def reference_secrets_by_arn() -> None:
+    """A secret in a template.
+
+    AWS: its physical id, and so `Ref`, is its ARN.
+    The engine: it is its name.
+    """
+    provisioners: Any = import_module("ministack.services.cloudformation.provisioners")
+    secrets: Any = import_module("ministack.services.secretsmanager")
+    handlers: dict[str, Any] = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
+    create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
+
+    def name_of(arn: str) -> str:
+        return next((name for name, secret in secrets._secrets.items() if secret["ARN"] == arn), arn)
+
+    def by_arn(answer: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+        return secrets._secrets[answer[0]]["ARN"], answer[1]
+
+    handlers["create"] = lambda *arguments, **others: by_arn(create(*arguments, **others))
+    handlers["update"] = lambda arn, *arguments, **others: by_arn(update(name_of(arn), *arguments, **others))
+    handlers["delete"] = lambda arn, *arguments, **others: delete(name_of(arn), *arguments, **others)
+
+
+NESTED_STACK = "AWS::CloudFormation::Stack"
+_EMBEDDED = "Embedded stack"
+"""How the parent's reason begins; the nested stack's id is next."""
+
+
+def fail_nested_stacks_with_their_parent() -> None:
+    """A nested stack that fails.
+
+    AWS: the parent's event has the nested stack's id, and a reason that only names the resources; what the nested stack has
+    created is deleted. A rolled back update has statuses of a rollback.
+    The engine: the parent's event has the resource's reason and no id, what was created stays, and a rollback is an update.
+    """
+    formation: Any = import_module("ministack.services.cloudformation")
+    stacks: Any = import_module("ministack.services.cloudformation.stacks")
+    provisioners: Any = import_module("ministack.services.cloudformation.provisioners")
+    handlers: dict[str, Any] = provisioners._RESOURCE_HANDLERS[NESTED_STACK]
+    create, update, delete, add_event = handlers["create"], handlers["update"], handlers["delete"], stacks._add_event
+
+    def end_failed(name: str, status: str, verb: str) -> str:
+        """Add the nested stack's own event that it has failed; return its reason."""
+        stack = formation._stacks[name]
+        events = formation._stack_events[stack["StackId"]]
+        failed = [one["LogicalResourceId"] for one in events if one["ResourceStatus"].endswith("_FAILED")]
+        reason = f"The following resource(s) failed to {verb}: [{', '.join(failed[-1:])}]. "
+        add_event(stack["StackId"], name, name, NESTED_STACK, status, reason, physical_id=stack["StackId"])
+        return reason
+
+    def create_or_delete(logical_id: str, properties: Any, parent: str) -> Any:
+        known = set(formation._stacks)
+        try:
+            return create(logical_id, properties, parent)
+        except Exception as error:
+            new = [
+                name for name in formation._stacks if name not in known and name.startswith(f"{parent}-{logical_id}-")
+            ]
+            if not new:  # its template was refused
+                raise
+            reason, nested_id = end_failed(new[0], "CREATE_FAILED", "create"), formation._stacks[new[0]]["StackId"]
+            delete(nested_id, properties)
+            raise ValueError(f"{_EMBEDDED} {nested_id} was not successfully created: {reason}") from error
+
+    def update_or_roll_back(nested_id: str, old: Any, new: Any, parent: str) -> Any:
+        name = provisioners._nested_stack_lookup_name(nested_id)
+        events, is_rollback = (
+            formation._stack_events[nested_id],
+            formation._stacks[name]["StackStatus"] == "UPDATE_FAILED",
+        )
+        before = len(events)
+        try:
+            answer = update(nested_id, old, new, parent)
+        except Exception as error:
+            if formation._stacks[name]["StackStatus"] != "UPDATE_FAILED":  # its template was refused
+                raise
+            reason = end_failed(name, "UPDATE_FAILED", "update")
+            raise ValueError(f"{_EMBEDDED} {nested_id} was not successfully updated. {reason}") from error
+        for event in events[before:] if is_rollback else ():
+            if event["LogicalResourceId"] == name:
+                event["ResourceStatus"] = event["ResourceStatus"].replace("UPDATE_", "UPDATE_ROLLBACK_")
+        return answer
+
+    def add_event_with_id(
+        stack_id: str, name: str, logical_id: str, kind: str, status: str, reason: str = "", *rest: Any, **others: Any
+    ) -> None:
+        if kind == NESTED_STACK and not rest and not others and reason.startswith(_EMBEDDED):
+            others = {"physical_id": reason.split()[2]}
+        add_event(stack_id, name, logical_id, kind, status, reason, *rest, **others)
+
+    handlers["create"], handlers["update"] = create_or_delete, update_or_roll_back
+    stacks._add_event = add_event_with_id
+
+
+def permit_batches_of_sqs() -> None:
+    """SQS's batches.
+
+    AWS: `SendMessageBatch` needs the permission `sqs:SendMessage`; deletions and changes of visibility likewise.
+    The engine: asks for `sqs:SendMessageBatch`, an action that IAM does not have.
+    """
+    actions: Any = import_module("ministack.core.iam_actions")
+    extract = actions.extract_iam_action
+
+    def extract_single(service: str, *arguments: Any, **others: Any) -> str | None:
+        action: str | None = extract(service, *arguments, **others)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+    actions.extract_iam_action = extract_single
+
+
 CORRECTIONS: tuple[Callable[[], None], ...] = (
     apply_range_and_overrides_to_versions,
     add_version_ids_to_s3_events,
@@ -237,4 +474,10 @@ CORRECTIONS: tuple[Callable[[], None], ...] = (
     unpack_each_layer_once,
     add_condition_keys_of_put_events,
     match_alarms_by_dimensions,
+    authorize_by_resource,
+    replace_user_name_in_resources,
+    simulate_with_resources_and_context,
+    reference_secrets_by_arn,
+    fail_nested_stacks_with_their_parent,
+    permit_batches_of_sqs,
 )

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.stack import Stack
 from dropreel.domain.events import SOURCE
+from dropreel_cli.stack import Stack
 
 _NAME = "dropreel-event-tail"
 

@@ -1,34 +1,28 @@
-"""`make run IMAGE=folder/`: all images of a folder with their option files, as `aws s3 cp --recursive` uploads them."""
+"""`dropreel run FOLDER`: all images of a folder with their option files, as `aws s3 cp --recursive` uploads them."""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.drop import drop, fetch
-from cli.progress import describe_preparation
-from cli.stack import Stack
-from dropreel.adapters.job_table import JOB_ROW, JobTable, key_of
 from dropreel.domain.images import ImageRef, is_image_key
-from dropreel.domain.job import TERMINAL, Charge, Job, JobStatus, job_id_of
+from dropreel.domain.job import Charge, Job, job_id_of
 from dropreel.domain.prices import usd
+from dropreel_cli.downloading import download_video
+from dropreel_cli.following import Following
+from dropreel_cli.output import Output
+from dropreel_cli.progress import describe_preparation
+from dropreel_cli.stack import Stack
+from dropreel_cli.uploading import upload_unchecked
 from local.cloud import SIMULATED
 from local.logs import display_path
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 QUIET_SECONDS = 180
 """The run fails once no job has changed for so long."""
 _POLL_SECONDS = 0.5
-_BATCH = 100
-"""The most items that one BatchGetItem of DynamoDB returns."""
 _MAX_REASON_CHARACTERS = 200
 
 
@@ -68,90 +62,61 @@ def drop_folder(stack: Stack, folder: Folder, options: dict[str, str]) -> list[I
     for key in folder.option_files:
         content = (folder.root / key).read_bytes()
         client.put_object(Bucket=stack.outputs["UploadsBucketName"], Key=key, Body=content)
-    return [drop(stack, folder.root / key, options, key) for key in folder.images]
+    return [upload_unchecked(stack, folder.root / key, options, key) for key in folder.images]
 
 
-def follow_all(
-    stack: Stack,
-    dropped: Iterable[ImageRef],
-    on_poll: Callable[[Counter[str]], None] = lambda _: None,
-    quiet_seconds: float = QUIET_SECONDS,
-) -> Iterator[Job]:
-    """Yield each image's job once it has ended. Raises TimeoutError if no job changes for `quiet_seconds`.
-
-    `on_poll` gets the number of jobs in each status after each read of the table.
-    """
-    client = stack.session.client("dynamodb", endpoint_url=stack.endpoint_url)
-    table = JobTable(client, stack.outputs["JobsTableName"])
-    open_ids = {job_id_of(image) for image in dropped}
-    seen: dict[str, dict[str, Any]] = {}
-    changed_at = time.monotonic()
-    while open_ids:
-        states = {state["job_id"]["S"]: state for state in _states(client, table.table, open_ids)}
-        if not states.items() <= seen.items():
-            seen, changed_at = {**seen, **states}, time.monotonic()
-        for job_id, state in states.items():
-            if state["status"]["S"] in TERMINAL and "pending_events" not in state and (job := table.get(job_id)):
-                open_ids.remove(job_id)
-                yield job
-        on_poll(Counter(state["status"]["S"] for state in seen.values()))
-        if time.monotonic() - changed_at > quiet_seconds:
-            raise TimeoutError(f"{len(open_ids)} jobs have not changed for {quiet_seconds:.0f} seconds")
-        if open_ids:
-            time.sleep(_POLL_SECONDS)
-
-
-def _states(client: "DynamoDBClient", table: str, job_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Yield the attributes of each job that show a change, 100 jobs a call."""
-    keys = [key_of(job_id, JOB_ROW) for job_id in sorted(job_ids)]
-    for start in range(0, len(keys), _BATCH):
-        wanted: Any = {
-            "Keys": keys[start : start + _BATCH],
-            "ProjectionExpression": "job_id, #status, polls, updated_at, pending_events",
-            "ExpressionAttributeNames": {"#status": "status"},
-            "ConsistentRead": True,
-        }
-        yield from client.batch_get_item(RequestItems={table: wanted})["Responses"].get(table, [])
-
-
-def run_folder(stack: Stack, folder: Folder, options: dict[str, str], output: Path, console: Console) -> bool:
-    """Drop a folder, print each job's end, and download the videos. Return whether every image has one."""
+def run_folder(
+    stack: Stack, folder: Folder, options: dict[str, str], download: Path, output: Output
+) -> list[tuple[Job, Path | None]]:
+    """Drop a folder, print each job's end, and download the videos. Return each job with its video, by key."""
     for key in folder.skipped:
-        console.print(f"  skipped  {escape(key)}: not an image", highlight=False)
-    console.print(
+        output.note(f"  skipped  {key}: not an image")
+    output.note(
         f"Dropping {_count(len(folder.images), 'image')} and {_count(len(folder.option_files), 'option file')} "
-        f"from {escape(str(folder.root))} into s3://{stack.outputs['UploadsBucketName']}/",
-        highlight=False,
+        f"from {folder.root} into s3://{stack.outputs['UploadsBucketName']}/"
     )
-    started, rows = time.monotonic(), []
-    with console.status("waiting for the uploads' events") as status:
-
-        def show_counts(counts: Counter[str]) -> None:
-            status.update(", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "waiting")
-
-        for job in follow_all(stack, drop_folder(stack, folder, options), show_counts):
-            video = _fetch_video(stack, job, output)
-            rows.append((job, video))
+    started, rows = time.monotonic(), list[tuple[Job, Path | None]]()
+    with output.progress.status("waiting for the uploads' events") as status:
+        job_ids = [job_id_of(image) for image in drop_folder(stack, folder, options)]
+        settings: dict[str, Any] = {"interval": lambda _: _POLL_SECONDS, "quiet_seconds": QUIET_SECONDS}
+        following = Following.of(stack, job_ids, **settings)
+        following.on_poll = lambda: status.update(
+            ", ".join(f"{number} {name}" for name, number in sorted(following.counts.items()))
+        )
+        for job in following.changes():
+            if not job.is_terminal:
+                continue
+            rows.append((job, video_file(stack, job, download)))
             prepared = f" ({describe_preparation(job.image)})" if job.image.prepared else ""
-            console.print(
+            output.progress.print(
                 f"  {time.monotonic() - started:5.1f} s  {len(rows)}/{len(folder.images)}  "
                 f"[bold]{job.status.value}[/]  {escape(f'{job.image.key}{prepared}')}",
                 highlight=False,
+                soft_wrap=True,
             )
-    console.print(_table(rows))
-    return all(job.status is JobStatus.COMPLETED for job, _ in rows)
+    if following.ended_early:
+        raise TimeoutError(following.ended_early)
+    videos = {job.job_id: video for job, video in rows}
+    rows = [(job, videos[job.job_id]) for job in sorted(following.found, key=lambda job: job.image.key)]
+    output.show(_table(rows))
+    return rows
 
 
-def _fetch_video(stack: Stack, job: Job, output: Path) -> Path | None:
-    """Download a job's video into `output`, under the folders of its key; None where it has no video."""
-    return None if job.video is None else fetch(stack, job, output / PurePosixPath(job.video.key).parent)
+def video_file(stack: Stack, job: Job, download: Path) -> Path | None:
+    """Download a job's video, under the folders of its key; None where it has no video. Raises OSError."""
+    if job.video is None:
+        return None
+    downloaded = download_video(stack.client("s3"), job, download)
+    if downloaded.path is None:
+        raise OSError(f"the video {job.video.key} was not downloaded: {downloaded.message}")
+    return downloaded.path
 
 
 def _table(rows: list[tuple[Job, Path | None]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("image", "status", "cost", "video or reason"):
         table.add_column(heading, overflow="fold")
-    for job, video in sorted(rows, key=lambda row: row[0].image.key):
+    for job, video in rows:
         cost = "" if job.charge is Charge.NONE else f"${usd(job.cost_cents)}"
         reason = (job.reason.message if job.reason else "")[:_MAX_REASON_CHARACTERS]
         result = display_path(video) if video else reason

@@ -27,8 +27,8 @@ def new_log_folder(logs: Path = LOGS) -> Path:
 
 
 def display_path(path: Path) -> str:
-    """Return a path for a message: relative to the repository's root where it is inside."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    """Return a path for a message: relative to the current folder where it is inside."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _make(logs: Path, name: str) -> Path:

@@ -1,141 +1,226 @@
-"""`make up`: runs the local cloud until Ctrl-C."""
+"""`dropreel up`: runs the local cloud, in the foreground until Ctrl-C or in the background until `dropreel down`.
+
+`python -m local.up` is the process in the background: it reads the stack's parameters as JSON from standard input.
+"""
 
 import json
 import os
-import shlex
 import signal
+import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.markup import escape
 
-from cli.output import print_error
-from local.cloud import ACCOUNT, ROOT, LocalCloud, LocalCloudFault, running_cloud
+from dropreel_cli.command_line import Command
+from dropreel_cli.connection import connect_local
+from dropreel_cli.exits import CommandError, Exit
+from dropreel_cli.local_cloud import CloudFiles, HeldLock
+from dropreel_cli.output import Output
+from local.cloud import ROOT, LocalCloudFault, local_cloud_description, running_cloud
 from local.event_tail import EventTail, event_tail
+from local.instructions import EVENTS_FILE, instructions
 from local.logs import display_path, new_log_folder
-from local.parameters import parameter_faults, parameters_from
 
-EVENTS_FILE = "events.jsonl"
+LIFE = timedelta(hours=24)
+"""How long a cloud in the background runs: one that was forgotten does not stay."""
 _POLL_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """The process is asked to stop: raised in whatever it does, so that everything that it started is stopped."""
 
 
 @dataclass(frozen=True)
-class Command:
-    """One line to paste into a shell that has the exports, and its purpose."""
+class Callbacks:
+    """What a running cloud reports: each step, its description once it is ready, each event."""
 
-    purpose: str
-    line: str
+    on_step: Callable[[str], None]
+    on_ready: Callable[[dict[str, Any]], None]
+    on_event: Callable[[str], None]
 
 
-def main() -> int:
-    """Return 0 after Ctrl-C, 1 if the local cloud failed, 2 for a wrong parameter."""
-    console = Console(soft_wrap=True)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    parameters = parameters_from(os.environ)
-    if faults := parameter_faults(parameters):
-        print_error(console, "\n".join([*faults, "Nothing was started."]))
-        return 2
-    logs = new_log_folder()
-    for name, value in parameters.items():
-        console.print(f"  {name} = {escape(value)}", highlight=False)
+def up_in_foreground(files: CloudFiles, parameters: Mapping[str, str], output: Output) -> None:
+    """Run a local cloud until Ctrl-C or `dropreel down`. Raises CommandError where it fails, or another one runs."""
+
+    def show(described: dict[str, Any]) -> None:
+        _show(files, described, output)
+        output.note("Ctrl-C stops it and deletes everything in it. Events, as they arrive:")
+
+    with files.held() as lock:
+        run_cloud(lock, parameters, Callbacks(lambda step: output.note(f"  {step}"), show, output.note), life=None)
+    output.note("Stopped.")
+
+
+def up_in_background(files: CloudFiles, parameters: Mapping[str, str], output: Output) -> None:
+    """Start a local cloud in a process of its own, and return once it is ready; where one is up, say so.
+
+    Raises CommandError where it fails, and where one is up and parameters are given, which it would not have.
+    """
+    described = files.read()
+    if described is not None or files.is_running():
+        if described is None:
+            raise CommandError(
+                "A local cloud is starting or stopping. Try again, or stop it: dropreel down", Exit.REFUSED
+            )
+        if parameters:
+            raise CommandError(
+                "The local cloud is up already, and its parameters cannot be changed. Stop it first: dropreel down",
+                Exit.REFUSED,
+            )
+        output.note("The local cloud is up already.")
+    else:
+        described = _start(files, parameters, output)
+    _show(files, described, output)
+    output.note(f"`dropreel down` stops it and deletes everything in it. It stops by itself at {described['ends_at']}.")
+
+
+def _show(files: CloudFiles, described: dict[str, Any], output: Output) -> None:
+    if not output.is_json:
+        output.text(instructions(described, connect_local(described).outputs, files.description))
+    output.document({**described, "file": str(files.description)})
+
+
+def _start(files: CloudFiles, parameters: Mapping[str, str], output: Output) -> dict[str, Any]:
+    files.description.parent.mkdir(parents=True, exist_ok=True)
+    Command.left_behind = "The local cloud is not up."
+    with files.log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "local.up"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    if process.stdin is None:
+        raise RuntimeError("the process has no standard input")
     try:
-        with running_cloud(lambda step: console.print(f"  {step}", highlight=False), parameters, logs=logs) as cloud:
-            with event_tail(cloud.stack) as tail:
-                events = logs / EVENTS_FILE
-                events.touch()
-                print(instructions(cloud, events), flush=True)
-                while not stop.wait(_POLL_SECONDS):
-                    _show_new_events(tail, events, console)
-            console.print("Stopping.")
+        with process.stdin:
+            process.stdin.write(json.dumps(dict(parameters)).encode())
+        return _wait_until_ready(files, process, output)
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _wait_until_ready(files: CloudFiles, process: "subprocess.Popen[bytes]", output: Output) -> dict[str, Any]:
+    """Print the steps of the process until its cloud is ready. Raises CommandError if it ends before."""
+    failure, rest = [], ""
+    with files.log.open(encoding="utf-8", errors="replace") as log:
+        while True:
+            has_ended = process.poll() is not None
+            *lines, rest = (rest + log.read()).split("\n")
+            for line in lines:
+                if line.startswith("  "):
+                    output.note(line)
+                else:
+                    failure.append(line)
+            if has_ended:
+                raise CommandError("\n".join(failure) or "The local cloud was stopped before it was ready.")
+            if (described := files.read()) is not None and described["pid"] == process.pid:
+                return described
+            time.sleep(_LOOK_SECONDS)
+
+
+def run_cloud(lock: HeldLock, parameters: Mapping[str, str], callbacks: Callbacks, life: timedelta | None) -> None:
+    """Run a local cloud until it is asked to stop, or its life ends. Raises CommandError where it fails."""
+    logs, started = new_log_folder(), datetime.now(UTC)
+    for name, value in parameters.items():
+        callbacks.on_step(f"{name} = {value}")
+    end = started + life if life else None
+    try:
+        with (
+            _stoppable(lock, end),
+            running_cloud(callbacks.on_step, parameters, logs=logs) as cloud,
+            event_tail(cloud.stack) as tail,
+        ):
+            described = {
+                **local_cloud_description(cloud),
+                "simulator": cloud.simulator.base_url,
+                "logs": str(logs),
+                "started_at": started.isoformat(timespec="seconds"),
+                "ends_at": end.isoformat(timespec="seconds") if end else None,
+            }
+            (logs / EVENTS_FILE).touch()
+            lock.files.write(described)
+            callbacks.on_ready(described)
+            while True:
+                _show_new_events(tail, logs / EVENTS_FILE, callbacks.on_event)
+                time.sleep(_POLL_SECONDS)
+    except Stopped:
+        return
     except LocalCloudFault as error:
-        print_error(console, f"make up failed: {error}")
-        return 1
+        raise CommandError(f"The local cloud failed: {error}") from error
     except (BotoCoreError, ClientError) as error:
-        print_error(console, f"The local cloud failed: {error}\nIts logs: {display_path(logs)}/")
-        return 1
-    return 0
+        raise CommandError(f"The local cloud failed: {error}\nIts logs: {display_path(logs)}/") from error
 
 
-def instructions(cloud: LocalCloud, events: Path) -> str:
-    """Return the text to print. The lines to paste are indented, all others are not."""
-    commands = (f"{command.purpose}\n  {command.line}\n" for command in commands_of(cloud.stack.outputs, events))
-    exports = "\n".join(f"  {line}" for line in exports_of(cloud.engine.endpoint_url))
-    return (
-        f"\nThe local cloud is up. Paste into another terminal:\n\n{exports}\n\n"
-        + "\n".join(commands)
-        + f"\nThe provider simulator: {cloud.simulator.base_url}/docs\n"
-        f"Logs: {display_path(cloud.engine.logs)}/\n"
-        "Parameters of the stack are variables: with make up DAILY_SPEND_LIMIT_USD=1, the third image is held.\n\n"
-        "Ctrl-C stops it and deletes everything in it. Events, as they arrive:"
-    )
+@contextmanager
+def _stoppable(lock: HeldLock, end: datetime | None) -> Iterator[None]:
+    """Raise Stopped in the main thread, once: on a signal, when `dropreel down` asks for it, and at the end of the life."""
+    ended = threading.Event()
+
+    def stop(*_: object) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            if lock.is_asked_to_stop() or (end is not None and datetime.now(UTC) > end):
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()  # so that its signal comes before the handlers are the old ones again
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def exports_of(endpoint_url: str) -> list[str]:
-    """Return the lines that point a shell's AWS clients at the local cloud."""
-    region, key, secret = (ACCOUNT[f"AWS_{name}"] for name in ("DEFAULT_REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
-    return [
-        "unset AWS_PROFILE AWS_SESSION_TOKEN",
-        f"export AWS_ENDPOINT_URL={endpoint_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}",
-        f"export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret}",
-        f'export PATH={shlex.quote(str(ROOT / "local" / "bin"))}:"$PATH"',
-    ]
-
-
-def commands_of(outputs: dict[str, str], events: Path) -> list[Command]:
-    """Return commands to drop an image and to see all its results."""
-    uploads, videos = outputs["UploadsBucketName"], outputs["VideosBucketName"]
-    sample = shlex.quote(str(ROOT / "local" / "sample.jpg"))
-    newest = "\"sort_by(Contents[?ends_with(Key, '.json')], &LastModified)[-1].Key\""
-    numbers = "--attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible --query Attributes"
-    return [
-        Command("Drop an image", f'aws s3 cp {sample} s3://{uploads}/ --metadata prompt="slow zoom out"'),
-        Command("The videos", f"aws s3 ls --recursive s3://{videos}/"),
-        Command(
-            "The newest receipt",
-            f"key=$(aws s3api list-objects-v2 --bucket {videos} --query {newest} --output text)"
-            f' && aws s3 cp "s3://{videos}/$key" -',
-        ),
-        Command(
-            "The jobs",
-            f"aws dynamodb scan --table-name {outputs['JobsTableName']}"
-            " --query \"Items[?row.S=='job'].[job_id.S, status.S, image.M.key.S, reason.M.message.S]\" --output text",
-        ),
-        Command(
-            "Reserved each day, in US cents",
-            f"aws dynamodb scan --table-name {outputs['SpendTableName']}"
-            " --query 'Items[].[day.S, reserved_cents.N]' --output text",
-        ),
-        Command(
-            "Images waiting to be submitted",
-            f"aws sqs get-queue-attributes --queue-url {outputs['QueueUrl']} {numbers}",
-        ),
-        Command(
-            "Messages in the dead-letter queue",
-            f"aws sqs get-queue-attributes --queue-url {outputs['DeadLetterQueueUrl']} {numbers}",
-        ),
-        Command(
-            "The executions of the state machine",
-            f"aws stepfunctions list-executions --state-machine-arn {outputs['StateMachineArn']}"
-            " --query 'executions[].[name, status]' --output text",
-        ),
-        Command("The events, one per line", f"cat {shlex.quote(str(events))}"),
-    ]
-
-
-def _show_new_events(tail: EventTail, events: Path, console: Console) -> None:
+def _show_new_events(tail: EventTail, file: Path, on_event: Callable[[str], None]) -> None:
     new = tail.new_events()
-    with events.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(event) + "\n" for event in new)
+    with file.open("a", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(event) + "\n" for event in new)
     for event in new:
         data = event["detail"]["data"]
         reason = f": {data['reason']['message']}" if data.get("reason") else ""
-        console.print(f"  {event['detail-type']}  {escape(data['image']['key'] + reason)}", highlight=False)
+        on_event(f"  {event['detail-type']}  {data['image']['key']}{reason}")
+
+
+def main() -> int:
+    """Run the cloud of this checkout in this process, until it is asked to stop; return the exit status."""
+    parameters: dict[str, str] = json.load(sys.stdin)
+
+    def show(text: str) -> None:
+        print(text, flush=True)
+
+    def show_step(step: str) -> None:
+        show(f"  {step}")
+
+    try:
+        with CloudFiles.of_checkout(ROOT).held() as lock:
+            run_cloud(lock, parameters, Callbacks(show_step, lambda _: None, show), LIFE)
+    except CommandError as error:
+        show(str(error))
+        return int(error.exit_status)
+    return 0
 
 
 if __name__ == "__main__":

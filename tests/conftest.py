@@ -3,21 +3,30 @@
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-OWN_CLOUDS = ("tests/e2e/test_stock_clients.py", "tests/e2e/test_local_runs.py")
+from tests.support.shared_loader import share_loader
+
+OWN_CLOUDS = ("tests/e2e/test_stock_clients.py", "tests/e2e/test_local_runs.py", "tests/e2e/test_command_up.py")
 """Tests that start local clouds of their own."""
 
 
-class OneCloud(LoadScopeScheduling):
-    """One process runs all tests that share the local cloud and mostly wait; the others run the rest, file by file."""
+class TwoClouds(LoadScopeScheduling):
+    """Two processes, each with a local cloud, run the tests that share it and mostly wait; the others run the rest, file by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file.startswith("tests/e2e/test_command_") and file not in OWN_CLOUDS:
+            return "tests/e2e/test_command"
         return "tests/e2e" if file.startswith("tests/e2e/") and file not in OWN_CLOUDS else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCloud:
+def pytest_configure() -> None:
+    """Parse the descriptions of AWS's services once a process."""
+    share_loader()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoClouds:
     """Spread the tests, those of the local cloud first: `--no-loadscope-reorder` keeps the order of the folders."""
-    return OneCloud(config, log)
+    return TwoClouds(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.domain.messages import decode_generation
+from dropreel.domain.executions import decode_generation
 from dropreel.wiring import check_status
 
 logger = Logger(service="dropreel")

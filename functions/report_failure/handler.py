@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.domain.messages import EXECUTION_ENDED, decode_ended_execution, decode_generation, failure_reason
+from dropreel.domain.executions import EXECUTION_ENDED, decode_ended_execution, decode_generation, failure_reason
 from dropreel.wiring import report_failure
 
 logger = Logger(service="dropreel")

@@ -7,17 +7,20 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
-from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, JobTable
 from dropreel.domain.job import Job
-from local.cloud import ROOT, LocalCloud, running_cloud
+from dropreel_cli.connection import LOCAL_CLOUD_VARIABLE
+from dropreel_cli.stack import Stack
+from local.cloud import ROOT, LocalCloud, local_cloud_description, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.provider_simulator.client import SimulatorClient
+from tests.support.command_documents import validate_document
 
 EXISTING_BUCKET = "pictures-from-before"
 # Quick polls, more images than a day may cost, and what is empty by default.
@@ -31,6 +34,7 @@ PARAMETERS = {
 }
 RUN_PYTHON = ROOT / ".venvs" / "run" / "bin" / "python"
 """What `make run`, `up`, `drop`, `deploy` and `remove` start: it has none of the development libraries."""
+COMMAND = ROOT / ".venvs" / "command" / "bin" / "dropreel"
 SAMPLE = ROOT / "local" / "sample.jpg"
 _numbers = itertools.count()
 
@@ -126,13 +130,17 @@ class Account:
         return self.job_when(key, lambda job: job.is_terminal and not job.pending_events, seconds)
 
     def physical(self, logical_id: str) -> str:
-        """Return the physical name of a resource of the stack."""
+        """Return the physical name of a resource of the stack or of its nested stack."""
         if not self.resources:
-            listed = self.client("cloudformation").describe_stack_resources(StackName=self.stack.name)
-            self.resources.update(
-                {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed["StackResources"]}
-            )
+            self.resources.update(self._names(self.stack.name))
         return self.resources[logical_id]
+
+    def _names(self, stack: str) -> Iterator[tuple[str, str]]:
+        listed = self.client("cloudformation").describe_stack_resources(StackName=stack)
+        for one in listed["StackResources"]:
+            yield one["LogicalResourceId"], one["PhysicalResourceId"]
+            if one["ResourceType"] == "AWS::CloudFormation::Stack":
+                yield from self._names(one["PhysicalResourceId"])
 
     def submitted(self, key: str) -> list[dict[str, Any]]:
         """Return the submissions of the image with this key, as the simulator recorded them."""
@@ -152,6 +160,50 @@ def account() -> Iterator[Account]:
         event_tail(cloud.stack) as tail,
     ):
         yield Account(cloud, tail)
+
+
+@dataclass(frozen=True)
+class InstalledCommand:
+    """The `dropreel` command, installed from its wheel, as a process of its own."""
+
+    cloud_file: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment it runs in: a user's, with the local cloud's file and no AWS account."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        return {**inherited, LOCAL_CLOUD_VARIABLE: str(self.cloud_file)}
+
+    def run(
+        self, *arguments: str, answers: str = "", cwd: Path | None = None, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run it to its end, without a terminal. `answers` is its standard input."""
+        return subprocess.run(
+            [str(COMMAND), *arguments],
+            input=answers,
+            cwd=cwd,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """Run it with `--local --json`; return the document that it prints, valid by its schema. It must end with 0."""
+        done = self.run(*arguments, "--local", "--json")
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        validate_document(document, arguments[0])
+        return document
+
+
+@pytest.fixture(scope="session")
+def dropreel(account: Account, tmp_path_factory: pytest.TempPathFactory) -> InstalledCommand:
+    subprocess.run(["make", ".venvs/command/dropreel"], cwd=ROOT, check=True, capture_output=True)
+    file = tmp_path_factory.mktemp("local") / "cloud.json"
+    file.write_text(json.dumps(local_cloud_description(account.cloud)), encoding="utf-8")
+    return InstalledCommand(file)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -64,15 +65,20 @@ def restart_processes(account: Account, role: str) -> None:
     )
 
 
-def publisher(engine: Engine, name: str, statement: dict[str, Any]) -> Any:
-    """Return the EventBridge client of a new user whose policy is this statement."""
+def client_of_user(engine: Engine, name: str, service: str, statement: dict[str, Any]) -> Any:
+    """Return a service's client of a new user whose policy is this statement."""
     iam = engine.session().client("iam", endpoint_url=engine.endpoint_url)
     iam.create_user(UserName=name)
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.put_user_policy(UserName=name, PolicyName="publish", PolicyDocument=policy)
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy)
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
-    return session.client("events", endpoint_url=engine.endpoint_url)
+    session: Any = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+    return session.client(service, endpoint_url=engine.endpoint_url)
+
+
+def publisher(engine: Engine, name: str, statement: dict[str, Any]) -> Any:
+    """Return the EventBridge client of a new user whose policy is this statement."""
+    return client_of_user(engine, name, "events", statement)
 
 
 def may_publish(client: Any, *entries: tuple[str, str]) -> bool:
@@ -86,3 +92,28 @@ def may_publish(client: Any, *entries: tuple[str, str]) -> bool:
             raise
         return False
     return True
+
+
+@contextmanager
+def command_without(account: Account, cloud_file: Path, action: str, file: Path) -> Iterator[Path]:
+    """Write a local cloud's file with a user's credentials that permit everything but one action; yield it."""
+    iam, name = account.client("iam"), f"without-{action.replace(':', '-')}"
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": action, "Resource": "*"},
+        ],
+    }
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="command", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    described = json.loads(cloud_file.read_text(encoding="utf-8"))
+    described |= {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
+    file.write_text(json.dumps(described), encoding="utf-8")
+    try:
+        yield file
+    finally:
+        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName=name, PolicyName="command")
+        iam.delete_user(UserName=name)

@@ -1,5 +1,6 @@
-"""`make deploy` and `make remove` with the real SAM CLI, with and without a terminal."""
+"""`dropreel deploy` and `dropreel remove` with the real SAM CLI, with and without a terminal."""
 
+import json
 import os
 import pty
 import re
@@ -16,11 +17,14 @@ import boto3
 import pytest
 import yaml
 
-from cli.parameters import read_parameters
-from cli.stack import Stack
-from cli.target import ANSWERS
+from dropreel_cli.checkout import PREPARED_VARIABLE
+from dropreel_cli.exits import Exit
+from dropreel_cli.parameters import read_parameters
+from dropreel_cli.stack import Stack
+from dropreel_cli.target import ANSWERS
 from local.cloud import ROOT
 from tests.e2e.conftest import RUN_PYTHON, Account
+from tests.support.command_documents import validate_document
 
 HOME = "us-east-1"
 AWAY = "us-west-2"
@@ -38,7 +42,7 @@ class Checkout:
     def cli(self, *arguments: str, answers: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a command without a terminal."""
         return subprocess.run(
-            [str(RUN_PYTHON), "-m", "cli", *arguments],
+            [str(RUN_PYTHON), "-P", "-m", "dropreel_cli", *arguments],
             cwd=self.folder,
             env={**self.environment, **variables},
             input=answers,
@@ -48,7 +52,7 @@ class Checkout:
             timeout=120,
         )
 
-    def at_terminal(self, command: str, answers: dict[str, list[str]], **variables: str) -> tuple[int, str]:
+    def at_terminal(self, answers: dict[str, list[str]], *arguments: str) -> tuple[int, str]:
         """Run a command on a terminal of its own; answer each question by its first words, otherwise with Enter.
 
         Return the exit status and all text of the screen.
@@ -56,9 +60,9 @@ class Checkout:
         left = {question: list(replies) for question, replies in answers.items()}
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-c", _IN_A_SESSION, str(RUN_PYTHON), "-m", "cli", command],
+            [sys.executable, "-c", _IN_A_SESSION, str(RUN_PYTHON), "-P", "-m", "dropreel_cli", *arguments],
             cwd=self.folder,
-            env={**self.environment, **variables, "COLUMNS": "1000", "TERM": "dumb"},
+            env={**self.environment, "COLUMNS": "1000", "TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -95,7 +99,8 @@ _IN_A_SESSION = (
 
 @pytest.fixture
 def checkout(account: Account, tmp_path: Path) -> Checkout:
-    for name in (".venvs", ".aws-sam", "template.yaml", "functions", "layers", "statemachine", "LICENSE", "README.md"):
+    for name in (".venvs", ".aws-sam", "template.yaml", "functions", "layers", "statemachine", "LICENSE", "README.md",
+                 "Makefile", "cli"):  # fmt: skip
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "samconfig.toml", tmp_path)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -106,8 +111,7 @@ def checkout(account: Account, tmp_path: Path) -> Checkout:
         {
             **inherited,
             **account.cloud.engine.environment,
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}",
-            "SAM_CLI_TELEMETRY": "0",
+            PREPARED_VARIABLE: str(tmp_path),
             "SAM_CLI_POLL_DELAY": "0.5",
         },
     )
@@ -143,8 +147,8 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
     }
 
     # Declined: nothing was created.
-    status, screen = checkout.at_terminal("deploy", {**answers, "Deploy this changeset?": ["n"]})
-    assert status == 1, screen
+    status, screen = checkout.at_terminal({**answers, "Deploy this changeset?": ["n"]}, "deploy")
+    assert status == Exit.REFUSED, screen
     asked = [name for name in read_parameters() if re.search(rf"^{name}( \[.*\])?: ", screen, re.MULTILINE)]
     assert asked == list(read_parameters())
     assert screen.rstrip().endswith("Nothing was changed.")
@@ -152,13 +156,15 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
 
     # The answered name and region are the new defaults.
     retried = {**answers, "NohumanApiKey": [KEY], "DefaultMode [fast]": ["hq"], "Deploy this changeset?": ["y"]}
-    status, screen = checkout.at_terminal("deploy", retried)
+    status, screen = checkout.at_terminal(retried, "deploy")
     assert status == 0, screen
     assert "Stack name [shop]: " in screen
     assert KEY not in screen
     assert f"shop in {AWAY} is deployed." in screen
     assert f"--region {AWAY}" in screen
-    assert stacks(account, AWAY)["shop"] == "CREATE_COMPLETE"
+    there = stacks(account, AWAY)
+    assert there["shop"] == "CREATE_COMPLETE"
+    assert [there[name] for name in there if name.startswith("shop-Operations-")] == ["CREATE_COMPLETE"]
     assert "shop" not in stacks(account, HOME)
     values = values_of(account, "shop", AWAY)
     assert (values["DefaultMode"], values["DefaultPrompt"]) == ("hq", 'pan "right", it\'s $5 \\ ü')
@@ -181,10 +187,10 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
     same = checkout.cli("deploy")
     assert same.returncode == 0, same.stdout + same.stderr
     assert f"shop in {AWAY} is up to date." in same.stdout
-    changed = checkout.cli("deploy", MAKE_VARIABLES="DEFAULT_MODE", DEFAULT_MODE="fast", YES="1")
+    changed = checkout.cli("deploy", "DefaultMode=fast", "--yes")
     assert changed.returncode == 0, changed.stdout + changed.stderr
     assert f"shop in {AWAY} is deployed." in changed.stdout
-    status, screen = checkout.at_terminal("deploy", {}, GUIDED="1")
+    status, screen = checkout.at_terminal({}, "deploy", "--guided")
     assert status == 0, screen
     assert "DailySpendLimitUsd [0]: " in screen
     assert "NohumanApiKey [current value]: " in screen
@@ -197,10 +203,10 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
     assert (checkout.folder / "samconfig.toml").read_bytes() == (ROOT / "samconfig.toml").read_bytes()
     assert KEY not in (checkout.folder / ANSWERS).read_text(encoding="utf-8")
 
-    removed = checkout.cli("remove", answers="y\n")
+    removed = checkout.cli("remove", "--yes")
     assert removed.returncode == 0, removed.stdout + removed.stderr
     assert f"The stack shop in {AWAY} was removed." in removed.stdout
-    assert "shop" not in stacks(account, AWAY)
+    assert not [name for name in stacks(account, AWAY) if name.startswith("shop")]
 
 
 TINY: dict[str, dict[str, Any]] = {
@@ -235,42 +241,70 @@ def test_saved_answers_of_an_older_sam_deploy_are_not_sent(account: Account, che
     limit = {"DailySpendLimitUsd": {"Type": "String", "Default": "50"}}
     queue = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "DailySpendLimitUsd"}}}
     build(checkout, {"Parameters": {**TINY["Parameters"], **limit}, "Resources": {"Queue": queue}})
-    first = checkout.cli("deploy", STACK="older", NOHUMAN_API_KEY=KEY, YES="1",
-                         MAKE_VARIABLES="DAILY_SPEND_LIMIT_USD", DAILY_SPEND_LIMIT_USD="0")  # fmt: skip
+    first = checkout.cli("deploy", "DailySpendLimitUsd=0", "--stack=older", "--yes", NOHUMAN_API_KEY=KEY)
     assert first.returncode == 0, first.stdout + first.stderr
     config = checkout.folder / "samconfig.toml"
     saved = 'confirm_changeset = true\nparameter_overrides = "DailySpendLimitUsd=\\"50\\""'
     config.write_text(config.read_text(encoding="utf-8").replace("confirm_changeset = true", saved), encoding="utf-8")
     assert "parameter_overrides" in config.read_text(encoding="utf-8")
 
-    again = checkout.cli("deploy", STACK="older", YES="1")
+    again = checkout.cli("deploy", "--stack=older", "--yes")
 
     assert again.returncode == 0, again.stdout + again.stderr
     assert values_of(account, "older", HOME)["DailySpendLimitUsd"] == "0"
-    assert checkout.cli("remove", STACK="older", YES="1").returncode == 0
+    assert checkout.cli("remove", "--stack=older", "--yes").returncode == 0
 
 
 def test_a_first_creation_that_fails_says_what_to_do_and_remove_clears_it(account: Account, checkout: Checkout) -> None:
     wrong = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "Sting", "Value": "x"}}
     build(checkout, {**TINY, "Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}, "Setting": wrong}})
-    unattended = {"STACK": "half", "NOHUMAN_API_KEY": KEY, "YES": "1"}
+    unattended = ("deploy", "--stack=half", "--yes")
 
-    failed = checkout.cli("deploy", **unattended)
-    again = checkout.cli("deploy", **unattended)
-    removed = checkout.cli("remove", STACK="half", answers="y\n")
-    gone = checkout.cli("remove", STACK="half", answers="y\n")
+    failed = checkout.cli(*unattended, NOHUMAN_API_KEY=KEY)
+    again = checkout.cli(*unattended, NOHUMAN_API_KEY=KEY)
+    status, screen = checkout.at_terminal({"Delete the stack half": ["y"]}, "remove", "--stack=half")
+    gone = checkout.cli("remove", "--stack=half", "--yes")
 
-    assert failed.returncode == 1
-    assert f"half in {HOME} is ROLLBACK_COMPLETE. Setting failed: " in failed.stdout
-    assert "can only be deleted: run `make remove`" in failed.stdout
-    assert again.returncode == 1
-    assert f"half in {HOME} cannot be changed: it is ROLLBACK_COMPLETE. Setting failed: " in again.stdout
+    assert failed.returncode == Exit.FAILED
+    assert f"half in {HOME} is ROLLBACK_COMPLETE. Setting failed: " in failed.stderr
+    assert f"can only be deleted: run `dropreel remove --stack half --region {HOME}`" in failed.stderr
+    assert again.returncode == Exit.REFUSED
+    assert f"half in {HOME} cannot be changed: it is ROLLBACK_COMPLETE. Setting failed: " in again.stderr
     assert "Traceback" not in failed.stderr + again.stderr
+    assert status == 0, screen
+    assert f"The stack half in {HOME} was removed." in screen
+    assert "Kept, because" not in screen
+    assert gone.returncode == Exit.UNREACHABLE
+    assert f"There is no stack half in {HOME}." in gone.stderr
+
+
+def test_a_failure_in_the_nested_stack_is_printed_with_its_own_reason(account: Account, checkout: Checkout) -> None:
+    good = {"Type": "AWS::SQS::Queue"}
+    wrong = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "Sting", "Value": "x"}}
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "Operations/template.yaml"}}
+    build(checkout, {**TINY, "Resources": {"Queue": good, "Operations": nested}})
+    inner = checkout.folder / ".aws-sam" / "build" / "Operations" / "template.yaml"
+    inner.parent.mkdir()
+    unattended = ("deploy", "--stack=outer", "--yes")
+
+    inner.write_text(yaml.safe_dump({"Resources": {"Setting": wrong}}), encoding="utf-8")
+    not_created = checkout.cli(*unattended, NOHUMAN_API_KEY=KEY)
+    removed = checkout.cli("remove", "--stack=outer", "--yes")
+    inner.write_text(yaml.safe_dump({"Resources": {"Queue": good}}), encoding="utf-8")
+    created = checkout.cli(*unattended, NOHUMAN_API_KEY=KEY)
+    inner.write_text(yaml.safe_dump({"Resources": {"Queue": good, "Setting": wrong}}), encoding="utf-8")
+    not_updated = checkout.cli(*unattended, NOHUMAN_API_KEY=KEY)
+    gone = checkout.cli("remove", "--stack=outer", "--yes")
+
+    assert not_created.returncode == 1
+    assert f"outer in {HOME} is ROLLBACK_COMPLETE. Setting in Operations failed: " in not_created.stderr
+    assert "Embedded stack" in not_created.stdout  # sam's own output has the parent's reason alone
     assert removed.returncode == 0, removed.stdout + removed.stderr
-    assert f"The stack half in {HOME} was removed." in removed.stdout
-    assert "Kept, because" not in removed.stdout
-    assert gone.returncode == 1
-    assert f"There is no stack half in {HOME}." in gone.stdout
+    assert created.returncode == 0, created.stdout + created.stderr
+    assert not_updated.returncode == 1
+    assert f"the stack outer in {HOME} is as before. Setting in Operations failed: " in not_updated.stderr
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert not [name for name in stacks(account, HOME) if name.startswith("outer")]
 
 
 def test_a_change_set_that_was_never_executed_is_removed_with_its_name(account: Account, checkout: Checkout) -> None:
@@ -280,23 +314,27 @@ def test_a_change_set_that_was_never_executed_is_removed_with_its_name(account: 
             {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     )  # fmt: skip
 
-    declined = checkout.cli("remove", STACK="reviewed")
-    removed = checkout.cli("remove", STACK="reviewed", answers="y\n")
+    unasked = checkout.cli("remove", "--stack=reviewed", answers="y\n")
+    status, screen = checkout.at_terminal({}, "remove", "--stack=reviewed")
+    removed = checkout.cli("remove", "--stack=reviewed", "--yes")
 
-    assert (declined.returncode, removed.returncode) == (1, 0), removed.stdout + removed.stderr
-    assert "Nothing was removed." in declined.stdout
+    assert (unasked.returncode, status, removed.returncode) == (Exit.REFUSED, Exit.REFUSED, 0), removed.stderr
+    assert "Nothing was done: there is no terminal to ask on. Confirm with --yes." in unasked.stderr
+    assert "Nothing was done." in screen
     assert "reviewed" not in stacks(account, HOME)
 
 
 def test_the_commands_that_remove_prints_delete_what_is_left(account: Account, checkout: Checkout) -> None:
     build(checkout, TINY)
-    assert checkout.cli("deploy", STACK="tidy", NOHUMAN_API_KEY=KEY, YES="1").returncode == 0
+    deployed = checkout.cli("deploy", "--stack=tidy", "--yes", "--json", NOHUMAN_API_KEY=KEY)
+    assert deployed.returncode == 0, deployed.stderr
+    validate_document(json.loads(deployed.stdout), "deploy")
     names = {
         one["LogicalResourceId"]: one["PhysicalResourceId"]
         for one in account.client("cloudformation").list_stack_resources(StackName="tidy")["StackResourceSummaries"]
     }
 
-    removed = checkout.cli("remove", STACK="tidy", YES="1")
+    removed = checkout.cli("remove", "--stack=tidy", "--yes")
 
     assert removed.returncode == 0, removed.stdout + removed.stderr
     assert f"{names['JobsTable']}: the record of what was paid." in removed.stdout

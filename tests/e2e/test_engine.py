@@ -14,13 +14,15 @@ from typing import Any, Protocol
 
 import pytest
 import requests
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.cloud import Engine, running_engine
 from local.engine_corrections import CORRECTIONS
+from tests.e2e import engine_permissions
 from tests.e2e.conftest import Account
-from tests.e2e.roles import may_publish, publisher
+from tests.e2e.engine_clients import client_of, versioned_bucket
+from tests.e2e.nested_stacks import failed_creation, failed_update, nested_stacks
+from tests.e2e.roles import client_of_user, may_publish, publisher
 
 KEY = "für Anna + 100%.jpg"
 IMAGE = bytes(range(256)) * 4
@@ -44,30 +46,8 @@ def corrected(account: Account) -> Engine:
     return account.cloud.engine
 
 
-def _client(engine: Engine, service: str) -> Any:
-    config = Config(signature_version="s3v4") if service == "s3" else None
-    session: Any = engine.session()  # boto3's stubs have no overload for a service's name in a variable
-    return session.client(service, endpoint_url=engine.endpoint_url, config=config)
-
-
-@contextmanager
-def _bucket(engine: Engine, name: str) -> Iterator[Any]:
-    """A versioned bucket with EventBridge notifications; deleted with its objects at the end."""
-    s3 = _client(engine, "s3")
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}})
-    try:
-        yield s3
-    finally:
-        listed = s3.list_object_versions(Bucket=name)
-        for one in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
-            s3.delete_object(Bucket=name, Key=one["Key"], VersionId=one["VersionId"])
-        s3.delete_bucket(Bucket=name)
-
-
 def _part_of_a_version(engine: Engine) -> bool:
-    with _bucket(engine, "parts") as s3:
+    with versioned_bucket(engine, "parts") as s3:
         version = s3.put_object(Bucket="parts", Key=KEY, Body=IMAGE)["VersionId"]
         s3.put_object(Bucket="parts", Key=KEY, Body=b"newer")
         named = {"Bucket": "parts", "Key": KEY, "VersionId": version}
@@ -90,7 +70,7 @@ def _part_of_a_version(engine: Engine) -> bool:
 
 
 def _overrides_of_a_version(engine: Engine) -> bool:
-    with _bucket(engine, "overrides") as s3:
+    with versioned_bucket(engine, "overrides") as s3:
         stored = {"ContentType": "binary/octet-stream", "ContentEncoding": "gzip"}
         version = s3.put_object(Bucket="overrides", Key=KEY, Body=IMAGE, **stored)["VersionId"]
         wanted = {"ResponseContentType": "image/jpeg", "ResponseContentEncoding": "identity"}
@@ -102,7 +82,7 @@ def _overrides_of_a_version(engine: Engine) -> bool:
 
 
 def _version_ids_in_events(engine: Engine) -> bool:
-    with _bucket(engine, "events") as s3, _events_of(engine, "events") as received:
+    with versioned_bucket(engine, "events") as s3, _events_of(engine, "events") as received:
         put = s3.put_object(Bucket="events", Key=KEY, Body=IMAGE)
         copy = s3.copy_object(
             Bucket="events", Key=KEY, CopySource={"Bucket": "events", "Key": KEY},
@@ -143,7 +123,7 @@ class Receive(Protocol):
 @contextmanager
 def _events_of(engine: Engine, bucket: str, *more: dict[str, Any]) -> Iterator[Receive]:
     """Send a bucket's events to a queue of its own. `more`: further statements of the queue's policy."""
-    sqs, events = _client(engine, "sqs"), _client(engine, "events")
+    sqs, events = client_of(engine, "sqs"), client_of(engine, "events")
     url = sqs.create_queue(QueueName=f"{bucket}-events")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     service = {"Service": "events.amazonaws.com"}
@@ -178,7 +158,7 @@ def _events_of(engine: Engine, bucket: str, *more: dict[str, Any]) -> Iterator[R
 
 def _deliveries_under_a_tls_only_policy(engine: Engine) -> bool:
     try:
-        with _bucket(engine, "secure") as s3, _events_of(engine, "secure", TLS_ONLY) as received:
+        with versioned_bucket(engine, "secure") as s3, _events_of(engine, "secure", TLS_ONLY) as received:
             s3.put_object(Bucket="secure", Key=KEY, Body=IMAGE)
             return len(received(1, seconds=2)) == 1
     except ClientError as error:
@@ -189,8 +169,8 @@ def _deliveries_under_a_tls_only_policy(engine: Engine) -> bool:
 
 def _numbers_of_text_parameters(engine: Engine) -> bool:
     """Whether the engine's raw answers have numbers where AWS's have; boto3 itself would convert texts to numbers."""
-    formation, bodies = _client(engine, "cloudformation"), []
-    functions, events = _client(engine, "lambda"), _client(engine, "events")
+    formation, bodies = client_of(engine, "cloudformation"), []
+    functions, events = client_of(engine, "lambda"), client_of(engine, "events")
     for service in (functions, events):
         service.meta.events.register("before-parse", lambda response_dict, **_: bodies.append(response_dict["body"]))
     number = {"Ref": "Number"}
@@ -286,7 +266,7 @@ def handler(event, context):
 
 def _one_copy_of_a_layer(engine: Engine) -> bool:
     """Whether two processes of a function read the same files of its layer."""
-    functions, roles = _client(engine, "lambda"), _client(engine, "iam")
+    functions, roles = client_of(engine, "lambda"), client_of(engine, "iam")
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = roles.create_role(RoleName="layered", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
@@ -319,7 +299,7 @@ def _conditions_of_put_events(engine: Engine) -> bool:
 
 def _alarms_of_dimensions(engine: Engine) -> bool:
     """Whether an alarm ignores a metric of its name with other dimensions."""
-    client = _client(engine, "cloudwatch")
+    client = client_of(engine, "cloudwatch")
     dimensions = {queue: [{"Name": "QueueName", "Value": queue}] for queue in ("full", "empty")}
     metric = {"Namespace": "Ours", "MetricName": "Waiting"}
     for queue, mine in dimensions.items():
@@ -336,6 +316,22 @@ def _alarms_of_dimensions(engine: Engine) -> bool:
     return bool(states["of-empty"] != "ALARM")
 
 
+def _batches_of_sqs_by_their_single_action(engine: Engine) -> bool:
+    """Whether `sqs:SendMessage` permits a batch of messages, and only that."""
+    own = client_of(engine, "sqs")
+    url = own.create_queue(QueueName="batches")["QueueUrl"]
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    sender = client_of_user(engine, "sender", "sqs", statement)
+    try:
+        sender.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "ours"}])
+    except ClientError:
+        return False
+    (received,) = own.receive_message(QueueUrl=url)["Messages"]
+    with pytest.raises(ClientError):
+        sender.delete_message_batch(QueueUrl=url, Entries=[{"Id": "1", "ReceiptHandle": received["ReceiptHandle"]}])
+    return True
+
+
 # Each difference, with its correction and a check that is true on AWS.
 DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "a part of a version": ("apply_range_and_overrides_to_versions", _part_of_a_version),
@@ -346,6 +342,13 @@ DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "one copy of a layer": ("unpack_each_layer_once", _one_copy_of_a_layer),
     "conditions of PutEvents": ("add_condition_keys_of_put_events", _conditions_of_put_events),
     "alarms of other dimensions": ("match_alarms_by_dimensions", _alarms_of_dimensions),
+    "resources of requests": ("authorize_by_resource", engine_permissions.resources_of_requests),
+    "the user's name in resources": ("replace_user_name_in_resources", engine_permissions.user_name_in_resources),
+    "simulated permissions": ("simulate_with_resources_and_context", engine_permissions.simulation),
+    "secrets by ARN": ("reference_secrets_by_arn", engine_permissions.secrets_by_arn),
+    "nested stacks not created": ("fail_nested_stacks_with_their_parent", failed_creation),
+    "nested stacks not updated": ("fail_nested_stacks_with_their_parent", failed_update),
+    "permissions of SQS's batches": ("permit_batches_of_sqs", _batches_of_sqs_by_their_single_action),
 }
 
 
@@ -367,7 +370,7 @@ def test_every_correction_has_its_test() -> None:
 
 def test_the_uncorrected_engine_refuses_reads_as_aws_does(raw: Engine) -> None:
     """The product relies on these answers, and they need no correction: an update of the engine could change them."""
-    with _bucket(raw, "as-is") as s3:
+    with versioned_bucket(raw, "as-is") as s3:
         version = s3.put_object(Bucket="as-is", Key=KEY, Body=IMAGE)["VersionId"]
         s3.put_object(Bucket="as-is", Key="cold.jpg", Body=IMAGE, StorageClass="DEEP_ARCHIVE")
         for named, code in (
@@ -386,7 +389,7 @@ def test_the_uncorrected_engine_refuses_reads_as_aws_does(raw: Engine) -> None:
 @pytest.mark.parametrize("way", ["PutObject", "CompleteMultipartUpload"])
 def test_a_write_whose_condition_does_not_hold_is_refused(raw: Engine, way: str) -> None:
     """Overlapping deliveries rely on it."""
-    with _bucket(raw, "conditions") as s3:
+    with versioned_bucket(raw, "conditions") as s3:
 
         def write(key: str, **condition: str) -> str:
             named = {"Bucket": "conditions", "Key": key}
@@ -414,8 +417,39 @@ def test_a_write_whose_condition_does_not_hold_is_refused(raw: Engine, way: str)
         assert s3.head_object(Bucket="conditions", Key="a.mp4")["VersionId"] == second != first
 
 
+def test_the_uncorrected_engine_deploys_changes_and_deletes_a_nested_stack(raw: Engine) -> None:
+    """template.yaml has one, and it needs no correction where nothing fails."""
+
+    def template(delay: int) -> dict[str, Any]:
+        return {
+            "Parameters": {"Word": {"Type": "String"}},
+            "Resources": {"Good": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": delay}}},
+            "Outputs": {"Name": {"Value": {"Fn::Sub": "${Good.QueueName} ${Word}"}}},
+        }
+
+    with nested_stacks(raw, "as-shipped") as stacks:
+        stacks.formation.create_stack(**stacks.request(template(1), Word="first"))
+        created = {one["OutputKey"]: one["OutputValue"] for one in stacks.ended()["Outputs"]}
+        stacks.formation.update_stack(**stacks.request(template(2), Word="second"))
+        updated = {one["OutputKey"]: one["OutputValue"] for one in stacks.ended()["Outputs"]}
+        (queue,) = stacks.queues()
+        (nested,) = stacks.formation.describe_stacks(StackName=created["Id"])["Stacks"]
+        delay = client_of(raw, "sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["DelaySeconds"])[
+            "Attributes"
+        ]
+    stacks.formation.get_waiter("stack_delete_complete").wait(StackName=stacks.parent, WaiterConfig={"Delay": 1})
+
+    assert nested["StackName"].startswith(f"{stacks.parent}-Nested-")
+    assert (created["Name"], updated["Name"]) == tuple(
+        f"{queue.rpartition('/')[2]} {one}" for one in ("first", "second")
+    )
+    assert created["Id"] == updated["Id"] == nested["StackId"]
+    assert delay == {"DelaySeconds": "2"}
+    assert stacks.queues() == []
+
+
 def test_a_messages_own_delay_of_0_overrides_the_queues(raw: Engine) -> None:
-    sqs = _client(raw, "sqs")
+    sqs = client_of(raw, "sqs")
     url = sqs.create_queue(QueueName="delays", Attributes={"DelaySeconds": "1"})["QueueUrl"]
 
     sqs.send_message(QueueUrl=url, MessageBody="ours", DelaySeconds=0)

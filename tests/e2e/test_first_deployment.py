@@ -63,6 +63,14 @@ def test_a_command_that_inspects_a_new_stack_works_unchanged(
     assert done.stdout.strip() not in ("", "None")
 
 
+@pytest.mark.parametrize("name", ["DeadLetterAlarm", "KeyRefusedAlarm"])
+def test_an_alarm_is_found_in_the_nested_stack(account: Account, name: str) -> None:
+    printed = pasted(account, f"nested {name}").stdout.strip()
+
+    (alarm,) = account.client("cloudwatch").describe_alarms(AlarmNames=[printed])["MetricAlarms"]
+    assert alarm["AlarmName"] == account.physical(name)
+
+
 def test_a_log_group_is_printed_one_line_an_event(account: Account) -> None:
     key = account.new_key()
     account.put(key)

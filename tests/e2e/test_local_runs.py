@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from dropreel.domain.prices import price_cents, usd
+from dropreel_cli.local_cloud import LOCAL_CLOUD_VARIABLE
 from local.cloud import ROOT
 from tests.e2e.conftest import RUN_PYTHON
 from tests.support.photographs import small_jpeg
@@ -23,7 +24,8 @@ PROMPT = 'pan "right" \\ über $5, `softly`'
 PRICE = price_cents("fast", 5)
 LIMIT_USD = str(usd(5 * PRICE // 2))
 """Two images of the default options fit under it, and a third does not."""
-ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}"}
+MAKE = [str(RUN_PYTHON), "-m", "dropreel_cli.make_arguments"]
+"""What make calls, with its variables as environment."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +61,9 @@ class Up:
 
 
 @pytest.fixture(scope="module")
-def up() -> Iterator[Up]:
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """`make up` with a spend limit, a prompt and quick polls."""
+    file = tmp_path_factory.mktemp("up") / "cloud.json"
     variables = {
         "DAILY_SPEND_LIMIT_USD": LIMIT_USD,
         "POLL_INTERVAL_SECONDS": "1",
@@ -68,10 +71,11 @@ def up() -> Iterator[Up]:
         "DEFAULT_PROMPT": PROMPT,
     }
     process = subprocess.Popen(
-        [str(RUN_PYTHON), "-m", "local.up"],
+        [*MAKE, "up"],
         cwd=ROOT,
-        env={**ENVIRONMENT, **variables, "MAKE_VARIABLES": " ".join(variables)},
+        env={**os.environ, **variables, "MAKE_VARIABLES": " ".join(variables), LOCAL_CLOUD_VARIABLE: str(file)},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     assert process.stdout is not None
@@ -87,7 +91,8 @@ def up() -> Iterator[Up]:
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "Stopping." in rest
+    assert "Stopped." in rest
+    assert not file.exists()
     assert "Video Generation Completed  sample.jpg" in rest
 
 
@@ -196,9 +201,9 @@ def test_a_second_run_beside_it_works_and_keeps_its_own_logs(up: Up, tmp_path: P
     (folder / "notes.txt").write_text("milk, bread, eggs\n")
 
     done = subprocess.run(
-        [str(RUN_PYTHON), "-m", "local.run"],
+        [*MAKE, "run"],
         cwd=ROOT,
-        env={**ENVIRONMENT, "IMAGE": f"{folder}/", "COLUMNS": "160"},
+        env={**os.environ, "IMAGE": f"{folder}/", "COLUMNS": "160"},
         capture_output=True,
         text=True,
         check=False,
@@ -206,14 +211,14 @@ def test_a_second_run_beside_it_works_and_keeps_its_own_logs(up: Up, tmp_path: P
     )
 
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "Dropping 3 images and 2 option files" in done.stdout
+    assert "Dropping 3 images and 2 option files" in done.stderr
     table = done.stdout.partition("image ")[2]
     assert re.search(r"notes\.txt +rejected +\S", table)
     hq, ten_seconds = price_cents("hq", 5), price_cents("fast", 10)
     assert re.search(rf"sub/b\.jpg +completed +\${usd(hq)} +output/sub/b-gen_\w+\.mp4", table)
     assert re.search(rf"Bonn\.jpg +completed +\${usd(ten_seconds)} +output/", table)
     assert f"${usd(hq + ten_seconds)} at the provider" in table
-    assert "Its logs:" not in done.stdout
+    assert "Its logs:" not in done.stdout + done.stderr
     assert len(list((ROOT / "output" / "sub").glob("b-gen_*.mp4"))) >= 1
     assert (ROOT / ".local" / "logs" / "latest").readlink().name != Path(logs).name
     assert (ROOT / logs / "engine.log").stat().st_size >= before
@@ -224,9 +229,9 @@ def test_a_wrong_image_is_reported_at_once_and_without_logs(tmp_path: Path, name
     (tmp_path / "empty").mkdir()
 
     done = subprocess.run(
-        [str(RUN_PYTHON), "-m", "local.run"],
+        [*MAKE, "run"],
         cwd=ROOT,
-        env={**ENVIRONMENT, "IMAGE": str(tmp_path / name)},
+        env={**os.environ, "IMAGE": str(tmp_path / name)},
         capture_output=True,
         text=True,
         check=False,
@@ -234,5 +239,5 @@ def test_a_wrong_image_is_reported_at_once_and_without_logs(tmp_path: Path, name
     )
 
     assert done.returncode == 2
-    assert message in done.stdout
-    assert "logs" not in done.stdout
+    assert message in done.stderr
+    assert "logs" not in done.stdout + done.stderr

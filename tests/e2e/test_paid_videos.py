@@ -64,7 +64,7 @@ def test_a_stopped_execution_is_reported_and_resumed_without_payment(account: Ac
     data = account.tail.wait_for(key_of(job), "Video Generation Failed")["detail"]["data"]
     assert (data["charge"], data["reason"]["code"]) == ("charged", "watch_ended")
     assert "ABORTED" in data["reason"]["message"]
-    assert f"Resume job {job.job_id}" in data["reason"]["next_step"]
+    assert f"`dropreel resume {job.job_id}`" in data["reason"]["next_step"]
 
     account.simulator.clear_faults()
     resumed = operator_resumes(account, account.ended(key_of(job)))
@@ -210,7 +210,7 @@ def test_a_video_without_media_is_retried_then_fails_and_can_be_resumed(account:
         data = account.tail.wait_for(key, "Video Generation Failed")["detail"]["data"]
 
     assert (data["charge"], data["reason"]["code"], data["video"]) == ("charged", "video_without_media", None)
-    assert "Resume job" in data["reason"]["next_step"]
+    assert "dropreel resume" in data["reason"]["next_step"]
     job = account.ended(key)
     assert job.generation_id is not None
     assert account.simulator.summary()["downloads"][job.generation_id] == 2

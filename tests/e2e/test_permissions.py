@@ -16,7 +16,7 @@ import requests
 
 from dropreel.adapters.items import attribute_value
 from dropreel.adapters.job_table import JOB_ROW, key_of
-from dropreel.domain.messages import EXECUTION_ENDED
+from dropreel.domain.executions import EXECUTION_ENDED
 from local.cloud import API_KEY
 from tests.e2e.conftest import SAMPLE, Account
 from tests.e2e.roles import actions_of, restart_processes, statements, without

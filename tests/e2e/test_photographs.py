@@ -9,8 +9,8 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from dropreel.domain.images import ImageRef, PrepareReason
-from dropreel.domain.job import Job, JobStatus
-from local.folder import follow_all
+from dropreel.domain.job import Job, JobStatus, job_id_of
+from dropreel_cli.following import Following
 from tests.e2e.conftest import Account
 from tests.support.photographs import MAKERS, Photograph, photographs
 
@@ -69,7 +69,10 @@ def dropping(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Drop
     listed = s3.get_paginator("list_object_versions").paginate(Bucket=account.uploads, Prefix=f"{PLACE}/")
     dropped = [ImageRef(account.uploads, one["Key"], one["VersionId"]) for page in listed for one in page["Versions"]]
     assert len(dropped) == len(MAKERS) + len(NAMES)
-    jobs = {job.image.key: job for job in follow_all(account.stack, dropped)}
+    following = Following.of(account.stack, [job_id_of(image) for image in dropped], quiet_seconds=180)
+    list(following.changes())
+    assert following.ended_early == ""
+    jobs = {job.image.key: job for job in following.found}
     account.simulator.share_videos(one_for_all=False)
     return Dropping(made, jobs)
 

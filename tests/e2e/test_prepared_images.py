@@ -10,7 +10,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,8 +21,8 @@ import pytest
 from PIL import Image, ImageCms, ImageColor
 
 from dropreel.domain.images import ImageRef, Prepared, PrepareReason
-from dropreel.domain.job import Charge, EventType, Job, JobStatus
-from local.folder import follow_all
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, job_id_of
+from dropreel_cli.following import Following
 from tests.e2e.conftest import Account
 from tests.support.pictures import chunk, png_header
 
@@ -218,7 +218,10 @@ def dropped(account: Account) -> Dropped:
         sha256[name] = hashlib.sha256(content).hexdigest()
         answer = s3.put_object(Bucket=account.uploads, Key=key, Body=content)
         refs.append(ImageRef(account.uploads, key, answer["VersionId"]))
-    jobs = {job.image.key.removeprefix(f"{PLACE}/"): job for job in follow_all(account.stack, refs)}
+    following = Following.of(account.stack, [job_id_of(image) for image in refs], quiet_seconds=180)
+    list(following.changes())
+    assert following.ended_early == ""
+    jobs = {job.image.key.removeprefix(f"{PLACE}/"): job for job in following.found}
     return Dropped(sha256, jobs)
 
 
@@ -316,7 +319,7 @@ def test_the_video_shows_the_picture_upright_in_its_colours(account: Account, dr
 def test_the_event_and_the_receipt_say_what_was_prepared(account: Account, dropped: Dropped, name: str) -> None:
     job, prepared = dropped.jobs[name], dropped.prepared(name)
     assert job.video is not None
-    expected = json.loads(json.dumps(asdict(prepared)))
+    expected = json.loads(json.dumps(prepared._asdict()))
 
     event = account.tail.wait_for(job.image.key, EventType.COMPLETED)
     receipt = json.loads(_object(account, job.video.bucket, job.video.receipt_key))

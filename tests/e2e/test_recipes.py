@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cli.parameters import read_parameters
 from dropreel.domain.job import Job, JobStatus
 from dropreel.domain.options import OPTION_NAMES
 from dropreel.domain.prices import PRICE_CENTS, usd
+from dropreel_cli.parameters import read_parameters
 from local.cloud import ROOT
 from tests.e2e.conftest import SAMPLE, Account
 

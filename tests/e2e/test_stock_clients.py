@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 
-from cli.stack import Stack
 from dropreel.adapters.job_table import JOB_ROW, key_of
 from dropreel.domain.prices import price_cents, usd
+from dropreel_cli.exits import Exit
+from dropreel_cli.stack import Stack
 from local.cloud import ROOT, deploy
 from tests.e2e.conftest import RUN_PYTHON, SAMPLE, Account
 from tests.support.sample_events import load_event, object_created
@@ -67,9 +68,9 @@ def test_sam_remote_invoke_takes_the_sample_events(account: Account) -> None:
 
 def _make_run(**variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [str(RUN_PYTHON), "-m", "local.run"],
+        [str(RUN_PYTHON), "-m", "dropreel_cli.make_arguments", "run"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}", **variables},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -92,23 +93,17 @@ def test_make_run_fails_for_a_file_that_is_no_image() -> None:
     done = _make_run(IMAGE=str(ROOT / "Makefile"))
 
     assert done.returncode == 1
-    assert "not a JPG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF image" in " ".join(done.stdout.split())
-    assert "nothing was spent." in done.stdout
-    assert "logs" not in done.stdout  # they have nothing that would help
+    assert "not a JPG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF image" in " ".join(done.stderr.split())
+    assert "nothing was spent." in done.stderr
+    assert "logs" not in done.stdout + done.stderr  # they have nothing that would help
 
 
-def _cli(account: Account, answers: str, command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+def _make(account: Account, command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [str(RUN_PYTHON), "-m", "cli", command],
+        [str(RUN_PYTHON), "-m", "dropreel_cli.make_arguments", command],
         cwd=ROOT,
-        env={
-            **os.environ,
-            **account.cloud.engine.environment,
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/dropreel'}",
-            "SAM_CLI_TELEMETRY": "0",
-            **variables,
-        },
-        input=answers,
+        env={**os.environ, **account.cloud.engine.environment, **variables},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -120,8 +115,8 @@ def test_removing_a_stack_keeps_buckets_and_tables_and_prints_why(account: Accou
     deploy(account.cloud.engine, {"NohumanApiKey": "key"}, stack_name="passing")
     outputs = Stack.find("passing", account.stack.session, account.stack.endpoint_url).outputs
 
-    removed = _cli(account, "y\n", "remove", STACK="passing")
-    again = _cli(account, "", "remove", STACK="passing")
+    removed = _make(account, "remove", STACK="passing", YES="1")
+    again = _make(account, "remove", STACK="passing", YES="1")
 
     assert removed.returncode == 0, removed.stderr
     buckets = {bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]}
@@ -134,5 +129,5 @@ def test_removing_a_stack_keeps_buckets_and_tables_and_prints_why(account: Accou
     assert {outputs["UploadsBucketName"], outputs["VideosBucketName"]} <= buckets
     assert outputs["JobsTableName"] in account.client("dynamodb").list_tables()["TableNames"]
     assert f"--no-deletion-protection-enabled --table-name {outputs['JobsTableName']}" in removed.stdout
-    assert again.returncode == 1
-    assert "There is no stack passing" in again.stdout
+    assert again.returncode == Exit.UNREACHABLE
+    assert "There is no stack passing" in again.stderr

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.media.images.preparation import HEAD_BYTES, classify_image
 from dropreel.media.images.reader import MAX_PIXELS, inspect_image
 from tests.support.icc_profiles import PROFILES

@@ -10,22 +10,18 @@ import requests
 from dropreel.domain.errors import VideoFault
 from dropreel.domain.options import Options
 from dropreel.media.video_stream import VideoStream
-from dropreel.provider.answers import (
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
+from dropreel.provider.reading import Reply, poll_answer, submit_answer
+from dropreel.provider.submit_answers import (
     Accepted,
     Busy,
-    Finished,
-    GenerationFailed,
-    InProgress,
     KeyRefused,
     NoBalance,
     NotSent,
-    PollAnswer,
-    PollFault,
     Refused,
     SubmitAnswer,
     Unknown,
 )
-from dropreel.provider.reading import Reply, poll_answer, submit_answer
 from tests.faults.calls import Calls
 from tests.faults.script import Script, Words
 from tests.support.tiny_video import box

@@ -398,12 +398,12 @@ class Simulation:
             self._pass_time(end if self.is_quiet() else min(end, self.next_sweep))
 
     def operator_decides(self, word: str, tries: int = 1) -> None:
-        """Make the operator's decision about each job that it concerns; repeat it after a crash if the job has not changed."""
+        """Make the operator's decision about each job that it concerns; repeat it after a crash, which completes it."""
         concerned = "failed" if word == "resume" else "unknown"
         for number in range(len(self.tables.jobs())):
-            for _ in range(tries):
+            for repeats in range(tries):
                 jobs = self.tables.jobs()
-                if number >= len(jobs) or jobs[number]["status"] != concerned:
+                if number >= len(jobs) or (repeats == 0 and jobs[number]["status"] != concerned):
                     break
                 if self._decide(word, jobs[number]):
                     break

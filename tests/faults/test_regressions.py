@@ -12,7 +12,7 @@ import dropreel.wiring
 from dropreel.domain.backoff import LONGEST_DEFERRAL
 from dropreel.domain.errors import ActionNotAllowed
 from dropreel.domain.prices import usd
-from dropreel.provider.answers import Accepted, NotSent
+from dropreel.provider.submit_answers import Accepted, NotSent
 from dropreel.use_cases.submit_generation import SAVE_SECONDS
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST
 from tests.faults import simulation as services

@@ -13,7 +13,13 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
 _UPLOADED = "s3://bucket/artifact"
-_LOCAL_PATHS = ("CodeUri", "ContentUri", "DefinitionUri")
+_UPLOADED_TEMPLATE = "https://s3.amazonaws.com/bucket/artifact.template"
+_LOCAL_PATHS = {
+    "CodeUri": _UPLOADED,
+    "ContentUri": _UPLOADED,
+    "DefinitionUri": _UPLOADED,
+    "Location": _UPLOADED_TEMPLATE,
+}
 
 
 class _NoManagedPolicies:
@@ -25,9 +31,9 @@ def translated(template: Path) -> dict[str, Any]:
     """Return the translated template. Local paths stand as if `sam deploy` had uploaded them."""
     document = yaml_parse(template.read_text())
     for resource in document["Resources"].values():
-        for name in _LOCAL_PATHS:
+        for name, uploaded in _LOCAL_PATHS.items():
             if isinstance(resource.get("Properties", {}).get(name), str):
-                resource["Properties"][name] = _UPLOADED
+                resource["Properties"][name] = uploaded
     result: dict[str, Any] = transform(document, {}, _NoManagedPolicies())
     return result
 

@@ -1,6 +1,7 @@
 """Image files as `classify_image` decides on them."""
 
-from dropreel.domain.images import ImageFacts, PrepareReason
+from dropreel.domain.image_facts import ImageFacts
+from dropreel.domain.images import PrepareReason
 from dropreel.domain.reasons import Reason
 from dropreel.media.images.preparation import HEAD_BYTES, classify_image
 from dropreel.provider.limits import MAX_IMAGE_BYTES

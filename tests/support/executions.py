@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from dropreel.domain.executions import EndedExecution, Generation
 from dropreel.domain.job import Job, execution_name
-from dropreel.domain.messages import EndedExecution, Generation
 
 
 def generation_of(job: Job) -> Generation:

@@ -7,12 +7,13 @@ from dropreel.adapters.imaging import PreparedPicture
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
 from dropreel.domain.errors import RetryLater
+from dropreel.domain.executions import Generation
 from dropreel.domain.images import ImageRef, PrepareReason
 from dropreel.domain.job import Job, job_id_of
-from dropreel.domain.messages import Drop, Generation, RetryMessage
+from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.metrics import Metric
 from dropreel.domain.spending import SpendLimit
-from dropreel.provider.answers import Accepted
+from dropreel.provider.submit_answers import Accepted
 from dropreel.use_cases.check_status import CheckStatus
 from dropreel.use_cases.deliver_video import DeliverVideo
 from dropreel.use_cases.find_job import FindJob
@@ -176,9 +177,7 @@ class FakeStack:
 
     def set_daily_limit(self, cents: int | None) -> None:
         """Set the day's spend limit in US cents; None is unlimited."""
-        self.ledger = replace(self.ledger, limit=SpendLimit(cents))
-        self.submit = replace(self.submit, ledger=self.ledger)
-        self.sweep = replace(self.sweep, ledger=self.ledger)
+        self.ledger.limit = SpendLimit(cents)
 
     def run(self, message: Drop | RetryMessage = DROP, seconds_left: float = SECONDS_LEFT) -> str:
         """Call SubmitGeneration with a message; return the outcome."""

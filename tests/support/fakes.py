@@ -6,7 +6,7 @@ All of them write their actions into one journal, in the order of the calls.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -21,8 +21,9 @@ from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.options import Options
 from dropreel.media.images.preparation import HEAD_BYTES
 from dropreel.media.video_stream import StoredVideo, VideoStream
-from dropreel.provider.answers import PollAnswer, PollFault, SubmitAnswer
 from dropreel.provider.limits import MAX_IMAGE_BYTES
+from dropreel.provider.poll_answers import PollAnswer, PollFault
+from dropreel.provider.submit_answers import SubmitAnswer
 from tests.support.memory_dynamodb import MemoryDynamoDB
 from tests.support.sample_jobs import NOON
 from tests.support.tables import Tables
@@ -253,7 +254,7 @@ class FakeProvider(FakeService):
 
     def prepare(self, options: Options, image_url: str) -> "FakeSubmission":
         self.begin("prepare")
-        return FakeSubmission(self, {**asdict(options), "image_url": image_url})
+        return FakeSubmission(self, {**options._asdict(), "image_url": image_url})
 
     def poll(self, generation_id: str) -> PollAnswer:
         self.begin("poll")

@@ -1,6 +1,6 @@
 """Image files as `inspect_image` reads them, compared with Pillow."""
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.domain.reasons import Reason
 from dropreel.media.images.reader import inspect_image
 from tests.support.pictures import displayed_size

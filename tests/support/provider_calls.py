@@ -6,8 +6,9 @@ import pytest
 
 from dropreel.domain.options import Options
 from dropreel.provider import client
-from dropreel.provider.answers import PollAnswer, SubmitAnswer
 from dropreel.provider.client import ProviderClient
+from dropreel.provider.poll_answers import PollAnswer
+from dropreel.provider.submit_answers import SubmitAnswer
 
 KEY = "nh-secret-5f1d"
 SIGNATURE = "X-Amz-Signature=5ec2e7f0a1b2c3d4"

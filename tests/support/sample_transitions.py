@@ -1,7 +1,6 @@
 """Each transition with arguments, and a job in which every field is set."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -67,7 +66,7 @@ def full_job(status: JobStatus, **changes: Any) -> Job:
         "job_id": "a" * 24,
         "status": status,
         "attempt": 2,
-        "image": replace(IMAGE, prepared=PREPARED),
+        "image": IMAGE._replace(prepared=PREPARED),
         "created_at": NOON,
         "updated_at": NOON,
         "version": 7,
@@ -96,6 +95,6 @@ def full_job(status: JobStatus, **changes: Any) -> Job:
         "not_found_since": NOON,
         "last_fault": PollFaultNote("the provider answered 404", NOON),
         "reason": OLD,
-        "video": replace(VIDEO, key="earlier.mp4"),
+        "video": VIDEO._replace(key="earlier.mp4"),
     }
     return Job(**{**filled, **changes})

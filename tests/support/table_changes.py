@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dropreel.domain.job import JobStatus
-from dropreel.provider.answers import Finished, InProgress
+from dropreel.provider.poll_answers import Finished, InProgress
 from tests.support.fake_stack import GENERATION, FakeStack
 
 Item = dict[str, dict[str, Any]]

@@ -1,4 +1,7 @@
-"""The two DynamoDB tables in memory: moto evaluates each condition; the items are kept here, so a schedule takes milliseconds."""
+"""The two DynamoDB tables in memory: moto evaluates each condition; the items are kept here, so a schedule takes milliseconds.
+
+An item is a dict of attributes. A write replaces attributes and changes none, so a copy of the dict is a copy of the item.
+"""
 
 import copy
 import json
@@ -36,14 +39,14 @@ class Tables:
         match operation:
             case "GetItem":
                 item = self._item(arguments) if arguments.get("ConsistentRead") else self._stale(arguments)
-                return {} if item is None else {"Item": copy.deepcopy(item)}
+                return {} if item is None else {"Item": dict(item)}
             case "Query":
                 return {"Items": self._found(arguments)}
             case "UpdateItem":
                 if not self._holds(arguments):
                     raise refusal(operation, "ConditionalCheckFailedException", 400, client)
                 item = self._update(arguments)
-                return {"Attributes": copy.deepcopy(item)} if arguments.get("ReturnValues") == "ALL_NEW" else {}
+                return {"Attributes": dict(item)} if arguments.get("ReturnValues") == "ALL_NEW" else {}
             case "DeleteItem":
                 if not self._holds(arguments):
                     raise refusal(operation, "ConditionalCheckFailedException", 400, client)
@@ -88,13 +91,13 @@ class Tables:
     def _is_written(self, arguments: dict[str, Any]) -> None:
         """Keep the item as it is before a write."""
         self._jobs = None
-        self._before[(arguments["TableName"], *_key(arguments))] = copy.deepcopy(self._item(arguments))
+        self._before[(arguments["TableName"], *_key(arguments))] = _copied(self._item(arguments))
 
     def _found(self, arguments: dict[str, Any]) -> list[Attributes]:
         """Return the rows of one job in the order of their keys, or the items of the index `waiting`, oldest first."""
         if "IndexName" not in arguments:
             rows = [self.items["jobs"][key] for key in sorted(self.items["jobs"])]
-            return [copy.deepcopy(row) for row in rows if _is_true(arguments["KeyConditionExpression"], arguments, row)]
+            return [dict(row) for row in rows if _is_true(arguments["KeyConditionExpression"], arguments, row)]
         assert arguments["IndexName"] == "waiting"
         items = [item for item in self.items["jobs"].values() if "waiting" in item]
         found = [item for item in items if _is_true(arguments["KeyConditionExpression"], arguments, item)]
@@ -111,7 +114,7 @@ class Tables:
         self._is_written(arguments)
         item = self.items[arguments["TableName"]].setdefault(_key(arguments), dict(arguments["Key"]))
         names = arguments.get("ExpressionAttributeNames", {})
-        values = copy.deepcopy(arguments.get("ExpressionAttributeValues", {}))
+        values = arguments.get("ExpressionAttributeValues", {})
         clauses = _CLAUSE.findall(arguments["UpdateExpression"])
         assert " ".join(f"{clause} {body}" for clause, body in clauses) == arguments["UpdateExpression"]
         for clause, body in clauses:
@@ -147,6 +150,10 @@ def _change(item: Attributes, clause: str, name: str, value: Any) -> None:
             item[name] = {"SS": left}
             if not left:
                 del item[name]
+
+
+def _copied(item: Attributes | None) -> Attributes | None:
+    return None if item is None else dict(item)
 
 
 def _key(arguments: dict[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,11 +11,11 @@ if TYPE_CHECKING:
     from dropreel.domain.spending import SpendLimit
 
 
-@dataclass(frozen=True)
 class Settings:
     """Environment variables that the template sets. A missing or invalid one raises SettingsError when it is read."""
 
-    environment: Mapping[str, str]
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
 
     @classmethod
     def from_environment(cls) -> "Settings":

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.bill import PRICES, cost, cost_by_service, each_poll, figures_of, job_of, report
 from benchmarks.meter import (
     DAY_UNITS,
-    WAITING_INDEX,
+    INDEXES,
     Video,
     add,
     billed_seconds,
@@ -19,7 +19,7 @@ from benchmarks.meter import (
     subtract,
     write_units,
 )
-from dropreel.provider.answers import Accepted, Busy
+from dropreel.provider.submit_answers import Accepted, Busy
 from tests.support.fake_stack import JOB_ID, FakeStack
 from tests.support.table_changes import Change, changes_of_one_video, record_changes
 
@@ -122,7 +122,7 @@ def test_an_index_is_billed_for_entries_that_come_go_or_change() -> None:
 def units_of(changes: list[Change]) -> float:
     """Return the write units of the changes, each counted in a transaction or not as it was written."""
     return sum(
-        write_units(one.old, one.new, WAITING_INDEX if one.table == "jobs" else (), in_transaction=one.in_transaction)
+        write_units(one.old, one.new, *(INDEXES if one.table == "jobs" else ()), in_transaction=one.in_transaction)
         for one in changes
     )
 

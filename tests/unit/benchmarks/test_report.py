@@ -46,3 +46,9 @@ def test_the_page_shows_every_picture_that_is_drawn():
     page = (DOCS / "performance.md").read_text(encoding="utf-8")
 
     assert set(re.findall(r"pictures/(\w+\.png)\)", page)) == {path.name for path in (DOCS / "pictures").glob("*.png")}
+
+
+def test_the_benchmarks_have_at_most_3000_lines():
+    files = (ROOT / "benchmarks").rglob("*.py")
+
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) <= 3_000

@@ -142,8 +142,8 @@ def test_it_has_the_templates_own_settings(template: dict[str, Any]) -> None:
     assert swept["Events"]["Schedule"]["Properties"]["Schedule"] == f"rate({quotas.SWEEP_EVERY_SECONDS // 60} minutes)"
     assert len(FakeStack().sweep.passes()) + 2 == quotas.PASSES
     assert quotas.PASSES * PASS.total_seconds() < swept["Timeout"] < quotas.SWEEP_EVERY_SECONDS
-    (index,) = resources["JobsTable"]["Properties"]["GlobalSecondaryIndexes"]
-    assert index["Projection"]["ProjectionType"] == "KEYS_ONLY"
+    indexes = resources["JobsTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert {index["Projection"]["ProjectionType"] for index in indexes} == {"KEYS_ONLY"}
 
 
 def test_it_counts_the_state_machines_own_transitions() -> None:

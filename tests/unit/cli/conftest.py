@@ -1,6 +1,5 @@
 """CloudFormation with scripted answers: botocore's client with its Stubber, which checks each request."""
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from rich.console import Console
 
-from cli.target import Target
+from dropreel_cli.output import Output
+from dropreel_cli.target import Target
 
 ARN = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/1a2b"
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,11 +23,13 @@ def described(status: str, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class Cloud:
-    """The scripted CloudFormation, and a console that records what is printed."""
+    """The scripted CloudFormation, and what is printed."""
 
     stubber: Stubber
-    console: Console
+    output: Output
     session: Any
+    capsys: pytest.CaptureFixture[str]
+    _printed: str = ""
 
     def add_answer(self, operation: str, answer: dict[str, Any], expected: dict[str, Any] | None = None) -> None:
         self.stubber.add_response(operation, answer, expected)
@@ -41,7 +42,10 @@ class Cloud:
 
     @property
     def printed(self) -> str:
-        return self.console.export_text(clear=False)
+        """Return all that was printed by now, on both outputs."""
+        captured = self.capsys.readouterr()
+        self._printed += captured.out + captured.err
+        return self._printed
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +59,19 @@ def client(session: Any) -> Any:
 
 
 @pytest.fixture
-def cloud(session: Any, client: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def cloud(
+    session: Any, client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Cloud]:
     real: Callable[..., Any] = session.client
     monkeypatch.setattr(
         session, "client", lambda name, **more: client if name == "cloudformation" else real(name, **more)
     )
-    for module in ("cli.deploy", "cli.remove"):
+    for module in ("dropreel_cli.deploy", "dropreel_cli.remove"):
         monkeypatch.setattr(f"{module}.session_of", lambda _: session)
-        monkeypatch.setattr(f"{module}.target_from", lambda _: Target("shop", "eu-central-1"))
+    target = Target("shop", "eu-central-1")
+    monkeypatch.setattr("dropreel_cli.deploy.target_from", lambda *_, **__: target)
+    monkeypatch.setattr("dropreel_cli.remove.target_of", lambda _: target)
+    for name in ("STACK", "NOHUMAN_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
     with Stubber(client) as stubber:
-        yield Cloud(stubber, Console(record=True, width=1000, file=io.StringIO()), session)
+        yield Cloud(stubber, Output(), session, capsys)

@@ -1,17 +1,21 @@
-"""What `make deploy` prints and returns for each status of a stack, before and after sam has run."""
+"""What `dropreel deploy` prints and returns for each status of a stack, before and after sam has run."""
 
 import subprocess
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import NoRegionError
 
-from cli.deploy import deploy
-from cli.questions import UsageError
-from cli.stack import Stack
-from cli.stack_status import CHANGEABLE, what_to_do
-from cli.target import Target
+from dropreel_cli.command_line import StackOptions
+from dropreel_cli.deploy import Deployment, deploy
+from dropreel_cli.exits import CommandError, Exit
+from dropreel_cli.questions import UsageError
+from dropreel_cli.stack import Stack
+from dropreel_cli.stack_status import CHANGEABLE, what_to_do
+from dropreel_cli.target import Target
+from tests.support.command_documents import validate_document
 from tests.unit.cli.conftest import ARN, CREATED, Cloud, described
 
 OUTPUTS = [
@@ -20,6 +24,9 @@ OUTPUTS = [
 ]
 HAS = [{"ParameterKey": "NohumanApiKey", "ParameterValue": "****"}]
 LATER = CREATED + timedelta(days=1)
+CHECKOUT = Path("checkout")
+PLAIN = Deployment(CHECKOUT)
+SHOP = "--stack shop --region eu-central-1"
 CREATION_FAILED = [
     {"LogicalResourceId": "shop", "PhysicalResourceId": ARN, "ResourceStatus": "ROLLBACK_COMPLETE"},
     {
@@ -56,15 +63,24 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A fake sam that records its calls and returns the test's status."""
     ran: dict[str, Any] = {"status": 0, "commands": [], "overrides": []}
 
-    def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+    def run(command: list[str], cwd: Path, **_: object) -> "subprocess.CompletedProcess[str]":
+        assert cwd == CHECKOUT
         ran["commands"].append(command)
         path = command[command.index("--parameter-overrides") + 1].removeprefix("file://")
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - one line
             ran["overrides"].append(file.read())
         return subprocess.CompletedProcess(command, ran["status"])
 
-    monkeypatch.setattr("cli.deploy.subprocess.run", run)
+    monkeypatch.setattr("dropreel_cli.deploy.subprocess.run", run)
     return ran
+
+
+def refusal(cloud: Cloud, wanted: Deployment, exit_status: Exit) -> str:
+    """Deploy what is refused or fails with this exit status; return the message."""
+    with pytest.raises(CommandError) as raised:
+        deploy(wanted, cloud.output, None)
+    assert raised.value.exit_status is exit_status
+    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +89,15 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         (
             "ROLLBACK_COMPLETE",
             CREATION_FAILED,
-            "Rule failed: Event bus mine does not exist. Such a stack can only be deleted: run `make remove`",
+            f"Rule failed: Event bus mine does not exist. Such a stack can only be deleted: run `dropreel remove {SHOP}`",
         ),
-        ("ROLLBACK_FAILED", [], "Its first creation failed. Such a stack can only be deleted: run `make remove`"),
-        ("CREATE_FAILED", [], "can only be deleted: run `make remove`"),
-        ("DELETE_FAILED", [], "run `make remove` again"),
+        (
+            "ROLLBACK_FAILED",
+            [],
+            f"Its first creation failed. Such a stack can only be deleted: run `dropreel remove {SHOP}`",
+        ),
+        ("CREATE_FAILED", [], f"can only be deleted: run `dropreel remove {SHOP}`"),
+        ("DELETE_FAILED", [], f"run `dropreel remove {SHOP}` again"),
         (
             "UPDATE_ROLLBACK_FAILED",
             [],
@@ -95,10 +115,10 @@ def test_a_stack_that_cannot_be_changed_is_reported_and_not_touched(
     if listed is not None:
         cloud.add_answer("describe_stack_events", events(listed))
 
-    assert deploy({}, cloud.console, None) == 1
+    error = refusal(cloud, PLAIN, Exit.REFUSED)
 
-    assert f"The stack shop in eu-central-1 cannot be changed: it is {status}." in cloud.printed
-    assert sentence in cloud.printed
+    assert f"The stack shop in eu-central-1 cannot be changed: it is {status}." in error
+    assert sentence in error
     assert sam["commands"] == []
     cloud.stubber.assert_no_pending_responses()
 
@@ -112,18 +132,28 @@ def test_every_status_that_cannot_be_changed_has_a_next_step(cloud: Cloud) -> No
         stack = Stack("shop", {}, cloud.session, arn=ARN, status=status)
         if not status.endswith("_IN_PROGRESS") and status != "IMPORT_ROLLBACK_FAILED":
             cloud.add_answer("describe_stack_events", events([]))
-        assert what_to_do(stack).endswith(("again.", "`make deploy`.", "--region eu-central-1", "console.")), status
+        assert what_to_do(stack).endswith(
+            ("again.", f"`dropreel deploy {SHOP}`.", "--region eu-central-1", "console.")
+        ), status
 
 
-def test_only_given_values_are_sent_and_the_stack_keeps_the_others(cloud: Cloud, sam: dict[str, Any]) -> None:
+def test_only_given_values_are_sent_and_the_stack_keeps_the_others(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud.add_answer("describe_stacks", described("UPDATE_COMPLETE", Parameters=HAS, LastUpdatedTime=CREATED))
     cloud.add_answer("list_change_sets", change_sets())
     after = described("UPDATE_COMPLETE", Parameters=HAS, LastUpdatedTime=LATER, Outputs=OUTPUTS)
     cloud.add_answer("describe_stacks", after)
     cloud.add_answer("list_change_sets", change_sets("EXECUTE_COMPLETE"))
-    environment = {"MAKE_VARIABLES": "DEFAULT_MODE YES", "DEFAULT_MODE": "hq", "YES": "1", "DAILY_SPEND_LIMIT_USD": "9"}
+    monkeypatch.setenv("DAILY_SPEND_LIMIT_USD", "9")
+    wanted = Deployment(CHECKOUT, given={"DefaultMode": "hq"}, is_confirmed=True)
 
-    assert deploy(environment, cloud.console, None) == 0
+    document = deploy(wanted, cloud.output, None)
+
+    outputs = {"UploadsBucketName": "shop-uploads", "VideosBucketName": "shop-videos"}
+    assert document == {"stack": "shop", "region": "eu-central-1", "result": "deployed", "status": "UPDATE_COMPLETE",
+                        "outputs": outputs}  # fmt: skip
+    validate_document({"version": 1, **document}, "deploy")
 
     assert sam["overrides"] == ['{"DefaultMode": "hq"}\n']
     (command,) = sam["commands"]
@@ -142,7 +172,7 @@ def test_without_given_values_nothing_is_sent(cloud: Cloud, sam: dict[str, Any])
     cloud.add_answer("list_change_sets", change_sets("UNAVAILABLE"))
     cloud.add_answer("delete_change_set", {}, {"ChangeSetName": f"{ARN}-0"})
 
-    assert deploy({}, cloud.console, None) == 0
+    assert deploy(PLAIN, cloud.output, None)["result"] == "up_to_date"
 
     assert sam["overrides"] == ["{}\n"]
     assert "--no-fail-on-empty-changeset" in sam["commands"][0]
@@ -151,7 +181,7 @@ def test_without_given_values_nothing_is_sent(cloud: Cloud, sam: dict[str, Any])
     cloud.stubber.assert_no_pending_responses()
 
 
-def test_a_declined_change_is_status_1_and_leaves_no_change_set(cloud: Cloud, sam: dict[str, Any]) -> None:
+def test_a_declined_change_is_refused_and_leaves_no_change_set(cloud: Cloud, sam: dict[str, Any]) -> None:
     before = described("CREATE_COMPLETE", Parameters=HAS, Outputs=OUTPUTS)
     cloud.add_answer("describe_stacks", before)
     cloud.add_answer("list_change_sets", change_sets("EXECUTE_COMPLETE"))
@@ -159,30 +189,34 @@ def test_a_declined_change_is_status_1_and_leaves_no_change_set(cloud: Cloud, sa
     cloud.add_answer("list_change_sets", change_sets("EXECUTE_COMPLETE", "AVAILABLE"))
     cloud.add_answer("delete_change_set", {}, {"ChangeSetName": f"{ARN}-1"})
 
-    assert deploy({}, cloud.console, None) == 1
+    error = refusal(cloud, PLAIN, Exit.REFUSED)
 
-    assert "Nothing was changed. To deploy without a confirmation: make deploy YES=1" in cloud.printed
+    assert error == "Nothing was changed. To deploy without a confirmation: dropreel deploy --yes"
     cloud.stubber.assert_no_pending_responses()
 
 
-def test_a_declined_first_deployment_leaves_no_empty_stack(cloud: Cloud, sam: dict[str, Any]) -> None:
+def test_a_declined_first_deployment_leaves_no_empty_stack(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud.add_no_stack()
     cloud.add_error("list_change_sets", "ValidationError", "Stack [shop] does not exist")
     cloud.add_answer("describe_stacks", described("REVIEW_IN_PROGRESS"))
     cloud.add_answer("list_change_sets", change_sets("AVAILABLE"))
     cloud.add_answer("delete_stack", {}, {"StackName": "shop"})
 
-    assert deploy({"NOHUMAN_API_KEY": "s3cret"}, cloud.console, None) == 1
+    monkeypatch.setenv("NOHUMAN_API_KEY", "s3cret")
 
-    assert "Nothing was changed." in cloud.printed
-    assert "s3cret" not in cloud.printed
+    error = refusal(cloud, PLAIN, Exit.REFUSED)
+
+    assert "Nothing was changed." in error
+    assert "s3cret" not in cloud.printed + error
     assert "s3cret" not in str(sam["commands"])
     cloud.stubber.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
 def test_a_failed_first_deployment_prints_the_cause_and_next_step(
-    cloud: Cloud, sam: dict[str, Any], status: str
+    cloud: Cloud, sam: dict[str, Any], status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sam["status"] = 1
     cloud.add_no_stack()
@@ -191,10 +225,12 @@ def test_a_failed_first_deployment_prints_the_cause_and_next_step(
     cloud.add_answer("list_change_sets", change_sets("EXECUTE_FAILED"))
     cloud.add_answer("describe_stack_events", events(CREATION_FAILED))
 
-    assert deploy({"NOHUMAN_API_KEY": "k", "YES": "1"}, cloud.console, None) == 1
+    monkeypatch.setenv("NOHUMAN_API_KEY", "k")
 
-    assert f"The stack shop in eu-central-1 is {status}. Rule failed: Event bus mine does not exist." in cloud.printed
-    assert "run `make remove`" in cloud.printed
+    error = refusal(cloud, Deployment(CHECKOUT, is_confirmed=True), Exit.FAILED)
+
+    assert f"The stack shop in eu-central-1 is {status}. Rule failed: Event bus mine does not exist." in error
+    assert f"run `dropreel remove {SHOP}`" in error
 
 
 def test_a_failed_change_prints_that_it_was_rolled_back_and_why(cloud: Cloud, sam: dict[str, Any]) -> None:
@@ -208,12 +244,14 @@ def test_a_failed_change_prints_that_it_was_rolled_back_and_why(cloud: Cloud, sa
         {"LogicalResourceId": "shop", "PhysicalResourceId": ARN, "ResourceStatus": "UPDATE_IN_PROGRESS"},
     ]))  # fmt: skip
 
-    assert deploy({}, cloud.console, None) == 1
+    error = refusal(cloud, PLAIN, Exit.FAILED)
 
-    assert "rolled back: the stack shop in eu-central-1 is as before. Rule failed: no such bus." in cloud.printed
+    assert "rolled back: the stack shop in eu-central-1 is as before. Rule failed: no such bus." in error
 
 
-def test_a_change_set_that_aws_refuses_fails_and_leaves_nothing(cloud: Cloud, sam: dict[str, Any]) -> None:
+def test_a_change_set_that_aws_refuses_fails_and_leaves_nothing(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sam["status"] = 1
     cloud.add_no_stack()
     cloud.add_error("list_change_sets", "ValidationError")
@@ -221,60 +259,81 @@ def test_a_change_set_that_aws_refuses_fails_and_leaves_nothing(cloud: Cloud, sa
     cloud.add_answer("list_change_sets", change_sets("UNAVAILABLE"))
     cloud.add_answer("delete_stack", {}, {"StackName": "shop"})
 
-    assert deploy({"NOHUMAN_API_KEY": "k"}, cloud.console, None) == 1
+    monkeypatch.setenv("NOHUMAN_API_KEY", "k")
 
-    assert "sam deploy failed; its output is above. Nothing was changed." in cloud.printed
+    error = refusal(cloud, PLAIN, Exit.FAILED)
+
+    assert error == "sam deploy failed; its output is above. Nothing was changed."
     cloud.stubber.assert_no_pending_responses()
 
 
-def test_an_environments_key_does_not_replace_the_stacks_key(cloud: Cloud, sam: dict[str, Any]) -> None:
+def test_an_environments_key_does_not_replace_the_stacks_key(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = described("UPDATE_COMPLETE", Parameters=HAS, Outputs=OUTPUTS)
     for answer in (before, before):
         cloud.add_answer("describe_stacks", answer)
         cloud.add_answer("list_change_sets", change_sets())
 
-    assert deploy({"NOHUMAN_API_KEY": "old"}, cloud.console, None) == 0
+    monkeypatch.setenv("NOHUMAN_API_KEY", "old")
+
+    assert deploy(PLAIN, cloud.output, None)["result"] == "up_to_date"
 
     assert sam["overrides"] == ["{}\n"]
     assert "NohumanApiKey: the stack keeps its value." in cloud.printed
 
 
-def test_a_key_on_makes_command_line_replaces_the_stacks_key(cloud: Cloud, sam: dict[str, Any]) -> None:
+def test_a_key_on_the_command_line_replaces_the_stacks_key(cloud: Cloud, sam: dict[str, Any]) -> None:
     before = described("UPDATE_COMPLETE", Parameters=HAS, Outputs=OUTPUTS)
     for answer in (before, before):
         cloud.add_answer("describe_stacks", answer)
         cloud.add_answer("list_change_sets", change_sets())
 
-    deploy({"NOHUMAN_API_KEY": "new", "MAKE_VARIABLES": "NOHUMAN_API_KEY"}, cloud.console, None)
+    deploy(Deployment(CHECKOUT, given={"NohumanApiKey": "new"}), cloud.output, None)
 
     assert sam["overrides"] == ['{"NohumanApiKey": "new"}\n']
     assert "new" not in str(sam["commands"])
 
 
 @pytest.mark.parametrize(
-    ("environment", "sentence"),
+    ("wanted", "sentence"),
     [
-        ({"GUIDED": "1"}, "which needs a terminal"),
-        ({"MAKE_VARIABLES": "DEFAULT_MODE", "DEFAULT_MODE": "hd"}, "DefaultMode is 'hd'; allowed are fast, hq."),
+        (Deployment(CHECKOUT, is_guided=True), "which needs a terminal"),
+        (Deployment(CHECKOUT, given={"DefaultMode": "hd"}), "DefaultMode is 'hd'; allowed are fast, hq."),
+        (Deployment(CHECKOUT, StackOptions(stack="my stack")), "The stack name is 'my stack'; a stack name has only"),
     ],
 )
-def test_a_usage_error_is_found_before_any_call_to_aws(
-    cloud: Cloud, environment: dict[str, str], sentence: str
-) -> None:
+def test_a_usage_error_is_found_before_any_call_to_aws(cloud: Cloud, wanted: Deployment, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        deploy(environment, cloud.console, None)
+        deploy(wanted, cloud.output, None)
 
 
 def test_without_a_key_and_a_terminal_the_variable_is_named(cloud: Cloud, sam: dict[str, Any]) -> None:
     cloud.add_no_stack()
 
-    with pytest.raises(UsageError, match=r"NohumanApiKey is required\. Set it with NOHUMAN_API_KEY\."):
-        deploy({}, cloud.console, None)
+    with pytest.raises(UsageError, match=r"NohumanApiKey is required\. Set it with .* variable NOHUMAN_API_KEY\."):
+        deploy(PLAIN, cloud.output, None)
     assert sam["commands"] == []
 
 
+def test_sam_gets_the_profile_of_the_command(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Target("shop", "eu-central-1", "work")
+    monkeypatch.setattr("dropreel_cli.deploy.target_from", lambda *_, **__: target)
+    before = described("UPDATE_COMPLETE", Parameters=HAS, Outputs=OUTPUTS)
+    for answer in (before, before):
+        cloud.add_answer("describe_stacks", answer)
+        cloud.add_answer("list_change_sets", change_sets())
+
+    deploy(PLAIN, cloud.output, None)
+
+    (command,) = sam["commands"]
+    assert command[command.index("--profile") + 1] == "work"
+
+
 def test_without_a_region_and_a_terminal_it_fails(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.deploy.target_from", lambda _: Target("shop", None))
+    monkeypatch.setattr("dropreel_cli.deploy.target_from", lambda *_, **__: Target("shop", None))
 
     with pytest.raises(NoRegionError):
-        deploy({}, cloud.console, None)
+        deploy(PLAIN, cloud.output, None)

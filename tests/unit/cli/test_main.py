@@ -1,10 +1,14 @@
-"""What the commands print for AWS's errors, and their exit status: plain sentences, never a traceback."""
+"""What the commands print for AWS's errors, and their exit status: plain sentences, never a traceback.
 
+They are called as subcommands of `dropreel`, and `drop` as `make drop` calls it.
+"""
+
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
-import boto3
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -15,26 +19,35 @@ from botocore.exceptions import (
     ProfileNotFound,
     UnauthorizedSSOTokenError,
 )
-from botocore.stub import Stubber
 
-from cli import __main__ as cli
-from cli.aws_errors import explain
-from cli.drop import follow
-from cli.stack import Stack
-from dropreel.domain.images import ImageRef
-from dropreel.domain.job import Job, JobStatus, job_id_of
-from tests.support.rows import job_row
-from tests.support.sample_jobs import job_with
+from dropreel.domain.job import Job
+from dropreel_cli import app, make_arguments
+from dropreel_cli.aws_errors import explain
+from dropreel_cli.checkout import PREPARED_VARIABLE
+from dropreel_cli.exits import Exit
+from dropreel_cli.following import Following
+from dropreel_cli.stack import Stack
+from dropreel_cli.submissions import Submissions
+from tests.support.drop_stack import drop_stack
 from tests.unit.cli.conftest import Cloud, described
 
-SAMPLE = Path(__file__).resolve().parents[3] / "local" / "sample.jpg"
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLE = ROOT / "local" / "sample.jpg"
 
 
 def set_command(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """Set the command line and the environment of a command that finds nothing wrong with them."""
-    monkeypatch.setattr(sys, "argv", ["cli", command])
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["dropreel", command])
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     monkeypatch.setenv("IMAGE", str(SAMPLE))
+    monkeypatch.setenv(PREPARED_VARIABLE, str(ROOT))
+
+
+def run(command: str) -> int:
+    """Run a command as make does; return the exit status."""
+    return make_arguments.main() if command == "drop" else app.main()
 
 
 def client_error(code: str, message: str = "a message of AWS") -> ClientError:
@@ -61,7 +74,7 @@ def client_error(code: str, message: str = "a message of AWS") -> ClientError:
     ],
 )
 @pytest.mark.parametrize("command", ["deploy", "remove", "drop"])
-def test_an_error_of_aws_is_a_plain_sentence_and_status_1(
+def test_an_error_of_aws_is_a_plain_sentence(
     command: str,
     error: ClientError | BotoCoreError,
     sentence: str,
@@ -74,20 +87,21 @@ def test_an_error_of_aws_is_a_plain_sentence_and_status_1(
     monkeypatch.setattr(Stack, "find", fail)
     set_command(monkeypatch, command)
 
-    assert cli.main() == 1
+    assert run(command) == Exit.UNREACHABLE
 
-    printed = capsys.readouterr()
-    assert sentence in printed.out
-    assert explain(error) in printed.out
-    assert "Traceback" not in printed.out + printed.err
+    captured = capsys.readouterr()
+    printed = captured.out + captured.err
+    assert sentence in printed
+    assert explain(error) in printed
+    assert "Traceback" not in printed
 
 
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("deploy", "Stopped. A change that CloudFormation has started continues."),
-        ("remove", "Stopped. A deletion that CloudFormation has started continues."),
-        ("drop", "Stopped. An image that was uploaded still becomes a video, and is charged."),
+        ("deploy", "Stopped. Nothing was changed."),
+        ("remove", "Stopped. Nothing was removed."),
+        ("drop", "Stopped. Nothing was uploaded."),
     ],
 )
 def test_ctrl_c_is_a_plain_sentence_and_status_130(
@@ -99,79 +113,82 @@ def test_ctrl_c_is_a_plain_sentence_and_status_130(
     monkeypatch.setattr(Stack, "find", stop)
     set_command(monkeypatch, command)
 
-    assert cli.main() == 130
-    assert sentence in capsys.readouterr().out
+    assert run(command) == 130
+    printed = capsys.readouterr()
+    assert sentence in printed.out + printed.err
 
 
-def test_a_drop_into_an_incomplete_stack_is_status_1(
+def test_ctrl_c_while_sam_deploys_says_that_the_change_continues(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "session_of", lambda _: cloud.session)
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    set_command(monkeypatch, "deploy")
+    monkeypatch.setattr("dropreel_cli.deploy.subprocess.run", stop)
+    monkeypatch.setenv("NOHUMAN_API_KEY", "k")
+    cloud.add_no_stack()
+    cloud.add_error("list_change_sets", "ValidationError")
+
+    assert run("deploy") == 130
+    assert "Stopped. A change that CloudFormation has started continues." in capsys.readouterr().err
+
+
+def test_ctrl_c_while_a_stack_is_deleted_says_that_it_continues(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    set_command(monkeypatch, "remove")
+    monkeypatch.setattr(sys, "argv", ["dropreel", "remove", "--yes"])
+    monkeypatch.setattr("dropreel_cli.remove._delete", stop)
+    cloud.add_answer("describe_stacks", described("CREATE_COMPLETE"))
+    cloud.add_answer("list_stack_resources", {"StackResourceSummaries": []})
+
+    assert run("remove") == 130
+    assert "Stopped. A deletion that CloudFormation has started continues." in capsys.readouterr().err
+
+
+def test_a_drop_into_an_incomplete_stack_is_status_3(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dropreel_cli.connection.session_of", lambda _: cloud.session)
     set_command(monkeypatch, "drop")
     cloud.add_answer("describe_stacks", described("ROLLBACK_COMPLETE"))
 
-    assert cli.main() == 1
-    printed = capsys.readouterr().out
-    assert "The stack shop is ROLLBACK_COMPLETE: its creation did not complete. Run `make deploy`" in printed
+    assert run("drop") == Exit.UNREACHABLE
+    printed = capsys.readouterr().err
+    assert "The stack shop is ROLLBACK_COMPLETE: its creation did not complete. Run dropreel deploy" in printed
 
 
-def test_a_drop_whose_job_does_not_end_prints_that_it_continues(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def time_out(*_: object) -> Iterator[Job]:
-        raise TimeoutError("sample.jpg: its job has not ended within 3600 seconds")
-
-    monkeypatch.setattr(cli, "session_of", lambda _: cloud.session)
-    monkeypatch.setattr(cli, "drop", lambda *_: ImageRef("uploads", "sample.jpg", "v1"))
-    monkeypatch.setattr(cli, "follow", time_out)
-    set_command(monkeypatch, "drop")
-    output = {"OutputKey": "VideosBucketName", "OutputValue": "shop-videos"}
-    cloud.add_answer("describe_stacks", described("CREATE_COMPLETE", Outputs=[output]))
-
-    assert cli.main() == 1
-
-    printed = capsys.readouterr().out
-    assert "sample.jpg: its job has not ended within 3600 seconds. It continues in AWS" in printed
-    assert "s3://shop-videos/" in printed
-    assert "Do not drop the image again" in printed
-
-
-def test_a_drop_without_an_image_is_status_2(
+def test_ctrl_c_after_the_upload_says_that_it_is_charged_and_what_continues(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["cli", "drop"])
-    monkeypatch.delenv("IMAGE", raising=False)
+    def stop(*_: object) -> Iterator[Job]:
+        raise KeyboardInterrupt
 
-    assert cli.main() == 2
-    assert "IMAGE is required: make drop IMAGE=my.jpg" in capsys.readouterr().out
+    set_command(monkeypatch, "drop")
+    monkeypatch.setattr(Submissions, "of", lambda _: Mock(is_paused=False))
+    monkeypatch.setattr(Following, "changes", stop)
+    with drop_stack() as stack:
+        monkeypatch.setattr("dropreel_cli.connection.connect", lambda _: stack)
+
+        assert run("drop") == 130
+
+    printed = capsys.readouterr().err
+    assert "Stopped. 1 image uploaded: they become videos and are charged, with or without this command." in printed
+    assert "uploads nothing twice" in printed
 
 
 @pytest.mark.parametrize("command", ["deploy", "remove", "drop"])
 def test_an_invalid_stack_name_is_status_2(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["cli", command])
+    set_command(monkeypatch, command)
     monkeypatch.setenv("STACK", "my stack")
 
-    assert cli.main() == 2
-    assert "STACK is 'my stack'; a stack name has only letters, digits and hyphens" in capsys.readouterr().out
-
-
-def test_following_a_job_reads_one_item_and_never_scans(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Stubber refuses every call but the two scripted ones: before the job exists, and at its end."""
-    monkeypatch.setattr("cli.drop.POLL_SECONDS", 0)
-    session = boto3.Session("test", "test", region_name="eu-central-1")
-    client = session.client("dynamodb")
-    monkeypatch.setattr(session, "client", lambda *_, **__: client)
-    monkeypatch.setattr(session, "resource", lambda *_, **__: pytest.fail("it needs no more than one client"))
-    job_id = job_id_of(ImageRef("uploads", "cup.jpg", "v1"))
-    request = {"TableName": "jobs", "Key": {"job_id": {"S": job_id}, "row": {"S": "job"}}, "ConsistentRead": True}
-    with Stubber(client) as stubber:
-        stubber.add_response("get_item", {}, request)
-        stubber.add_response("get_item", {"Item": job_row(job_with(job_id=job_id, status=JobStatus.REJECTED))}, request)
-        stack = Stack("shop", {"JobsTableName": "jobs"}, session)
-
-        jobs = list(follow(stack, ImageRef("uploads", "cup.jpg", "v1"), 60))
-
-        stubber.assert_no_pending_responses()
-    assert [job.job_id for job in jobs] == [job_id]
+    assert run(command) == 2
+    printed = capsys.readouterr()
+    expected = "The stack name is 'my stack'; a stack name has only letters, digits and hyphens"
+    assert expected in printed.out + printed.err

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.parameters import Parameter, overrides_file, read_parameters
+from dropreel_cli.parameters import Parameter, overrides_file, read_parameters
 
 ROOT = Path(__file__).resolve().parents[3]
 SAM_PYTHON = ROOT / ".venvs" / "run" / "bin" / "python"

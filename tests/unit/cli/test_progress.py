@@ -5,13 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from cli.progress import _MEANING, JobProgress, describe_preparation, explain_end
 from dropreel.domain.images import Image, Prepared, PrepareReason
 from dropreel.domain.job import Charge, JobStatus
 from dropreel.domain.next_steps import RESUMABLE, next_step
 from dropreel.domain.prices import price_cents, usd
 from dropreel.domain.reasons import Reason, ReasonCode
-from tests.support.sample_jobs import job_with
+from dropreel_cli.progress import _MEANING, JobProgress, describe_preparation, describe_video, explain_end
+from tests.support.sample_jobs import OPTIONS, VIDEO, job_with
 
 PRICE = price_cents("fast", 5)
 """What the job of these tests costs an attempt."""
@@ -66,6 +66,19 @@ def test_a_prepared_image_that_was_scaled_down_has_its_new_size():
     assert text == "HEIC, 4032 x 3024 -> JPEG, 2016 x 1512, 3.1 MB"
 
 
+@pytest.mark.parametrize(("sound", "words"), [(True, "with sound"), (False, "without sound")])
+def test_a_video_is_described_from_its_job(sound, words):
+    job = job_with(status=JobStatus.COMPLETED, video=VIDEO, options=OPTIONS._replace(sound=sound))
+
+    assert describe_video(job) == f"5.04 s, 640 x 360, {words}, 99 bytes"
+
+
+def test_what_could_not_be_read_from_a_video_is_left_out():
+    video = VIDEO._replace(duration_seconds=None, width=None, height=None)
+
+    assert describe_video(job_with(video=video, options=None)) == "99 bytes"
+
+
 @pytest.mark.parametrize(("status", "charge", "code"), ENDS)
 def test_an_end_has_the_image_status_reason_and_next_step(status, charge, code):
     job = job_with(status=status, charge=charge, reason=Reason(code, "It was too dark"))
@@ -82,7 +95,7 @@ def test_a_job_that_can_be_resumed_asks_for_no_second_payment(code):
 
     text = explain_end(job)
 
-    assert f"Resume job {job.job_id}" in text
+    assert f"`dropreel resume {job.job_id}`" in text
     assert "nothing is paid again" in text
     assert "Drop the image again" not in text
     assert "will be paid" not in text

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cli.parameters import Parameter
-from cli.questions import Terminal, UsageError, ask_target, values_to_send
-from cli.target import Target
+from dropreel_cli.parameters import Parameter
+from dropreel_cli.questions import Terminal, UsageError, ask_target, values_to_send
+from dropreel_cli.target import Target
 
 DECLARED: dict[str, dict[str, Any]] = {
     "Key": {"NoEcho": True, "AllowedPattern": "^[a-z0-9]+$"},
@@ -116,8 +116,8 @@ def test_without_a_terminal_every_required_value_is_named() -> None:
     with pytest.raises(UsageError) as error:
         values_to_send(PARAMETERS, {}, {"Mode": "hd"}, None, ask_all=False)
 
-    assert "Key is required. Set it with KEY." in str(error.value)
-    assert "The stack's Mode is 'hd'; allowed are fast, hq. Set it with MODE." in str(error.value)
+    assert "Key is required. Set it with the environment variable KEY." in str(error.value)
+    assert "The stack's Mode is 'hd'; allowed are fast, hq. Set it with Mode=VALUE." in str(error.value)
 
 
 def test_stack_name_and_region_are_asked_for_until_they_are_valid() -> None:

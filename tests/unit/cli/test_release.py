@@ -1,11 +1,12 @@
 """What a release is made of: one version, its notes, and a package that needs no build."""
 
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from cli.release import ReleaseError, check_tag, main, notes, package, released, version
+from dropreel_cli.release import ReleaseError, check_tag, main, notes, package, released, version
 
 CHANGELOG = """# Changelog
 
@@ -42,6 +43,16 @@ Resources:
   Machine:
     Properties:
       DefinitionUri: ../../statemachine/machine.asl.json
+  Nested:
+    Properties:
+      Location: Nested/template.yaml
+"""
+NESTED_TEMPLATE = """Metadata:
+  AWS::ServerlessRepo::Application:
+    LicenseUrl: ../../../LICENSE
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
 """
 
 
@@ -57,6 +68,7 @@ def checkout(tmp_path: Path) -> Path:
         "functions/step/handler.py": "def handler(): ...",
         "statemachine/machine.asl.json": "{}",
         ".aws-sam/build/template.yaml": TEMPLATE,
+        ".aws-sam/build/Nested/template.yaml": NESTED_TEMPLATE,
         ".aws-sam/build/OurLayer/python/ours.py": "",
         ".aws-sam/build/OurLayer/python/__pycache__/ours.cpython-313.pyc": "compiled",
     }
@@ -125,6 +137,8 @@ def test_the_package_has_the_template_and_all_that_it_names(checkout):
     assert sorted(archive.namelist()) == [
         "dropreel-0.2.0/CHANGELOG.md",
         "dropreel-0.2.0/LICENSE",
+        "dropreel-0.2.0/Nested/LICENSE",
+        "dropreel-0.2.0/Nested/template.yaml",
         "dropreel-0.2.0/OurLayer/python/__pycache__/ours.cpython-313.pyc",
         "dropreel-0.2.0/OurLayer/python/ours.py",
         "dropreel-0.2.0/README.md",
@@ -139,10 +153,15 @@ def test_every_path_in_the_packaged_template_leads_into_the_package(checkout):
     packaged(checkout)
     folder = checkout / "dist" / "dropreel-0.2.0"
 
-    lines = (folder / "template.yaml").read_text(encoding="utf-8").splitlines()
-    paths = [line.partition(": ")[2] for line in lines if "Uri: " in line or "Url: " in line]
-    assert paths == ["LICENSE", "README.md", "OurLayer", "functions/step", "statemachine/machine.asl.json"]
-    assert all((folder / path).exists() for path in paths)
+    def paths(template: Path) -> list[str]:
+        lines = template.read_text(encoding="utf-8").splitlines()
+        found = [line.partition(": ")[2] for line in lines if re.search(r"(Uri|Url|Location): ", line)]
+        assert all((template.parent / path).exists() for path in found)
+        return found
+
+    files = ["LICENSE", "README.md", "OurLayer", "functions/step", "statemachine/machine.asl.json"]
+    assert paths(folder / "template.yaml") == [*files, "Nested/template.yaml"]
+    assert paths(folder / "Nested" / "template.yaml") == ["LICENSE"]
 
 
 def test_a_path_of_a_kind_that_is_not_known_is_refused(checkout):
@@ -157,6 +176,13 @@ def test_a_missing_file_that_the_template_names_is_refused(checkout):
     (checkout / "LICENSE").unlink()
 
     with pytest.raises(ReleaseError, match="LICENSE is not there"):
+        packaged(checkout)
+
+
+def test_a_missing_template_of_a_nested_stack_is_refused(checkout):
+    (checkout / ".aws-sam" / "build" / "Nested" / "template.yaml").unlink()
+
+    with pytest.raises(ReleaseError, match=r"template.yaml is not there"):
         packaged(checkout)
 
 

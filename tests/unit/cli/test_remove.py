@@ -1,28 +1,26 @@
-"""What `make remove` prints and returns for complete, incomplete and missing stacks; it names only what exists."""
+"""What `dropreel remove` prints and returns for complete, incomplete and missing stacks; it names only what exists."""
 
+import io
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.questions import Terminal
-from cli.remove import remove
-from cli.stack import StackMissing
+from dropreel_cli.command_line import StackOptions
+from dropreel_cli.exits import CommandError, Exit
+from dropreel_cli.remove import remove
+from dropreel_cli.stack import StackMissing
 from tests.unit.cli.conftest import ARN, Cloud, described
 
-YES = {"YES": "1"}
+OPTIONS = StackOptions()
 
 
-def terminal(*answers: str) -> Terminal:
-    remaining = iter(answers)
-
-    def ask(question: str, hidden: bool) -> str:
-        try:
-            return next(remaining)
-        except StopIteration:
-            raise EOFError from None
-
-    return Terminal(ask, lambda _: None)
+def refusal(cloud: Cloud, exit_status: Exit, *, yes: bool = True) -> str:
+    """Remove a stack that stays, with this exit status; return the message."""
+    with pytest.raises(CommandError) as raised:
+        remove(OPTIONS, cloud.output, yes=yes)
+    assert raised.value.exit_status is exit_status
+    return str(raised.value)
 
 
 def resources(*listed: tuple[str, str, str]) -> dict[str, Any]:
@@ -44,22 +42,34 @@ def no_artifacts(cloud: Cloud) -> None:
     cloud.add_error("describe_stacks", "ValidationError", "Stack with id aws-sam-cli-managed-default does not exist")
 
 
-@pytest.mark.parametrize("answers", [("n",), ("",), ("no",), ()])
-def test_without_a_yes_the_stack_is_kept(cloud: Cloud, answers: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("answer", ["n\n", "\n", "no\n"])
+def test_without_a_yes_the_stack_is_kept(cloud: Cloud, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.StringIO(answer)
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", stdin)
     cloud.add_answer("describe_stacks", described("CREATE_COMPLETE"))
 
-    assert remove({}, cloud.console, terminal(*answers)) == 1
+    assert refusal(cloud, Exit.REFUSED, yes=False) == "Nothing was done."
 
-    assert "Nothing was removed." in cloud.printed
+    assert (
+        "Delete the stack shop in eu-central-1 (CREATE_COMPLETE)? Its images, videos and records are" in cloud.printed
+    )
+
+
+def test_without_a_terminal_the_stack_is_kept(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    cloud.add_answer("describe_stacks", described("CREATE_COMPLETE"))
+
+    assert "Confirm with --yes." in refusal(cloud, Exit.REFUSED, yes=False)
 
 
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
 def test_a_stack_that_is_being_changed_is_not_removed(cloud: Cloud, status: str) -> None:
     cloud.add_answer("describe_stacks", described(status))
 
-    assert remove(YES, cloud.console, terminal()) == 1
+    error = refusal(cloud, Exit.REFUSED)
 
-    assert f"shop in eu-central-1 cannot be removed now: it is {status}. Wait until that has completed" in cloud.printed
+    assert f"shop in eu-central-1 cannot be removed now: it is {status}. Wait until that has completed" in error
 
 
 @pytest.mark.parametrize(
@@ -75,8 +85,9 @@ def test_an_incomplete_stack_is_removed_and_nothing_else_is_named(cloud: Cloud, 
         cloud.add_answer("describe_stacks", described("DELETE_COMPLETE"))
     no_artifacts(cloud)
 
-    assert remove(YES, cloud.console, terminal()) == 0
+    document = remove(OPTIONS, cloud.output, yes=True)
 
+    assert document == {"stack": "shop", "region": "eu-central-1", "kept": [], "left_over": []}
     assert cloud.printed.strip() == "The stack shop in eu-central-1 was removed."
 
 
@@ -90,9 +101,10 @@ def test_a_failed_removal_prints_the_cause_and_next_step(cloud: Cloud) -> None:
     fixed = {"StackId": ARN, "StackName": "shop", "EventId": "1", "Timestamp": "2026-01-01T00:00:00Z"}
     cloud.add_answer("describe_stack_events", {"StackEvents": [{**fixed, **event}]})
 
-    assert remove(YES, cloud.console, terminal()) == 1
+    error = refusal(cloud, Exit.FAILED)
 
-    assert "It is DELETE_FAILED. Role failed: it is in use. Fix the cause and run `make remove` again." in cloud.printed
+    again = "`dropreel remove --stack shop --region eu-central-1` again."
+    assert f"It is DELETE_FAILED. Role failed: it is in use. Fix the cause and run {again}" in error
 
 
 def test_a_protected_stack_prints_how_to_end_the_protection(cloud: Cloud) -> None:
@@ -102,16 +114,16 @@ def test_a_protected_stack_prints_how_to_end_the_protection(cloud: Cloud) -> Non
         "delete_stack", "ValidationError", "Stack [shop] cannot be deleted while TerminationProtection is enabled"
     )
 
-    assert remove(YES, cloud.console, terminal()) == 1
+    error = refusal(cloud, Exit.FAILED)
 
-    assert "--no-enable-termination-protection --stack-name shop --region eu-central-1" in cloud.printed
+    assert "--no-enable-termination-protection --stack-name shop --region eu-central-1" in error
 
 
 def test_a_missing_stack_is_reported(cloud: Cloud) -> None:
     cloud.add_no_stack()
 
     with pytest.raises(StackMissing, match="There is no stack shop in eu-central-1"):
-        remove(YES, cloud.console, terminal())
+        remove(OPTIONS, cloud.output, yes=True)
 
 
 def test_an_invalid_name_is_not_reported_as_missing(cloud: Cloud) -> None:
@@ -120,4 +132,4 @@ def test_an_invalid_name_is_not_reported_as_missing(cloud: Cloud) -> None:
     )
 
     with pytest.raises(ClientError, match="1 validation error"):
-        remove(YES, cloud.console, terminal())
+        remove(OPTIONS, cloud.output, yes=True)

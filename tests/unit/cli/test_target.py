@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.target import Target, is_yes, save_answers, target_from
+from dropreel_cli.target import Target, is_yes, save_answers, target_from
 
 HOME = "eu-central-1"
 AWAY = "us-west-2"

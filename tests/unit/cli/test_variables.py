@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.parameters import read_parameters
-from cli.variables import option_variables, parameter_names, variable_faults, variable_name
 from dropreel.domain.options import OPTION_NAMES
+from dropreel_cli.parameters import read_parameters
+from dropreel_cli.variables import option_variables, parameter_names, variable_faults, variable_name
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -114,8 +114,8 @@ def test_values_arrive_as_they_were_typed(tmp_path: Path) -> None:
 def test_the_check_needs_the_standard_library_only() -> None:
     bare = [sys.executable, "-I", "-S", "-c"]
     script = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r});"
-        "from cli.variables import variable_faults; print(variable_faults(['up'], ['A']))"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'cli')!r});"
+        "from dropreel_cli.variables import variable_faults; print(variable_faults(['up'], ['A']))"
     )
 
     done = subprocess.run([*bare, script], capture_output=True, text=True, check=False)

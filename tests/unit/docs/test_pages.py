@@ -1,12 +1,10 @@
 """README.md, docs/events.md and docs/operations.md agree with the code."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from typing import Any
 
+import click
 import pytest
 
 from docs.reference_texts import example_jobs
@@ -15,6 +13,7 @@ from dropreel.domain.events import SOURCE, detail_of
 from dropreel.domain.job import EventType
 from dropreel.domain.next_steps import RESUMABLE
 from dropreel.domain.prices import PRICE_CENTS, usd
+from dropreel_cli.app import application
 from tests.unit.docs.pages import ROOT, rows_of
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -97,8 +96,8 @@ def test_the_function_prints_the_video(capsys: pytest.CaptureFixture[str]) -> No
 # --- operations ---------------------------------------------------------------------------------------------------
 
 
-def test_every_alarm_of_the_template_has_its_row() -> None:
-    resources = load_template()["Resources"].items()
+def test_every_alarm_of_the_stack_has_its_row() -> None:
+    resources = load_template("operations.yaml")["Resources"].items()
     alarms = {name for name, one in resources if one["Type"] == "AWS::CloudWatch::Alarm"}
 
     assert {row[0] for row in rows_of(OPERATIONS, "alarm")} == alarms
@@ -117,30 +116,22 @@ def test_the_codes_that_can_be_resumed_are_all_there() -> None:
     assert set(re.findall(r"`(\w+_\w+)`", section)) == RESUMABLE
 
 
-def test_the_exports_are_all_that_resuming_and_settling_need() -> None:
-    text = OPERATIONS.read_text(encoding="utf-8")
-    exported = re.findall(r"\b([A-Z_]+)=(\S+(?: \w+\))?)", "\n".join(re.findall(r"^export .*$", text, re.MULTILINE)))
-    values = {name: "x" if value.startswith("$") else value for name, value in exported}
-    script = "from dropreel import wiring; wiring.resume_job(); wiring.settle_unknown()"
-
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": "layers/dropreel",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            **values,
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-    assert (done.returncode, done.stderr) == (0, "")
+def commands_of_operations() -> list[list[str]]:
+    """Return each call of the command in operations.md, with a job's id in place of `<job_id>`."""
+    calls = re.findall(r"`dropreel ([^`\n]+)`", OPERATIONS.read_text(encoding="utf-8"))
+    return [call.replace("<job_id>", "0" * 24).replace("<generation_id>", "gen_1").split() for call in calls]
 
 
-@pytest.mark.parametrize("script", re.findall(r"'(import sys; [^']*)'", OPERATIONS.read_text(encoding="utf-8")))
-def test_a_script_to_paste_compiles(script: str) -> None:
-    compile(script, "operations.md", "exec")
+@pytest.mark.parametrize("words", commands_of_operations(), ids=" ".join)
+def test_each_command_to_paste_is_one_of_the_command_line(words: list[str]) -> None:
+    """Click parses it; nothing is run."""
+    command = application.get_command(click.Context(application), words[0])
+
+    assert command is not None
+    assert command.make_context(words[0], words[1:]).params
+
+
+def test_every_way_on_has_its_command() -> None:
+    ways = {"resume", "adopt", "abandon", "resubmit", "redrive"}
+
+    assert ways <= {words[0] for words in commands_of_operations()}

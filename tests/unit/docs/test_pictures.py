@@ -107,4 +107,5 @@ def test_every_resource_and_output_that_a_page_asks_for_is_in_the_template(page:
 
     assert resources
     assert {name for pair in resources for name in pair if name} <= set(template["Resources"])
+    assert set(re.findall(r"\$\(nested (\w+)\)", text)) <= set(load_template("operations.yaml")["Resources"])
     assert set(re.findall(r"\$\((?:name|arn) (\w+)\)", text)) <= set(template["Outputs"])

@@ -154,7 +154,7 @@ def test_a_row_says_the_next_step_of_a_job_in_that_status(row: list[str]) -> Non
         reason=Reason(ReasonCode(code), "x"),
     )
 
-    assert said == (next_step(job) or "").replace(job.job_id, "*job_id*")
+    assert said == (next_step(job) or "").replace(job.job_id, "<job_id>")
 
 
 def test_no_page_calls_a_charge_by_its_old_name() -> None:

@@ -101,7 +101,7 @@ def runs_at_import(tree: ast.Module) -> list[ast.Call]:
 
 
 def test_the_rules_look_at_what_is_there():
-    core = {"job", "reasons", "options", "reader", "videos", "prices", "events", "answers"}
+    core = {"job", "reasons", "options", "reader", "videos", "prices", "events", "submit_answers", "poll_answers"}
     assert core <= {path.stem for path in CORE}
     assert {"client", "reading", "refusals"} <= {path.stem for path in PROVIDER}
     assert {"job_table", "ledger", "transactions"} <= {path.stem for path in ADAPTERS}
@@ -238,7 +238,7 @@ def test_a_handler_names_nothing_of_the_outside(path):
 def test_a_handler_asks_only_the_wiring_and_the_messages(path):
     ours = {module for module in imports_of(tree_of(path)) if within(module, {"dropreel"})}
 
-    assert ours <= {"dropreel.wiring", "dropreel.domain.messages"}
+    assert ours <= {"dropreel.wiring", "dropreel.domain.messages", "dropreel.domain.executions"}
 
 
 @pytest.mark.parametrize("path", HANDLERS, ids=name)

@@ -5,15 +5,9 @@ import json
 
 import pytest
 
+from dropreel.domain.executions import decode_generation, failure_reason
 from dropreel.domain.job import JobStatus
-from dropreel.domain.messages import (
-    decode_drop,
-    decode_generation,
-    decode_message,
-    decode_retry_message,
-    failure_reason,
-    retry_message_of,
-)
+from dropreel.domain.messages import decode_drop, decode_message, decode_retry_message, retry_message_of
 from dropreel.domain.reasons import ReasonCode
 from tests.support.sample_events import EVENTS, load_event
 from tests.support.sample_jobs import job_with

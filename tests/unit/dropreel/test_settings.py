@@ -1,7 +1,8 @@
 import pytest
 
 from dropreel.domain.errors import SettingsError
-from dropreel.domain.options import Options, Place, Resolved, resolve
+from dropreel.domain.option_places import Place, Resolved, resolve
+from dropreel.domain.options import Options
 from dropreel.settings import Settings
 
 ENVIRONMENT = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.template.resolved import ROOT
+from tests.unit.template.resolved import ROOT, nested, written
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.y*ml"))
@@ -102,7 +102,7 @@ def test_a_release_is_checked_before_anything_is_made():
     done = [step["run"] for step in workflow("release")["jobs"]["build"]["steps"] if "run" in step]
 
     assert triggers(workflow("release")) == {"push": {"tags": ["v*"]}}
-    assert "cli.release check-tag" in done[0]
+    assert "dropreel_cli.release check-tag" in done[0]
     assert done[1] == ".ci/run"
     assert "make package sbom" in done[2]
 
@@ -113,6 +113,17 @@ def test_what_is_released_was_attested():
 
     assert attested["with"]["subject-path"].split() == ["dist/*.zip", "dist/*.cdx.json"]
     assert "dist/*.zip dist/*.cdx.json" in commands(workflow("release"))
+
+
+def test_the_nested_application_is_published_first_and_named_in_the_other():
+    done = commands(workflow("release"))
+    name = nested()["Metadata"]["AWS::ServerlessRepo::Application"]["Name"]
+
+    # Where `sam build` puts the template of the resource Operations.
+    assert written()["Resources"]["Operations"]["Properties"]["Location"] == "operations.yaml"
+    assert "s|Location: Operations/template.yaml|" in done
+    assert f":applications/{name}" in done
+    assert done.index('/Operations"\npublish') < done.index("sed -i") < done.rindex("publish")
 
 
 def test_only_the_job_that_creates_the_release_may_write_to_the_repository():

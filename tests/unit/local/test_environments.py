@@ -15,12 +15,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # local/engine.py is not one of them: it runs in ministack's own environment.
-ENTRIES = ("local.run", "local.up", "local.provider_simulator.__main__", "cli.__main__")
-PACKAGES = {"local": ROOT, "cli": ROOT, "dropreel": ROOT / "layers" / "dropreel"}
+ENTRIES = (
+    *("local.run", "local.up", "local.provider_simulator.__main__", "dropreel_cli.app", "dropreel_cli.make_arguments"),
+    *(f"dropreel_cli.commands.{file.stem}" for file in (ROOT / "cli" / "dropreel_cli" / "commands").glob("[a-z]*.py")),
+)
+PACKAGES = {"local": ROOT, "dropreel_cli": ROOT / "cli", "dropreel": ROOT / "layers" / "dropreel"}
 NAMES = {"PIL": "pillow", "yaml": "pyyaml"}
 COMMANDS = {"aws-sam-cli", "pip"}
 """What is run and not imported: the SAM CLI, and pip for the layers' Makefiles."""
-COMES_WITH_BOTO3 = {"botocore"}
+COMES_WITH_BOTO3 = {"botocore", "urllib3"}
 
 
 def _without_type_checking(tree: ast.AST) -> Iterator[ast.AST]:
@@ -48,10 +51,13 @@ def _imported_by(module: str, file: Path) -> Iterator[str]:
 
 
 @cache
-def _imports() -> dict[str, set[str]]:
-    """Return each library that the commands import, functions included, with the modules of ours that do."""
+def imports_of(entries: tuple[str, ...] = ENTRIES, without: str = "") -> dict[str, set[str]]:
+    """Return each library that the entries import, functions included, with the modules of ours that do.
+
+    Imports of the package `without` are not followed.
+    """
     libraries: dict[str, set[str]] = {}
-    left, seen = list(ENTRIES), set()
+    left, seen = list(entries), set()
     while left:
         module = left.pop()
         file = _file_of(module)
@@ -60,11 +66,13 @@ def _imports() -> dict[str, set[str]]:
         seen.add(module)
         for imported in _imported_by(module, file):
             top = imported.partition(".")[0]
+            if top == without:
+                continue
             if top in PACKAGES:
                 left.append(imported)
             elif top not in sys.stdlib_module_names:
                 libraries.setdefault(NAMES.get(top, top), set()).add(module)
-    assert seen >= set(ENTRIES)
+    assert seen >= set(entries)
     return libraries
 
 
@@ -73,7 +81,7 @@ def _required() -> set[str]:
     return {found[0] for line in lines if (found := re.match(r"[a-z0-9-]+", line))}
 
 
-def _locked(name: str) -> dict[str, str]:
+def locked(name: str) -> dict[str, str]:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock, re.MULTILINE))
 
@@ -85,23 +93,23 @@ def _needs(target: str) -> set[str]:
 
 
 def test_the_run_environment_has_what_the_commands_import_and_no_more() -> None:
-    imported = {name: modules for name, modules in _imports().items() if name not in COMES_WITH_BOTO3}
+    imported = {name: modules for name, modules in imports_of().items() if name not in COMES_WITH_BOTO3}
 
     assert {name: modules for name, modules in imported.items() if name not in _required()} == {}
     assert _required() - COMMANDS - set(imported) == set()
 
 
 def test_imports_of_imported_modules_are_found_too() -> None:
-    assert "local.provider_simulator.rendering" in _imports()["av"]
-    assert "cli.parameters" in _imports()["pyyaml"]
-    assert "local.cloud" in _imports()["boto3"]
+    assert "local.provider_simulator.rendering" in imports_of()["av"]
+    assert "dropreel_cli.parameters" in imports_of()["pyyaml"]
+    assert "local.cloud" in imports_of()["boto3"]
 
 
 def test_no_development_library_is_in_the_run_environment() -> None:
     development = {"pytest", "mypy", "ruff", "moto", "hypothesis", "numpy", "cfn-lint", "awscli", "uv"}
 
-    assert development & set(_locked("run")) == set()
-    assert development - {"awscli"} <= set(_locked("dev"))
+    assert development & set(locked("run")) == set()
+    assert development - {"awscli"} <= set(locked("dev"))
 
 
 @pytest.mark.parametrize("target", ["run", "up", "drop", "deploy", "remove"])
@@ -168,13 +176,13 @@ def test_only_the_local_build_names_an_interpreter(built: str, environment: str,
 
 
 def test_the_local_engine_has_no_library_of_the_functions_layers() -> None:
-    layers = set(_locked("../layers/dependencies/requirements")) - {"urllib3", "jmespath", "typing-extensions"}
+    layers = set(locked("../layers/dependencies/requirements")) - {"urllib3", "jmespath", "typing-extensions"}
 
     assert {"requests", "aws-lambda-powertools"} <= layers
-    assert layers & set(_locked("ministack")) == set()
+    assert layers & set(locked("ministack")) == set()
 
 
 def test_the_tests_render_with_the_library_that_make_run_renders_with() -> None:
-    run, dev = _locked("run"), _locked("dev")
+    run, dev = locked("run"), locked("dev")
 
     assert {name: run[name] for name in ("av", "pillow")} == {name: dev[name] for name in ("av", "pillow")}

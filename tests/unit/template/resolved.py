@@ -1,4 +1,4 @@
-"""Reads template.yaml as CloudFormation does once it has its parameters: conditions evaluated, references resolved."""
+"""Reads the templates as CloudFormation does once it has their parameters: conditions evaluated, references resolved."""
 
 import json
 import re
@@ -20,6 +20,7 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 REQUIRED = {"NohumanApiKey": "key"}
+NESTED_STACK = "shop-Operations-1A2B3C4D5E6F"
 _NOTHING = object()
 
 
@@ -27,6 +28,13 @@ _NOTHING = object()
 def written() -> dict[str, Any]:
     """Return template.yaml as it is written; intrinsic functions stand as `{"Ref": ...}` and `{"Fn::If": ...}`."""
     loaded: dict[str, Any] = load_template(str(ROOT / "template.yaml"))
+    return loaded
+
+
+@cache
+def nested() -> dict[str, Any]:
+    """Return operations.yaml, the template of the nested stack, as it is written."""
+    loaded: dict[str, Any] = load_template(str(ROOT / "operations.yaml"))
     return loaded
 
 
@@ -78,13 +86,12 @@ def variables(function: str, **given: str) -> dict[str, str]:
 
 
 def resources(**given: str) -> dict[str, Any]:
-    """Return the resources that a stack with these parameters has, SAM's own forms as they are written."""
-    values = parameters(**given)
-    return {
-        name: _value(one, values)
-        for name, one in written()["Resources"].items()
-        if "Condition" not in one or _holds(one["Condition"], values)
-    }
+    """Return the resources of a stack with these parameters and of its nested stack, SAM's own forms as they are written."""
+    own = _resources(written(), parameters(**given))
+    passed = {**own["Operations"]["Properties"]["Parameters"], "AWS::StackName": NESTED_STACK}
+    inner = _resources(nested(), passed)
+    assert not own.keys() & inner.keys()
+    return {**own, **inner}
 
 
 def statements(role: str, **given: str) -> list[dict[str, Any]]:
@@ -101,8 +108,17 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _resources(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: _value(one, values)
+        for name, one in template["Resources"].items()
+        if "Condition" not in one or _holds(one["Condition"], values)
+    }
+
+
 def _holds(condition: str, values: Mapping[str, str]) -> bool:
-    return _is_true(written()["Conditions"][condition], values)
+    conditions = {**written()["Conditions"], **nested()["Conditions"]}
+    return _is_true(conditions[condition], values)
 
 
 def _is_true(expression: Any, values: Mapping[str, str]) -> bool:
@@ -142,7 +158,7 @@ def _value(node: Any, values: Mapping[str, str]) -> Any:
 
 
 def _reference(name: str, values: Mapping[str, str]) -> str:
-    return PSEUDO.get(name) or values.get(name, name)
+    return values.get(name, PSEUDO.get(name, name))
 
 
 def _substituted(arguments: Any, values: Mapping[str, str]) -> str:

@@ -36,7 +36,7 @@ def test_what_only_aws_shows_has_its_line(what):
 def test_no_shell_function_takes_the_name_of_a_command():
     functions = re.findall(r"^(\w+)\(\) \{", PAGE, re.MULTILINE)
 
-    assert functions == ["name", "resource", "lines", "arn"]
+    assert functions == ["name", "resource", "nested", "lines"]
 
 
 def test_every_resource_that_a_loop_names_is_in_the_template():

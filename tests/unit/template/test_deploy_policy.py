@@ -10,7 +10,7 @@ from typing import Any
 import cfnlint
 import pytest
 
-from tests.unit.template.resolved import ROOT, as_list, translated
+from tests.unit.template.resolved import ROOT, as_list, nested, translated, written
 
 POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
 NOT_NEEDED = (
@@ -22,6 +22,7 @@ NOT_NEEDED = (
     "lambda:PassCapacityProvider", "lambda:AssociateRuntimeAlias", "logs:*LogDelivery", "logs:*DataProtectionPolicy",
     "logs:*IndexPolicy", "logs:*ResourcePolicy", "logs:*KmsKey", "logs:PutBearerTokenAuthentication",
     "logs:PutLogGroupDeletionProtection", "logs:*LogStream*", "logs:PutLogEvents", "secretsmanager:*Replicat*",
+    "cloudformation:SetStackPolicy", "cloudformation:UpdateTerminationProtection",
     "sns:PutDataProtectionPolicy", "kms:*", "iam:*UserPolicy", "iam:*GroupPolicy",
 )  # fmt: skip
 
@@ -35,7 +36,8 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def types() -> list[str]:
-    return sorted({one["Type"] for one in translated()["Resources"].values()})
+    there = [*translated()["Resources"].values(), *nested()["Resources"].values()]
+    return sorted({one["Type"] for one in there})
 
 
 def allowed() -> Iterator[str]:
@@ -57,6 +59,33 @@ def test_the_policy_allows_what_a_resource_type_requires(kind):
     }
 
     assert missing == set()
+
+
+def resources_of(sid: str) -> list[str]:
+    (found,) = [one["Resource"] for one in POLICY["Statement"] if one["Sid"] == sid]
+    return as_list(found)
+
+
+def test_the_nested_stack_may_be_deployed():
+    """CloudFormation names it after its parent and its logical id."""
+    nested_stacks = [
+        name for name, one in translated()["Resources"].items() if one["Type"] == "AWS::CloudFormation::Stack"
+    ]
+
+    assert nested_stacks
+    for name in nested_stacks:
+        arn = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/dropreel-{name}-1A2B3C4D5E6F/1a2b"
+        assert any(fnmatchcase(arn, pattern) for pattern in resources_of("Stacks"))
+
+
+def test_every_layer_may_be_published():
+    """SAM names a layer after its logical id."""
+    layers = [name for name, one in written()["Resources"].items() if one["Type"] == "AWS::Serverless::LayerVersion"]
+
+    assert layers
+    for name in layers:
+        arn = f"arn:aws:lambda:eu-central-1:123456789012:layer:{name}"
+        assert any(fnmatchcase(arn, pattern) for pattern in resources_of("Layers")), name
 
 
 def test_no_service_is_allowed_as_a_whole():

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cli.parameters import read_parameters
 from dropreel.domain.errors import SettingsError
 from dropreel.settings import Settings
-from tests.unit.template.resolved import parameters, refused, resources, written
+from dropreel_cli.parameters import read_parameters
+from tests.unit.template.resolved import nested, parameters, refused, resources, written
 
 WHOLE_NUMBERS = {
     # parameter -> the smallest and the largest, and one that is out of range on each side
@@ -96,6 +96,14 @@ def test_the_settings_refuse_what_the_template_refuses_and_name_it(name, value):
 
 def test_every_parameter_of_a_plain_stack_is_taken():
     assert refused() == []
+
+
+def test_the_nested_stack_gets_each_of_its_parameters():
+    passed = written()["Resources"]["Operations"]["Properties"]["Parameters"]
+
+    assert sorted(passed) == sorted(nested()["Parameters"])
+    assert all(one["Description"] for one in nested()["Parameters"].values())
+    assert [name for name, one in nested()["Parameters"].items() if "Default" in one] == []
 
 
 def test_every_parameter_is_in_a_group_of_the_console():

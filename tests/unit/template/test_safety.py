@@ -99,7 +99,11 @@ def test_every_rule_target_has_a_dead_letter_queue_that_allows_the_rule():
         for target in rule["Targets"]:
             queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
             (policy,) = [one for one in policies if {"Ref": queue} in one["Queues"]]
-            assert {"Fn::GetAtt": [name, "Arn"]} in _leaves(policy["PolicyDocument"]), (name, queue)
+            about = [
+                one for one in policy["PolicyDocument"]["Statement"]
+                if one["Effect"] == "Allow" and {"Fn::GetAtt": [queue, "Arn"]} in as_list(one["Resource"])
+            ]  # fmt: skip
+            assert {"Fn::GetAtt": [name, "Arn"]} in _leaves(about), (name, queue)
 
 
 def _leaves(node: Any) -> list[Any]:
@@ -107,6 +111,52 @@ def _leaves(node: Any) -> list[Any]:
     for one in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         found += _leaves(one)
     return found
+
+
+def test_a_rule_may_send_only_to_its_target_and_its_dead_letter_queue():
+    """One policy serves all queues: what a rule does not need must not be in its statement."""
+    needed = {
+        (f"{name}.Arn", queue)
+        for name, rule in sources_of_events().items()
+        for queue in (*rule["queues"], rule["dead_letters"])
+    }
+    allowed = {
+        (source, queue)
+        for found in policies_of("AWS::SQS::QueuePolicy", "Queues").values()
+        for one in found
+        if one["Effect"] == "Allow"
+        for source in one["Condition"]["ArnEquals"]["aws:SourceArn"]
+        for queue in as_list(one["Resource"])
+    }
+
+    assert allowed == needed
+
+
+def sources_of_events() -> dict[str, dict[str, Any]]:
+    """Return each rule and schedule by the name that it has in CloudFormation: its queues, and its dead-letter queue."""
+    found = {}
+    for name, one in resources(**EVERYTHING).items():
+        if one["Type"] == "AWS::Events::Rule":
+            (target,) = one["Properties"]["Targets"]
+            found[name] = {"queues": [target["Arn"]], "dead_letters": target["DeadLetterConfig"]["Arn"]}
+        for event, source in one["Properties"].get("Events", {}).items():
+            if source["Type"] in ("Schedule", "EventBridgeRule"):
+                found[f"{name}{event}"] = {
+                    "queues": [],
+                    "dead_letters": source["Properties"]["DeadLetterConfig"]["Arn"],
+                }
+    return found
+
+
+def test_no_queue_has_two_policies():
+    """The last one that is set on a queue replaces those before."""
+    holders = [
+        queue
+        for one in of_type("AWS::SQS::QueuePolicy", **EVERYTHING).values()
+        for queue in one["Properties"]["Queues"]
+    ]
+
+    assert sorted(holders) == sorted(of_type("AWS::SQS::Queue"))
 
 
 @pytest.mark.parametrize("queue", WATCHED_QUEUES)
@@ -187,6 +237,7 @@ def test_lambdas_trust_has_no_condition_as_it_sends_no_source(role):
 def test_no_partition_is_written_out():
     sources = [
         ROOT / "template.yaml",
+        ROOT / "operations.yaml",
         *(ROOT / "statemachine").glob("*.json"),
         *(ROOT / "functions").rglob("*.py"),
         *(ROOT / "layers" / "dropreel").rglob("*.py"),

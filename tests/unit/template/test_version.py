@@ -5,10 +5,11 @@ import tomllib
 
 import pytest
 
-from cli.release import released, version
-from tests.unit.template.resolved import ROOT, translated, written
+from dropreel_cli.release import released, version
+from tests.unit.template.resolved import ROOT, nested, translated, written
 
 APPLICATION = written()["Metadata"]["AWS::ServerlessRepo::Application"]
+NESTED_APPLICATION = nested()["Metadata"]["AWS::ServerlessRepo::Application"]
 
 
 def agrees(current: str, changelog: str) -> bool:
@@ -63,20 +64,27 @@ def test_no_source_file_repeats_the_version():
     assert [path for path in sources if re.search(rf"[\"']v?{re.escape(version())}[\"']", path.read_text())] == []
 
 
-def test_the_serverless_application_repository_takes_the_metadata():
+@pytest.mark.parametrize("application", [APPLICATION, NESTED_APPLICATION], ids=lambda one: one["Name"])
+def test_the_serverless_application_repository_takes_the_metadata(application):
     # Patterns and lengths of CreateApplication in its API reference.
-    assert re.fullmatch(r"[a-zA-Z0-9-]{1,140}", APPLICATION["Name"])
-    assert re.fullmatch(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?", APPLICATION["Author"])
-    assert 1 <= len(APPLICATION["Description"]) <= 256
-    assert len(APPLICATION["Labels"]) <= 10
-    assert all(re.fullmatch(r"[a-zA-Z0-9+\-_:/@]{1,127}", label) for label in APPLICATION["Labels"])
+    assert re.fullmatch(r"[a-zA-Z0-9-]{1,140}", application["Name"])
+    assert re.fullmatch(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?", application["Author"])
+    assert 1 <= len(application["Description"]) <= 256
+    assert len(application.get("Labels", [])) <= 10
+    assert all(re.fullmatch(r"[a-zA-Z0-9+\-_:/@]{1,127}", label) for label in application.get("Labels", []))
 
 
 @pytest.mark.parametrize("name", ["LicenseUrl", "ReadmeUrl"])
-def test_a_file_that_the_metadata_names_is_there(name):
-    assert (ROOT / APPLICATION[name]).is_file()
+@pytest.mark.parametrize("application", [APPLICATION, NESTED_APPLICATION], ids=lambda one: one["Name"])
+def test_a_file_that_the_metadata_names_is_there(application, name):
+    assert (ROOT / application[name]).is_file()
+
+
+def test_the_nested_application_gets_its_version_when_it_is_published():
+    """So that the version stays in one place."""
+    assert "SemanticVersion" not in NESTED_APPLICATION
 
 
 def test_the_license_file_is_the_named_one():
-    assert APPLICATION["SpdxLicenseId"] == "MIT"
+    assert APPLICATION["SpdxLicenseId"] == NESTED_APPLICATION["SpdxLicenseId"] == "MIT"
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n")

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dropreel.domain.errors import PublishFault
@@ -17,14 +16,16 @@ PAUSES = (0.2, 1.0)
 """Seconds before the second and the third try: `PutEvents` may answer 200 with a failed entry, which no SDK retries."""
 
 
-@dataclass(frozen=True)
 class EventBus:
     """Publishes events, one a call. `stack` is the name of the stack that publishes them."""
 
-    client: "EventBridgeClient"
-    bus: str
-    stack: str
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(
+        self, client: "EventBridgeClient", bus: str, stack: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.client = client
+        self.bus = bus
+        self.stack = stack
+        self.sleep = sleep
 
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
         """Put one event on the bus. Raises PublishFault where three tries fail."""

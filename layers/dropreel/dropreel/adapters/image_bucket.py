@@ -9,7 +9,7 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -66,8 +66,7 @@ class StoredImage:
         )
 
 
-@dataclass(frozen=True)
-class DownloadedImage:
+class DownloadedImage(NamedTuple):
     """All bytes of an object in a temporary file, their number, and their SHA-256 in hex."""
 
     path: Path
@@ -89,11 +88,11 @@ _BY_ERROR_CODE = {
 """S3's error codes about the object itself (Amazon S3 API Reference, "Error responses"; KMS's are passed on by S3)."""
 
 
-@dataclass(frozen=True)
 class ImageBucket:
     """Looks images up. Raises botocore's ClientError on faults that are not about the object: an expired token, a denied access."""
 
-    client: "S3Client"
+    def __init__(self, client: "S3Client") -> None:
+        self.client = client
 
     def find(self, image: ImageRef, size: int | None = None) -> StoredImage | Missing:
         """Return the image with all of its bytes, by one GET, or why there is none. `size`: its size in the event, in bytes.
@@ -154,7 +153,7 @@ class ImageBucket:
             etag=found["ETag"],
             size=size,
             last_modified=found["LastModified"],
-            metadata={name: _decoded(value) for name, value in found["Metadata"].items()},
+            metadata={name: decoded_metadata(value) for name, value in found["Metadata"].items()},
             encoding=found.get("ContentEncoding"),
             content=content,
             head=head,
@@ -257,7 +256,7 @@ def _version(version_id: str | None) -> dict[str, Any]:
     return {"VersionId": pinned} if pinned else {}
 
 
-def _decoded(value: str) -> str:
+def decoded_metadata(value: str) -> str:
     """Decode RFC 2047 words: S3 metadata is ASCII, and S3 encodes other text so.
 
     They can spell invalid Unicode; options with it are rejected later.

@@ -14,13 +14,14 @@ new when the job is claimed, and is never deleted, so that one message can lead 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dropreel.adapters.items import attribute_value, values_of
 from dropreel.adapters.transactions import transact
 from dropreel.domain.attempts import Attempt, attempt_after
+from dropreel.domain.days import day_of
 from dropreel.domain.images import Image
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, PollFaultNote, VideoObject
 from dropreel.domain.next_steps import next_step
@@ -32,21 +33,25 @@ if TYPE_CHECKING:
 
 WAITING_INDEX = "waiting"
 """Job ids by what they wait for, oldest first. Jobs that need no more work are not in it."""
+BY_DAY_INDEX = "by_day"
+"""Rows by `listed` (`job#<day>` or `attempt#<day>`, UTC), oldest first: the jobs created on a day, the submissions reserved on it."""
+BY_KEY_INDEX = "by_key"
+"""Jobs by `image_key`, oldest first."""
 JOB_ROW = "job"
 
 
-@dataclass(frozen=True)
 class JobTable:
     """Reads and saves jobs. Every method raises botocore's ClientError on a fault of DynamoDB."""
 
-    client: "DynamoDBClient"
-    table: str
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(self, client: "DynamoDBClient", table: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.client = client
+        self.table = table
+        self.sleep = sleep
 
     def get(self, job_id: str) -> Job | None:
         """Return the job as it stands now (a consistent read), or None."""
         answer = self.client.get_item(TableName=self.table, Key=key_of(job_id, JOB_ROW), ConsistentRead=True)
-        return _job(values_of(answer["Item"])) if "Item" in answer else None
+        return job_of(values_of(answer["Item"])) if "Item" in answer else None
 
     def save(self, before: Job | None, after: Job) -> Job | None:
         """Save a transition, and with it the row of its submission and of the generation that it now holds.
@@ -104,7 +109,7 @@ class JobTable:
 
     def holder_of(self, generation_id: str) -> str | None:
         """Return the id of the job that holds a generation, or None."""
-        key = key_of(_generation_id(generation_id), "generation")
+        key = generation_key(generation_id)
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         return answer["Item"]["claimed_by"]["S"] if "Item" in answer else None
 
@@ -137,6 +142,11 @@ class JobTable:
 def key_of(job_id: str, row: str) -> dict[str, Any]:
     """Return the key of a row."""
     return {"job_id": attribute_value(job_id), "row": attribute_value(row)}
+
+
+def generation_key(generation_id: str) -> dict[str, Any]:
+    """Return the key of the row that says which job holds a generation."""
+    return key_of(f"generation#{generation_id}", "generation")
 
 
 def job_updates(table: str, before: Job | None, after: Job) -> list[Any]:
@@ -176,7 +186,8 @@ def _attempt_update(table: str, job: Job, attempt: Attempt) -> dict[str, Any]:
     }
     is_claim = attempt.status is JobStatus.SUBMITTING
     if is_claim:
-        changes |= {"claimed_at": attempt.at, "day": job.reserved_day, "cost_cents": job.cost_cents}
+        changes |= {"created_at": attempt.at, "day": job.reserved_day, "cost_cents": job.cost_cents}
+        changes["listed"] = f"attempt#{job.reserved_day}"
     row = f"attempt#{attempt.attempt:02}#{attempt.requeues:04}"
     update = _update(table, key_of(job.job_id, row), changes, {"version": 1})
     if is_claim:
@@ -186,14 +197,10 @@ def _attempt_update(table: str, job: Job, attempt: Attempt) -> dict[str, Any]:
 
 def _generation_update(table: str, job: Job) -> dict[str, Any]:
     """Return the update that makes a job the holder of a generation, on condition that no other job holds it."""
-    key = key_of(_generation_id(job.generation_id or ""), "generation")
+    key = generation_key(job.generation_id or "")
     update = _update(table, key, {"claimed_by": job.job_id, "attempt": job.attempt}, {"version": 1})
     update["ConditionExpression"] = "attribute_not_exists(claimed_by) OR claimed_by = :claimed_by"
     return update
-
-
-def _generation_id(generation_id: str) -> str:
-    return f"generation#{generation_id}"
 
 
 def _update(table: str, key: dict[str, Any], changes: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
@@ -228,26 +235,29 @@ _TIMES = frozenset(
 def item_of(job: Job) -> dict[str, Any]:
     """Return a job's attributes as Python values, without its keys and its version; None stands for no attribute.
 
-    Beside the job's fields: `waiting`, what it waits for (the index's key), and `next_step`, what to do next.
+    Beside the job's fields: the keys of the indexes, `waiting` (what it waits for), `listed` and `image_key`; and `next_step`,
+    what to do next.
     """
     item: dict[str, Any] = {each.name: getattr(job, each.name) for each in fields(job)}
     del item["job_id"], item["version"]
     item |= {
         "image": job.image.as_json(),
-        "options": None if job.options is None else asdict(job.options),
+        "options": None if job.options is None else job.options._asdict(),
         "notices": {event.value: reason.as_json() for event, reason in job.notices.items()},
-        "last_fault": None if job.last_fault is None else asdict(job.last_fault),
+        "last_fault": None if job.last_fault is None else job.last_fault._asdict(),
         "reason": None if job.reason is None else job.reason.as_json(),
-        "video": None if job.video is None else asdict(job.video),
+        "video": None if job.video is None else job.video._asdict(),
         "pending_events": frozenset(job.pending_events) or None,
         "waiting": job.waits_for,
+        "listed": f"job#{day_of(job.created_at)}",
+        "image_key": job.image.key or None,
         "next_step": next_step(job),
     }
     return item
 
 
-def _job(item: dict[str, Any]) -> Job:
-    """Return the job of an item."""
+def job_of(item: dict[str, Any]) -> Job:
+    """Return the job of an item's values."""
     known = {each.name for each in fields(Job)}
     values = {name: value for name, value in item.items() if name in known}
     values |= {name: datetime.fromisoformat(values[name]) for name in _TIMES if values.get(name)}

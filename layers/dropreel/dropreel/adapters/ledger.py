@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dropreel.adapters.items import attribute_value
@@ -19,15 +19,22 @@ MAX_RELEASE_TRIES = 30
 """Tries of a release. They take at most 30 of the function's 100 seconds: without it the reservation would stay for no charge."""
 
 
-@dataclass(frozen=True)
 class Ledger:
     """The only writer of the spend table: one item a day (UTC), `reserved_cents` is what may have been charged on it."""
 
-    client: "DynamoDBClient"
-    jobs_table: str
-    spend_table: str
-    limit: SpendLimit
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        jobs_table: str,
+        spend_table: str,
+        limit: SpendLimit,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.client = client
+        self.jobs_table = jobs_table
+        self.spend_table = spend_table
+        self.limit = limit
+        self.sleep = sleep
 
     def reserve(self, before: Job, claimed: Job, picture: Picture | None = None) -> Job | NotReserved:
         """Save a claim and reserve its price on its day, both or neither. Return the job with its new version.

@@ -1,7 +1,5 @@
 """CloudWatch metrics in the Embedded Metric Format, written to the function's log by Powertools."""
 
-from dataclasses import dataclass
-
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from dropreel.domain.metrics import Metric
@@ -10,11 +8,11 @@ NAMESPACE = "Dropreel"
 DIMENSION = "stack"
 
 
-@dataclass(frozen=True)
 class Metrics:
     """Counts occurrences. Each is written at once, so that a function that dies right after has counted it."""
 
-    stack: str
+    def __init__(self, stack: str) -> None:
+        self.stack = stack
 
     def count(self, metric: Metric, job_id: str) -> None:
         """Write one occurrence. The stack's name is its only dimension; the job's id is metadata of the log line."""

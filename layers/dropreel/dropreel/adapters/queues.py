@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropreel.domain.backoff import LONGEST_SECONDS
@@ -20,15 +19,17 @@ HIDDEN_SECONDS = 20
 logger = logging.getLogger("dropreel")
 
 
-@dataclass(frozen=True)
-class JobQueue:
+class _Queue:
+    def __init__(self, client: "Callable[[], SQSClient]", url: str) -> None:
+        self.client = client
+        self.url = url
+
+
+class JobQueue(_Queue):
     """Sends jobs to SubmitGeneration or PrepareImage. A new message starts with its own receive count.
 
     `client` returns the client and is called on first use: most jobs are never sent.
     """
-
-    client: "Callable[[], SQSClient]"
-    url: str
 
     def send(self, message: RetryMessage, delay_seconds: float = 0) -> None:
         """Send a message that is delivered after `delay_seconds` (at most `LONGEST_SECONDS`; the job's `retry_at` holds beyond)."""
@@ -39,12 +40,8 @@ class JobQueue:
         )
 
 
-@dataclass(frozen=True)
-class DeadLetterQueue:
+class DeadLetterQueue(_Queue):
     """Reads the dead-letter queue and deletes nothing. `client` returns the client and is called on first use."""
-
-    client: "Callable[[], SQSClient]"
-    url: str
 
     def messages(self) -> Iterator[Drop | RetryMessage]:
         """Yield each visible message, until none is left. A message that cannot be decoded is logged and skipped."""
@@ -55,7 +52,16 @@ class DeadLetterQueue:
             if not found.get("Messages"):
                 return
             for message in found["Messages"]:
-                try:
-                    yield decode_message(json.loads(message["Body"]))
-                except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+                decoded = decode_body(message["Body"])
+                if decoded is None:
                     logger.warning("unreadable dead letter", extra={"message_id": message.get("MessageId")})
+                else:
+                    yield decoded
+
+
+def decode_body(body: str) -> Drop | RetryMessage | None:
+    """Decode the body of a message; None for one that cannot be read."""
+    try:
+        return decode_message(json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None

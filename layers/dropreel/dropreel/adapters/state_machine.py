@@ -1,7 +1,6 @@
 """The state machine that polls a generation until it ends."""
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropreel.domain.job import Job, execution_name
@@ -10,12 +9,12 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-@dataclass(frozen=True)
 class StateMachine:
     """Starts executions. Starting an attempt is idempotent."""
 
-    client: "SFNClient"
-    arn: str
+    def __init__(self, client: "SFNClient", arn: str) -> None:
+        self.client = client
+        self.arn = arn
 
     def start(self, job: Job, generation_id: str | None = None) -> None:
         """Start polling a job's attempt, or do nothing where its execution exists (AWS keeps names for 90 days).

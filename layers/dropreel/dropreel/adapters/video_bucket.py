@@ -29,15 +29,15 @@ _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict
 this moment (409), or the object to replace is gone (404)."""
 
 
-@dataclass(frozen=True)
 class VideoBucket:
     """Puts videos into the bucket. Where a stream raises, neither an object nor parts of one remain.
 
     The multipart upload is ours because boto3's upload_fileobj (s3transfer) takes neither `IfNoneMatch` nor `IfMatch`.
     """
 
-    client: "S3Client"
-    bucket: str
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
 
     def put(self, key: str, video: VideoStream, metadata: dict[str, str], replaces: str | None = None) -> str | None:
         """Upload the stream to `key` and return the object's `VersionId`. `metadata` must be ASCII.

@@ -4,7 +4,6 @@ import re
 import string
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -34,7 +33,6 @@ _BLANKS = " \t\r\n"
 """What is stripped from a URL. Not all that `str.strip` takes: a header's UTF-8 is read as latin-1 at first."""
 
 
-@dataclass(frozen=True)
 class VideoSource:
     """Opens `result.url`, which is not trusted.
 
@@ -42,8 +40,9 @@ class VideoSource:
     is allowed as it is. The API key is never sent: nothing here knows it.
     """
 
-    api_base_url: str
-    max_bytes: int
+    def __init__(self, api_base_url: str, max_bytes: int) -> None:
+        self.api_base_url = api_base_url
+        self.max_bytes = max_bytes
 
     @contextmanager
     def open(self, result_url: str) -> Iterator[VideoStream]:

@@ -1,14 +1,13 @@
 """The attempt rows: one for each submission, with what the provider charged for it."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from dropreel.domain.job import Charge, Job, JobStatus
 from dropreel.domain.reasons import Reason
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """The row of one submission, identified by the attempt and by `requeues` at its claim.
 
     One attempt has several submissions only where the provider accepted none of the earlier ones.

@@ -1,7 +1,7 @@
 """The events that Dropreel publishes: `source` is `dropreel`, `detail-type` one of `EventType`."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id
@@ -32,12 +32,17 @@ def detail_of(job: Job, event: EventType, stack: str = DEFAULT_STACK) -> dict[st
         charge = job.charge if job.status is status else earlier
         reason = job.notices.get(event, job.reason)
         job = replace(job, status=status, generation_id=None, charge=charge, reason=reason, video=None)
-    data: dict[str, Any] = {
+    return {"metadata": {"version": VERSION, "id": event_id(job, event), "stack": stack}, "data": data_of(job)}
+
+
+def data_of(job: Job) -> dict[str, Any]:
+    """Return a job as the `data` of its events."""
+    return {
         "job_id": job.job_id,
         "status": job.status.value,
         "request_id": job.request_id,
         "image": job.image.as_json(),
-        "options": {} if job.options is None else asdict(job.options),
+        "options": {} if job.options is None else job.options._asdict(),
         "option_sources": dict(job.option_sources),
         "generation_id": job.generation_id,
         "attempt": job.attempt,
@@ -45,6 +50,5 @@ def detail_of(job: Job, event: EventType, stack: str = DEFAULT_STACK) -> dict[st
         "charge": job.charge.value,
         "warnings": list(job.warnings),
         "reason": None if job.reason is None else {**job.reason.as_json(), "next_step": next_step(job)},
-        "video": None if job.video is None else asdict(job.video),
+        "video": None if job.video is None else job.video._asdict(),
     }
-    return {"metadata": {"version": VERSION, "id": event_id(job, event), "stack": stack}, "data": data}

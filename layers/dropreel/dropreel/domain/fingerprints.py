@@ -3,19 +3,17 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropreel.domain.job import Job
 from dropreel.domain.option_files import is_folder_file
-from dropreel.domain.options import STACK_PARAMETERS
+from dropreel.domain.option_places import STACK_PARAMETERS
 
 _HEX_DIGITS = 24
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """One picture: an image's bytes, key and own options. It is written with the claim, so that a copy is not paid again.
 
     `item_key` is its key in the job table: `picture-` and 24 hex digits of SHA-256. `modified_at` is the object's

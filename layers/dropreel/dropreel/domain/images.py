@@ -1,9 +1,8 @@
 """The image as named by an event and as validated; why one cannot be read; which keys are images."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from enum import Enum, StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 
 class PrepareReason(StrEnum):
@@ -26,8 +25,7 @@ class PrepareReason(StrEnum):
     """Its color profile is not sRGB."""
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """The prepared copy that is submitted in the image's place, in the prepared bucket.
 
     `format` is `JPEG` or `PNG`; `size` is in bytes, `width` and `height` are in pixels, `sha256` is in hex.
@@ -43,8 +41,7 @@ class Prepared:
     sha256: str
 
 
-@dataclass(frozen=True)
-class ImageRef:
+class ImageRef(NamedTuple):
     """One object version in a bucket, as named by an event.
 
     `version_id` is None in a bucket without versioning; `etag` then shows whether the object is still the one of the event.
@@ -58,8 +55,7 @@ class ImageRef:
     sequencer: str | None = None
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """The job's image: the fields of its event, and after validation the facts read from its bytes.
 
     `size` is in bytes, `sha256` in hex; `format` is `JPEG`, `PNG` or `WebP`, or that of a prepared image, such as `HEIC`;
@@ -100,7 +96,9 @@ class Image:
     def as_json(self) -> dict[str, Any]:
         """Return the image as JSON for events, receipts and the job table. Format and size in pixels only where they are known."""
         optional = ("format", "width", "height", "prepared")
-        return {name: value for name, value in asdict(self).items() if value is not None or name not in optional}
+        prepared = None if self.prepared is None else self.prepared._asdict()
+        values = {**self._asdict(), "prepared": prepared}
+        return {name: value for name, value in values.items() if value is not None or name not in optional}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -110,22 +108,6 @@ class Image:
             reasons = tuple(PrepareReason(reason) for reason in prepared["reasons"])
             prepared = Prepared(**{**prepared, "reasons": reasons})
         return cls(**{**stored, "prepared": prepared})
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """`format` is JPEG, PNG or WebP; `width` and `height` are in pixels as displayed; `size` is in bytes.
-
-    Exif orientations 5 to 8 swap the stored width and height. `prepare_for`: why the provider might show it wrongly.
-    """
-
-    format: str
-    width: int
-    height: int
-    size: int
-    orientation: int = 1
-    animated: bool = False
-    prepare_for: tuple[PrepareReason, ...] = ()
 
 
 class Missing(Enum):

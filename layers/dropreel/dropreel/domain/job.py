@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec
 
+from dropreel.domain.days import day_of
 from dropreel.domain.errors import TransitionError
 from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.domain.spending import day_of
 
 if TYPE_CHECKING:
     from dropreel.domain.options import Options
@@ -67,16 +67,14 @@ class EventType(StrEnum):
     UNKNOWN = "Video Generation Unknown"
 
 
-@dataclass(frozen=True)
-class PollFaultNote:
+class PollFaultNote(NamedTuple):
     """The last poll without a usable answer: what happened (never a URL or a key), and when."""
 
     message: str
     at: datetime
 
 
-@dataclass(frozen=True)
-class VideoObject:
+class VideoObject(NamedTuple):
     """The delivered video: its object, its size in bytes, the SHA-256 of its bytes in hex, and its receipt's key.
 
     `version_id` is None in a bucket without versioning. The duration (seconds), width and height (pixels) are the video's
@@ -211,8 +209,7 @@ def event_id(job: Job, event: EventType) -> str:
 # --- transitions ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Transition:
+class Transition(NamedTuple):
     """One transition: its name, its source and target statuses, and when it happens."""
 
     name: str
@@ -285,7 +282,7 @@ def prepare(job: Job, at: datetime) -> Job:
     return replace(
         job,
         status=JobStatus.PREPARING,
-        image=replace(job.image, prepared=None),
+        image=job.image._replace(prepared=None),
         requeues=job.requeues + 1,
         retry_at=None,
         waiting_since=at if job.is_dead_letter else job.waiting_since,  # time in the dead-letter queue does not count

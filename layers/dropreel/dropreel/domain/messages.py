@@ -1,20 +1,15 @@
-"""Decodes what invokes the functions: events, queue messages, and the state machine's state."""
+"""Decodes the messages of the queues: events about images, and our own."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropreel.domain.encodable import encodable, is_encodable
-from dropreel.domain.errors import VIDEO_WITHOUT_MEDIA
 from dropreel.domain.images import ImageRef, is_image_key
-from dropreel.domain.job import Job, JobStatus, execution_name
-from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.domain.job import Job
 from dropreel.domain.redaction import holds_signed_address
 
-EXECUTION_ENDED = "Step Functions Execution Status Change"
-"""The `detail-type` of Step Functions' event about an execution."""
 REQUESTED = "Video Generation Requested"
 """The `detail-type` of the event that requests a video of an existing image."""
 MAX_BUCKET_CHARACTERS = 63
@@ -50,8 +45,7 @@ class Drop:
         return self.request_id is not None or is_image_key(self.image.key, self.size)
 
 
-@dataclass(frozen=True)
-class RetryMessage:
+class RetryMessage(NamedTuple):
     """Our own message, which brings a job to SubmitGeneration or PrepareImage: the attempt's message number `requeues`.
 
     `generation_id` is the id of an accepted submission that could not be saved to the job table.
@@ -217,82 +211,3 @@ _FIELDS: dict[str, tuple[Callable[[str], bool], str]] = {
     "image.version_id": (_is_version, f"at most {MAX_VERSION_CHARACTERS:,} printable ASCII characters"),
     "request_id": (_is_request_id, f"at most {MAX_REQUEST_ID_CHARACTERS} printable characters"),
 }
-
-
-@dataclass(frozen=True)
-class Generation:
-    """The state machine's state: ids only, and the name of the execution."""
-
-    job_id: str
-    attempt: int
-    generation_id: str
-    execution: str
-
-    def is_current(self, job: Job) -> bool:
-        """Return whether the job still waits for this execution.
-
-        An execution that a resume or an attempt has replaced can be redriven; it must then change nothing.
-        """
-        return job.status is JobStatus.GENERATING and self.execution == execution_name(job)
-
-    def is_missing_from(self, job: Job) -> bool:
-        """Return whether the job has no id for this generation: it was accepted, but the job table could not be written."""
-        is_open = job.status in (JobStatus.SUBMITTING, JobStatus.UNKNOWN) and job.generation_id is None
-        return is_open and self.execution == execution_name(job) and bool(self.generation_id)
-
-
-@dataclass(frozen=True)
-class EndedExecution:
-    """An execution of the state machine that failed, timed out or was stopped, from EventBridge's event.
-
-    `name` and `arn` are the execution's; `status` is `FAILED`, `TIMED_OUT` or `ABORTED`; `cause` is Step Functions' text.
-    """
-
-    job_id: str
-    name: str
-    arn: str
-    status: str
-    cause: str
-
-
-def decode_ended_execution(event: Mapping[str, Any]) -> EndedExecution | None:
-    """Decode `Step Functions Execution Status Change`; None for an execution without a job. Raises KeyError for anything else."""
-    detail = event["detail"]
-    found = _EXECUTION_NAME.fullmatch(detail["name"])
-    if found is None:
-        return None
-    cause = encodable(str(detail.get("cause") or ""))[:MAX_FAULT_CHARACTERS]
-    return EndedExecution(found[1], detail["name"], detail["executionArn"], encodable(str(detail["status"])), cause)
-
-
-_EXECUTION_NAME = re.compile(r"([0-9a-f]{24})-[0-9]+(-[0-9]+)?")
-
-
-def decode_generation(state: Mapping[str, Any]) -> Generation:
-    """Decode the state machine's state. Raises KeyError if an id is missing."""
-    return Generation(state["job_id"], int(state["attempt"]), state["generation_id"], state["pace"]["execution"])
-
-
-def failure_reason(state: Mapping[str, Any]) -> Reason:
-    """Return why the state machine runs Report Failure: the reason from Check Status, or the error of a step after its retries."""
-    check = state.get("check") or {}
-    if "reason" in check and "error" not in state:
-        return Reason.from_json(check["reason"])
-    cause = str((state.get("error") or {}).get("Cause") or "no cause was given")
-    try:
-        error = json.loads(cause)
-        cause = f"{error['errorType']}: {error['errorMessage']}"
-    except (ValueError, KeyError, TypeError):
-        pass
-    cause = encodable(cause)
-    if check.get("outcome") == "completed":
-        _step, coded, fault = cause.partition(f"{VIDEO_WITHOUT_MEDIA}: ")
-        if coded:
-            return Reason(
-                ReasonCode.VIDEO_WITHOUT_MEDIA,
-                f"The video from the provider cannot be played: {fault[:500]}.",
-            )
-        return Reason(
-            ReasonCode.DELIVERY_FAILED, f"The video is ready at the provider but could not be copied: {cause[:500]}"
-        )
-    return Reason(ReasonCode.CHECK_FAILED, f"The generation could not be polled any longer: {cause[:500]}")

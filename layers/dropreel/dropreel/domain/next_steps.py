@@ -1,4 +1,4 @@
-"""The next step for people, one for each reason code."""
+"""The next step for people, one for each reason code. Where the `dropreel` command has a way, it is named."""
 
 from dropreel.domain.job import Charge, Job, JobStatus
 from dropreel.domain.reasons import ReasonCode as Code
@@ -26,7 +26,12 @@ _CORRECTIONS = {
 _RETRIED = "Nothing: the job is retried automatically."
 _NEXT_ATTEMPT = frozenset({Code.GENERATION_FAILED, Code.CONTENT_REFUSED, Code.SUBMISSION_UNKNOWN})
 """Reasons after which the next attempt can follow."""
+_SETTLE = (
+    "Look for the generation at the provider. If it is there, run `dropreel adopt {job_id} GENERATION_ID`; if not, "
+    "`dropreel abandon {job_id}`, or `dropreel resubmit {job_id}`, which may pay a second time."
+)
 _BY_CODE = {
+    Code.SUBMISSION_UNKNOWN: _SETTLE,
     Code.IMAGE_MISSING: "Upload the image again; nothing was spent on this attempt.",
     Code.IMAGE_SUPERSEDED: "Nothing: the newer upload has a job of its own.",
     Code.DUPLICATE_COPY: "Nothing. For another video of the image, upload it again or request it by an event.",
@@ -40,11 +45,7 @@ _BY_CODE = {
     Code.PROVIDER_UNREACHABLE: _RETRIED,
     Code.KEY_REFUSED: "Put a key that the provider accepts into the stack's secret; the job is then retried automatically.",
     Code.PROVIDER_BALANCE: "Add money to your account at the provider; the job is then retried automatically.",
-    Code.DEAD_LETTER: "Fix the cause, then send the message back from the dead-letter queue; nothing is paid twice.",
-    Code.SUBMISSION_UNKNOWN: (
-        "Look for the generation at the provider. If it is there, adopt its id; if not, abandon or resubmit the job. "
-        "Resubmitting may pay a second time."
-    ),
+    Code.DEAD_LETTER: "Fix the cause, then run `dropreel redrive {job_id}`; nothing is paid twice.",
     Code.GENERATION_FAILED: "Read the provider's message, change the image or the prompt, and upload the image again.",
     Code.CONTENT_REFUSED: (
         "Read the provider's message, change the image or the prompt, and upload the image again. Without a change, it will "
@@ -69,11 +70,16 @@ def next_step(job: Job) -> str | None:
     if job.reason is None:
         return None
     if can_resume(job):
-        return f"Resume job {job.job_id}: it continues with the generation that is already paid, and nothing is paid again."
+        return (
+            f"Run `dropreel resume {job.job_id}`: it continues with the generation that is already paid, and nothing is "
+            "paid again."
+        )
+    if job.status is JobStatus.UNKNOWN:
+        return _SETTLE.format(job_id=job.job_id)
     if job.status is JobStatus.DEFERRED and job.reason.code in _NEXT_ATTEMPT:
         return _RETRIED
     if job.reason.code in _BY_CODE:
-        return _BY_CODE[job.reason.code]
+        return _BY_CODE[job.reason.code].format(job_id=job.job_id)
     correction = _CORRECTIONS.get(job.reason.code, "Correct it and upload the image again")
     if job.charge is Charge.NONE:
         return f"{correction}; nothing was spent."

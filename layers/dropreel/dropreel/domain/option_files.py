@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from dropreel.domain.messages import MAX_KEY_BYTES
-from dropreel.domain.options import Fault, Place
+from dropreel.domain.option_places import Fault, Place
 
 MAX_FILE_BYTES = 64_000
 """The largest sidecar or folder file, in bytes: a limit of ours."""

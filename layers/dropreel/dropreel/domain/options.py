@@ -1,36 +1,22 @@
-"""The options of a video, under the provider's names: how they are read, validated and merged.
+"""The options of a video, under the provider's names, and how they suit the image.
 
-Source of types, ranges and allowed values: the provider's API documentation. `aspect_ratio` also takes `auto`, which is ours.
+Source of the ratios and the recommended size: the provider's API documentation. `aspect_ratio` also takes `auto`, which is ours.
 """
 
-import math
-import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from dropreel.domain.encodable import encodable, is_encodable
-from dropreel.domain.images import ImageFacts
-from dropreel.domain.redaction import holds_signed_address
+if TYPE_CHECKING:
+    from dropreel.domain.image_facts import ImageFacts
 
-MAX_PROMPT_CHARACTERS = 2500
-"""For `prompt` and `negative_prompt`: a limit of ours; the provider documents none."""
 ASPECT_RATIOS: dict[str, tuple[int, int]] = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1)}
 """The provider's values, as (width, height)."""
 RECOMMENDED_SIDE = 1024
 """The least width and height that the provider recommends, in pixels."""
 FAR_FROM_RATIO = 1.5
 """An image whose ratio differs from the requested one by more than this factor gets a warning."""
-S3_METADATA = "S3 metadata"
-STACK_PARAMETERS = "stack parameters"
-"""Names of the places that are not files."""
-
-_MAX_SHOWN = 60
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """A complete set of options. `duration` is in seconds, `cfg_scale` from 0 to 1; `aspect_ratio` can be `auto`."""
 
     prompt: str
@@ -42,69 +28,10 @@ class Options:
     sound: bool
 
 
-@dataclass(frozen=True)
-class Place:
-    """A source of options: a request event, S3 metadata, a sidecar, a folder file, or the stack parameters.
-
-    `is_text`: every value is text, not JSON (S3 metadata and stack parameters). `refuses_unknown`: an unknown name is a fault.
-    """
-
-    name: str
-    values: Mapping[str, Any]
-    is_text: bool = False
-    refuses_unknown: bool = True
+OPTION_NAMES = Options._fields
 
 
-@dataclass(frozen=True)
-class Fault:
-    """An invalid option: its place, its name, and a message with the value and what is allowed.
-
-    `option` is empty where a whole file is invalid. All fields can be encoded as UTF-8.
-    """
-
-    place: str
-    option: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """The merged options, and for each the name of the place that it came from."""
-
-    options: Options
-    sources: dict[str, str]
-
-
-class _Invalid(Exception):
-    """An invalid value; the text says what is allowed. `resolve` puts the option's name and value in front."""
-
-
-def resolve(places: Sequence[Place]) -> Resolved | list[Fault]:
-    """Merge the places, the most specific first: the first one that has an option wins. Or return all faults of all places."""
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    faults: list[Fault] = []
-    for place in places:
-        for name, raw in place.values.items():
-            if name not in _READERS:
-                if place.refuses_unknown:
-                    faults.append(Fault(place.name, encodable(name), _unknown(name)))
-                continue
-            try:
-                value = _read(name, raw, place.is_text)
-            except _Invalid as invalid:
-                message = f"{name} is {_shown(raw)}; {invalid}"
-                faults.append(Fault(place.name, name, message))
-                continue
-            if name not in values:
-                values[name], sources[name] = value, place.name
-    missing = [name for name in _READERS if name not in values]
-    if missing and not faults:
-        faults = [Fault("options", name, f"{name} is not set anywhere") for name in missing]
-    return faults or Resolved(Options(**values), sources)
-
-
-def ratio_for(asked: str, facts: ImageFacts) -> str:
+def ratio_for(asked: str, facts: "ImageFacts") -> str:
     """Return the requested ratio, or for `auto` the provider's ratio that is nearest to the image as displayed.
 
     The distance is the quotient of the two ratios, so that portrait and landscape are symmetric.
@@ -114,7 +41,7 @@ def ratio_for(asked: str, facts: ImageFacts) -> str:
     return min(ASPECT_RATIOS, key=lambda name: _distance(name, facts))
 
 
-def warnings_for(options: Options, facts: ImageFacts) -> tuple[str, ...]:
+def warnings_for(options: Options, facts: "ImageFacts") -> tuple[str, ...]:
     """Return sentences about what can make the video worse but does not reject the image."""
     found = []
     if min(facts.width, facts.height) < RECOMMENDED_SIDE:
@@ -130,141 +57,7 @@ def warnings_for(options: Options, facts: ImageFacts) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _distance(ratio: str, facts: ImageFacts) -> float:
+def _distance(ratio: str, facts: "ImageFacts") -> float:
     across, down = ASPECT_RATIOS[ratio]
     left, right = facts.width * down, facts.height * across
     return max(left, right) / min(left, right)
-
-
-def _read(name: str, raw: Any, is_text: bool) -> Any:
-    from_text, from_json = _READERS[name]
-    return from_text(raw) if is_text else from_json(raw)
-
-
-def _prompt(raw: Any) -> str:
-    text = _negative_prompt(raw)
-    if not text.strip():
-        raise _Invalid("it must not be empty")
-    return text
-
-
-def _negative_prompt(raw: Any) -> str:
-    if not isinstance(raw, str):
-        raise _Invalid("it must be text")
-    if len(raw) > MAX_PROMPT_CHARACTERS:
-        raise _Invalid(f"it has {len(raw):,} characters, at most {MAX_PROMPT_CHARACTERS:,} are allowed")
-    if not is_encodable(raw):
-        raise _Invalid(
-            "it is not valid Unicode: it contains an unpaired surrogate; allowed is text that UTF-8 can encode"
-        )
-    control = next((character for character in raw if unicodedata.category(character) == "Cc"), None)
-    if control is not None:
-        raise _Invalid(
-            f"it contains the control character U+{ord(control):04X}; write it on one line without control characters"
-        )
-    if holds_signed_address(
-        raw
-    ):  # it would be sent to the provider and stored in the table, the events and the receipt
-        raise _Invalid("it contains a signed URL, which is a secret; remove it")
-    return raw.strip()
-
-
-def _one_of(*allowed: str) -> Callable[[Any], str]:
-    def read(raw: Any) -> str:
-        if isinstance(raw, str) and raw in allowed:
-            return raw
-        near = _nearest(raw.lower(), allowed) if isinstance(raw, str) else None
-        hint = f"; did you mean {near}?" if near else ""
-        raise _Invalid(f"allowed are {', '.join(allowed)}{hint}")
-
-    return read
-
-
-def _number(raw: Any) -> float:
-    if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-        raise _Invalid("it must be a number")
-    try:
-        number = float(raw)
-    except OverflowError:
-        raise _Invalid("it must be a finite number") from None
-    if not math.isfinite(number):
-        raise _Invalid("it must be a finite number")
-    return number
-
-
-def _number_in_text(raw: Any) -> float:
-    if not isinstance(raw, str) or not re.fullmatch(r" *([0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}) *", raw):
-        raise _Invalid("it must be a number such as 5 or 0.5")
-    return float(raw)
-
-
-def _duration(number: Callable[[Any], float]) -> Callable[[Any], int]:
-    def read(raw: Any) -> int:
-        try:
-            seconds = number(raw)
-        except _Invalid as invalid:
-            raise _Invalid(f"{invalid}; allowed are 5 and 10 (seconds)") from None
-        if seconds not in (5, 10):
-            raise _Invalid("allowed are 5 and 10 (seconds)")
-        return int(seconds)
-
-    return read
-
-
-def _cfg_scale(number: Callable[[Any], float]) -> Callable[[Any], float]:
-    def read(raw: Any) -> float:
-        try:
-            scale = number(raw)
-        except _Invalid as invalid:
-            raise _Invalid(f"{invalid}; allowed is 0 to 1") from None
-        if not 0 <= scale <= 1:
-            raise _Invalid("allowed is 0 to 1")
-        return round(scale, 9)  # DynamoDB cannot store every float; finer steps make no difference
-
-    return read
-
-
-def _sound(raw: Any) -> bool:
-    if not isinstance(raw, bool):
-        raise _Invalid("allowed are true and false, without quotes")
-    return raw
-
-
-def _sound_in_text(raw: Any) -> bool:
-    if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
-        return raw.strip().lower() == "true"
-    raise _Invalid("allowed are true and false")
-
-
-_mode = _one_of("fast", "hq")
-_aspect_ratio = _one_of(*ASPECT_RATIOS, "auto")
-
-_READERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    # option: (reads text, reads a JSON value)
-    "prompt": (_prompt, _prompt),
-    "mode": (_mode, _mode),
-    "negative_prompt": (_negative_prompt, _negative_prompt),
-    "aspect_ratio": (_aspect_ratio, _aspect_ratio),
-    "duration": (_duration(_number_in_text), _duration(_number)),
-    "cfg_scale": (_cfg_scale(_number_in_text), _cfg_scale(_number)),
-    "sound": (_sound_in_text, _sound),
-}
-
-OPTION_NAMES = tuple(_READERS)
-
-
-def _unknown(name: str) -> str:
-    near = _nearest(name.lower().replace("-", "_"), OPTION_NAMES)
-    hint = f" (did you mean {near}?)" if near else ""
-    return f"there is no option {_shown(name)}{hint}; allowed are {', '.join(OPTION_NAMES)}"
-
-
-def _nearest(word: str, allowed: Sequence[str]) -> str | None:
-    import difflib  # imported late: only an invalid option needs it
-
-    return next(iter(difflib.get_close_matches(word, allowed, n=1)), None)
-
-
-def _shown(raw: Any) -> str:
-    text = repr(raw) if isinstance(raw, str) else str(raw)
-    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"

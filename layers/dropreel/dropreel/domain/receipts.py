@@ -1,6 +1,5 @@
 """The receipt beside every video: the options, the price, the timings and the delivered file."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +26,7 @@ def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str
         "image": job.image.as_json(),
         "options": {
             name: {"value": value, "from": job.option_sources.get(name)}
-            for name, value in ({} if job.options is None else asdict(job.options)).items()
+            for name, value in ({} if job.options is None else job.options._asdict()).items()
         },
         "warnings": list(job.warnings),
         "cost_usd": float(usd(job.cost_cents)),
@@ -38,5 +37,5 @@ def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str
             "delivered_at": delivered_at.isoformat(),
             "generation_seconds": round((delivered_at - submitted_at).total_seconds(), 3),
         },
-        "video": {name: value for name, value in asdict(video).items() if name != "receipt_key"},
+        "video": {name: value for name, value in video._asdict().items() if name != "receipt_key"},
     }

@@ -1,17 +1,15 @@
 """The daily spend limit, in whole US cents."""
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from typing import NamedTuple
 
 UNLIMITED = "unlimited"
-_LIMIT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?")
+_LIMIT = r"[0-9]{1,7}(\.[0-9]{1,2})?"
 
 
-@dataclass(frozen=True)
-class SpendLimit:
+class SpendLimit(NamedTuple):
     """The limit of one day (UTC) in US cents. None is no limit, 0 pauses all submissions."""
 
     cents: int | None
@@ -21,7 +19,7 @@ class SpendLimit:
         """Parse `DailySpendLimitUsd`: dollars with up to two decimals, or `unlimited`. Raises ValueError for anything else."""
         if text == UNLIMITED:
             return cls(None)
-        if not _LIMIT.fullmatch(text):
+        if not re.fullmatch(_LIMIT, text):
             raise ValueError(f"{text!r} is not an amount of dollars with up to two decimals, or {UNLIMITED}")
         return cls(int(Decimal(text) * 100))
 
@@ -40,13 +38,3 @@ class NotReserved(Enum):
     CHANGED = "changed"
     DUPLICATE = "duplicate"
     NO_ROOM = "no_room"
-
-
-def day_of(now: datetime) -> str:
-    """Return the day (UTC) on which a price is reserved, such as `2026-11-12`."""
-    return now.date().isoformat()
-
-
-def next_day(now: datetime) -> datetime:
-    """Return the start of the next day (UTC)."""
-    return (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)

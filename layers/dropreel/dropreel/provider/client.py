@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -11,9 +11,10 @@ import requests
 from dropreel.adapters.http import Deadline, open_session, read_body
 from dropreel.domain.errors import SettingsError
 from dropreel.domain.options import Options
-from dropreel.provider.answers import NotSent, PollAnswer, PollFault, SubmitAnswer, Unknown
 from dropreel.provider.limits import POLL_SECONDS, POLL_TIMEOUT, SUBMIT_SECONDS, SUBMIT_TIMEOUT
+from dropreel.provider.poll_answers import PollAnswer, PollFault
 from dropreel.provider.reading import Reply, poll_answer, submit_answer
+from dropreel.provider.submit_answers import NotSent, SubmitAnswer, Unknown
 
 MAX_ANSWER_BYTES = 1_000_000
 """How much of a body is read. What is cut there is not valid JSON any more."""
@@ -86,7 +87,7 @@ class PreparedSubmission:
 
 def _request_body(options: Options, image_url: str) -> dict[str, Any]:
     """Return every field that the provider documents, `negative_prompt` only if it is not empty."""
-    body = {**asdict(options), "image_url": image_url}
+    body = {**options._asdict(), "image_url": image_url}
     if not body["negative_prompt"]:
         del body["negative_prompt"]
     return body

@@ -1,4 +1,4 @@
-"""Turns the provider's HTTP responses into values of `dropreel.provider.answers`. Pure.
+"""Turns the provider's HTTP responses into values of `submit_answers` and `poll_answers`. Pure.
 
 Source: the provider's document and, where it is silent, the assumptions written down beside it.
 """
@@ -13,26 +13,23 @@ from typing import Any
 
 from dropreel.domain.encodable import is_encodable
 from dropreel.domain.redaction import redact
-from dropreel.provider.answers import (
-    MAX_STATUS_CHARACTERS,
+from dropreel.provider.error_texts import NO_REASON_GIVEN, error_text, failure_text, retry_after_in
+from dropreel.provider.limits import MAX_RETRY_AFTER_SECONDS
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
+from dropreel.provider.refusals import is_content_refusal, is_no_balance, refuses_for_balance
+from dropreel.provider.submit_answers import (
     Accepted,
     Busy,
-    Finished,
-    GenerationFailed,
-    InProgress,
     KeyRefused,
     NoBalance,
-    PollAnswer,
-    PollFault,
     Refused,
     SubmitAnswer,
     Unknown,
     is_usable_id,
 )
-from dropreel.provider.error_texts import NO_REASON_GIVEN, error_text, failure_text, retry_after_in
-from dropreel.provider.limits import MAX_RETRY_AFTER_SECONDS
-from dropreel.provider.refusals import is_content_refusal, is_no_balance, refuses_for_balance
 
+MAX_STATUS_CHARACTERS = 60
+"""Characters of a status that are kept: a limit of ours."""
 MAX_POLL_ERROR_CHARACTERS = 300
 """Characters of the provider's error text that are kept of a failed poll: a limit of ours."""
 

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dropreel.domain.errors import RetryLater
+from dropreel.domain.executions import Generation
 from dropreel.domain.job import Job, accept
-from dropreel.domain.messages import Generation
 from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.provider.limits import NOT_FOUND_FOR
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.provider.refusals import is_content_refusal
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dropreel.domain.errors import RetryLater, VideoFault
+from dropreel.domain.executions import Generation
 from dropreel.domain.job import Job, JobStatus, VideoObject, complete
-from dropreel.domain.messages import Generation
 from dropreel.domain.receipts import receipt_key, receipt_of
 from dropreel.media.video_stream import PIECE_BYTES, StoredVideo, VideoStream
 from dropreel.media.videos import video_key, video_metadata, video_warnings
-from dropreel.provider.answers import Finished
+from dropreel.provider.poll_answers import Finished
 from dropreel.use_cases.publish_events import Publisher
 
 if TYPE_CHECKING:

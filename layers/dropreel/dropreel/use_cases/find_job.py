@@ -56,6 +56,26 @@ class FindJob:
         return job
 
 
+def existing_job(message: Drop | RetryMessage, get: Callable[[str], Job | None]) -> tuple[str, Job | None]:
+    """Return the id of a message's job, and the job where it exists. Creates nothing. `get` reads a job, as `Jobs.get` does."""
+    job_id = first_job_id(message)
+    job = get(job_id)
+    if isinstance(message, RetryMessage) or job is None:
+        return job_id, job
+    fingerprint = fingerprint_of(message)
+    if job.request_fingerprint in (None, fingerprint):
+        return job_id, job
+    job_id = job_id_of(message.image, message.request_id, fingerprint)
+    return job_id, get(job_id)
+
+
+def first_job_id(message: Drop | RetryMessage) -> str:
+    """Return the id of a message's job, unless it is a request whose id another request has used."""
+    if isinstance(message, RetryMessage):
+        return message.job_id
+    return job_id_of(message.image, message.request_id)
+
+
 def image_of(drop: Drop) -> Image:
     """Return the image as its event describes it."""
     image = drop.image

@@ -16,7 +16,8 @@ from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.options import Options
 from dropreel.domain.spending import NotReserved, SpendLimit
 from dropreel.media.video_stream import StoredVideo, VideoStream
-from dropreel.provider.answers import PollAnswer, SubmitAnswer
+from dropreel.provider.poll_answers import PollAnswer
+from dropreel.provider.submit_answers import SubmitAnswer
 
 
 class Jobs(Protocol):
@@ -188,14 +189,18 @@ class Submission(Protocol):
         """POST it once: this may be charged."""
 
 
-class Provider(Protocol):
+class PolledProvider(Protocol):
+    """The part of the provider's API that pays nothing."""
+
+    def poll(self, generation_id: str) -> PollAnswer:
+        """Ask for the state of a generation. It costs nothing."""
+
+
+class Provider(PolledProvider, Protocol):
     """The provider's API."""
 
     def prepare(self, options: Options, image_url: str) -> Submission:
         """Do all that can fail before the POST."""
-
-    def poll(self, generation_id: str) -> PollAnswer:
-        """Ask for the state of a generation. It costs nothing."""
 
 
 class Queue(Protocol):

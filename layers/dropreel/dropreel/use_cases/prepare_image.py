@@ -19,7 +19,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.images import Image, ImageFacts, Missing, Prepared, PrepareReason
+from dropreel.domain.image_facts import ImageFacts
+from dropreel.domain.images import Image, Missing, Prepared, PrepareReason
 from dropreel.domain.job import Job, JobStatus, finish_preparation, reject
 from dropreel.domain.messages import RetryMessage, is_overtaken, is_previous, retry_message_of
 from dropreel.domain.reasons import Reason
@@ -66,7 +67,7 @@ class PrepareImage:
                 return self._reject(job, MISSING_REASONS[original])
             if job.image.sha256 not in (None, original.sha256):  # other bytes under the same version and entity tag
                 return self._reject(job, MISSING_REASONS[Missing.SUPERSEDED])
-            job_with_digest = replace(job, image=replace(job.image, sha256=original.sha256))
+            job_with_digest = replace(job, image=job.image._replace(sha256=original.sha256))
             picture = self.prepare_picture(original.path)
         if isinstance(picture, Reason):
             return self._reject(job, picture, job_with_digest)
@@ -92,8 +93,7 @@ class PrepareImage:
             height=facts.height,
             sha256=hashlib.sha256(picture.content).hexdigest(),
         )
-        return replace(
-            job.image,
+        return job.image._replace(
             format=picture.original_format,
             width=picture.original_width,
             height=picture.original_height,

@@ -37,14 +37,21 @@ class ResumeJob:
         return job
 
     def _resume(self, job: Job) -> Job:
-        if not can_resume(job):
-            why = f" ({job.reason.code})" if job.reason else ""
-            allowed = ", ".join(sorted(RESUMABLE))
-            raise ActionNotAllowed(
-                f"Job {job.job_id} is {job.status}{why}; only a failed one with a paid generation can be resumed ({allowed})."
-            )
+        if (refused := resume_refusal(job)) is not None:
+            raise ActionNotAllowed(refused)
         job = self.publisher.publish(job)  # its failure is published before it is generating again
         resumed = self.jobs.save(job, resume(job, self.now()))
         if resumed is None:
             raise RetryLater(f"job {job.job_id} was changed meanwhile; try again")
         return resumed
+
+
+def resume_refusal(job: Job) -> str | None:
+    """Return why a job cannot be resumed; None for one that can. A `generating` job is being polled: resuming it changes nothing."""
+    if job.status is JobStatus.GENERATING or can_resume(job):
+        return None
+    why = f" ({job.reason.code})" if job.reason else ""
+    allowed = ", ".join(sorted(RESUMABLE))
+    return (
+        f"Job {job.job_id} is {job.status}{why}; only a failed one with a paid generation can be resumed ({allowed})."
+    )

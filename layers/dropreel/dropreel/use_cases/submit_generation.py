@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dropreel.domain.backoff import backoff_seconds, is_notice_due
+from dropreel.domain.days import day_of, next_day
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.fingerprints import picture_of
 from dropreel.domain.images import Missing
@@ -42,10 +43,19 @@ from dropreel.domain.messages import Drop, RetryMessage, is_overtaken, is_previo
 from dropreel.domain.metrics import Metric
 from dropreel.domain.prices import usd
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.domain.spending import NotReserved, day_of, next_day
-from dropreel.provider.answers import Accepted, Busy, KeyRefused, NoBalance, NotSent, Refused, SubmitAnswer, Unknown
+from dropreel.domain.spending import NotReserved
 from dropreel.provider.error_texts import NO_REASON_GIVEN
 from dropreel.provider.limits import CONTENT_TYPES, OPERATOR_RETRY_SECONDS, SUBMIT_SECONDS, busy_seconds
+from dropreel.provider.submit_answers import (
+    Accepted,
+    Busy,
+    KeyRefused,
+    NoBalance,
+    NotSent,
+    Refused,
+    SubmitAnswer,
+    Unknown,
+)
 from dropreel.use_cases.find_job import FindJob
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.save_job import save_at_step

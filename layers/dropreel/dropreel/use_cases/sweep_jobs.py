@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dropreel.domain.backoff import is_notice_due, longest_wait
+from dropreel.domain.days import day_of
+from dropreel.domain.executions import Generation
 from dropreel.domain.job import (
     OPERATOR,
     PUBLISHING,
@@ -20,9 +22,9 @@ from dropreel.domain.job import (
     reject,
     requeue,
 )
-from dropreel.domain.messages import Generation, retry_message_of
+from dropreel.domain.messages import retry_message_of
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.domain.spending import SpendLimit, day_of
+from dropreel.domain.spending import SpendLimit
 from dropreel.use_cases.note_dead_letter import NoteDeadLetter
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.report_failure import ReportFailure, watch_ended

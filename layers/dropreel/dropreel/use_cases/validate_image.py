@@ -4,23 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from dropreel.domain.images import ImageFacts, Missing, PrepareReason
+from dropreel.domain.image_facts import ImageFacts
+from dropreel.domain.images import Missing, PrepareReason
 from dropreel.domain.job import Job
 from dropreel.domain.messages import Drop, truncate_messages
 from dropreel.domain.option_files import MAX_FILE_BYTES, decode_option_file, find_option_keys
-from dropreel.domain.options import (
-    OPTION_NAMES,
-    S3_METADATA,
-    STACK_PARAMETERS,
-    Fault,
-    Place,
-    Resolved,
-    ratio_for,
-    resolve,
-    warnings_for,
-)
+from dropreel.domain.option_places import S3_METADATA, STACK_PARAMETERS, Fault, Place, Resolved, resolve
+from dropreel.domain.options import OPTION_NAMES, ratio_for, warnings_for
 from dropreel.domain.prices import price_cents
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images.preparation import MAX_ORIGINAL_BYTES, classify_image, original_too_large
@@ -56,8 +48,7 @@ _UNREADABLE = {
 """Why an option file cannot be read. A missing one is no fault; none is superseded, since it is read without a condition."""
 
 
-@dataclass(frozen=True)
-class ValidatedImage:
+class ValidatedImage(NamedTuple):
     """The job with its image described, the reason why it must be rejected, and the image as it was read (None: not read).
 
     `is_prepared_first`: the image is not submitted as it is.
@@ -111,8 +102,8 @@ class ImageValidator:
         return self._validated(drop, job, stored)
 
     def _validated(self, drop: Drop, job: Job, stored: "StoredImage") -> ValidatedImage:
-        image = replace(
-            job.image, version_id=stored.version_id, etag=stored.etag, size=stored.size, sha256=stored.sha256
+        image = job.image._replace(
+            version_id=stored.version_id, etag=stored.etag, size=stored.size, sha256=stored.sha256
         )
         job = replace(job, image=image, modified_at=stored.last_modified)
         facts = self._facts(stored)
@@ -123,7 +114,7 @@ class ImageValidator:
         if isinstance(facts, Reason):
             return ValidatedImage(job, _rejection(facts.code, [facts.message, *map(_sentence, faults)]), stored)
         if isinstance(facts, ImageFacts):
-            job = replace(job, image=replace(image, format=facts.format, width=facts.width, height=facts.height))
+            job = replace(job, image=image._replace(format=facts.format, width=facts.width, height=facts.height))
         if faults or isinstance(resolved, list):
             return ValidatedImage(job, _rejection(ReasonCode.OPTIONS_INVALID, [*map(_sentence, faults)]), stored)
         job = _priced(job, resolved)
@@ -220,7 +211,7 @@ def _priced(job: Job, resolved: Resolved) -> Job:
 def with_facts(job: Job, facts: ImageFacts) -> Job:
     """Return a validated job with the options and warnings for the picture as it is submitted: `auto` becomes a ratio."""
     assert job.options is not None  # noqa: S101  # it was validated
-    options = replace(job.options, aspect_ratio=ratio_for(job.options.aspect_ratio, facts))
+    options = job.options._replace(aspect_ratio=ratio_for(job.options.aspect_ratio, facts))
     return replace(job, options=options, warnings=warnings_for(job.options, facts))
 
 

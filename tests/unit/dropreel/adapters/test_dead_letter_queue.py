@@ -88,7 +88,7 @@ UNREADABLE = [
     "{}",
     "[]",
     "null",
-    "5",
+    "31415",
     '"detail-type"',
     '["detail-type"]',
     '{"detail-type": "Object Created"}',

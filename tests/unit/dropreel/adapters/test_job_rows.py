@@ -87,8 +87,9 @@ def test_a_claim_has_a_row_with_its_time_its_day_and_its_price(table: JobTable):
             "requeues": 0,
             "status": "submitting",
             "charge": "unknown",
-            "claimed_at": after(1).isoformat(),
+            "created_at": after(1).isoformat(),
             "day": "2026-05-04",
+            "listed": "attempt#2026-05-04",
             "cost_cents": 47,
             "updated_at": after(1).isoformat(),
         }
@@ -104,7 +105,7 @@ def test_a_submission_that_has_a_row_is_not_claimed_again(table: JobTable):
 
     assert table.save(restored, claim(restored, after(9), LEASE)) is None
     assert table.history(JOB_ID) == before
-    assert attempts(table)[0]["claimed_at"] == first.updated_at.isoformat()
+    assert attempts(table)[0]["created_at"] == first.updated_at.isoformat()
 
 
 def test_what_a_submission_came_to_is_added_to_its_row(table: JobTable):
@@ -136,8 +137,8 @@ def test_why_a_submission_ended_is_on_its_row_until_it_goes_on(table: JobTable):
     (resumed,) = attempts(table)
     assert (ended["status"], ended["reason"]) == ("failed", FAILED.as_json())
     assert (resumed["status"], resumed.get("reason"), resumed["charge"]) == ("generating", None, "charged")
-    assert (resumed["claimed_at"], resumed["day"], resumed["cost_cents"]) == (
-        ended["claimed_at"],
+    assert (resumed["created_at"], resumed["day"], resumed["cost_cents"]) == (
+        ended["created_at"],
         "2026-05-04",
         47,
     )
@@ -253,7 +254,7 @@ def test_the_story_of_a_job_has_each_submission_in_order_and_then_the_job(table:
         None,
         None,
     ]
-    assert [row.get("claimed_at") for row in story[:3]] == [after(minutes).isoformat() for minutes in (1, 4, 7)]
+    assert [row.get("created_at") for row in story[:3]] == [after(minutes).isoformat() for minutes in (1, 4, 7)]
     assert story[3]["attempt"] == job.attempt == 2
 
 

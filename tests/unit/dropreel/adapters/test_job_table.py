@@ -181,10 +181,10 @@ def test_an_ended_job_that_owes_nothing_is_in_no_index(table: JobTable):
     assert "waiting" not in item(table, job)
 
 
-def test_an_item_has_the_jobs_fields_what_it_waits_for_and_what_to_do():
+def test_an_item_has_the_jobs_fields_the_indexes_keys_and_the_next_step():
     names = {each.name for each in fields(Job)} - {"job_id", "version"}
 
-    assert set(item_of(job_with())) == {*names, "waiting", "next_step"}
+    assert set(item_of(job_with())) == {*names, "waiting", "listed", "image_key", "next_step"}
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_a_job_with_every_field_is_read_back_as_it_was_saved(table: JobTable):
 
 
 def test_a_prepared_image_is_read_back_as_it_was_saved(table: JobTable):
-    image = replace(IMAGE, format="HEIC", prepared=PREPARED)
+    image = IMAGE._replace(format="HEIC", prepared=PREPARED)
 
     read = saved(table, None, job_with(status=JobStatus.DEFERRED, image=image, modified_at=NOON))
 
@@ -323,7 +323,7 @@ def test_a_job_from_before_images_were_prepared_is_read(table: JobTable):
 
 
 def test_an_image_that_is_prepared_again_has_none_meanwhile(table: JobTable):
-    image = replace(IMAGE, prepared=PREPARED)
+    image = IMAGE._replace(prepared=PREPARED)
     job = saved(table, None, job_with(status=JobStatus.DEFERRED, image=image))
 
     saved(table, job, prepare(job, LATER))

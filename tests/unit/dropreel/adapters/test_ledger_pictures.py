@@ -1,6 +1,5 @@
 """Which copies and uploads of one picture claim, and which are duplicates: in moto and in memory."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -119,7 +118,7 @@ def test_a_released_claim_still_has_its_picture(books: Books):
 
 def test_a_picture_of_another_key_is_another_one(books: Books):
     claims(books, books.has(ORIGINAL), is_copy=False)
-    other = replace(picture(is_copy=True), item_key=f"picture-{'1' * 24}")
+    other = picture(is_copy=True)._replace(item_key=f"picture-{'1' * 24}")
 
     assert isinstance(books.reserve(books.has(COPY), 5000, other), Job)
 

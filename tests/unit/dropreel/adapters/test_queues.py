@@ -1,6 +1,5 @@
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def test_a_delay_is_never_longer_than_the_queue_can(sqs: Any, asked, delay):
 
 @pytest.mark.parametrize("more", [{}, {"generation_id": "gen_1"}])
 def test_what_is_sent_is_read_back_as_the_same_message(sqs: Any, more: dict[str, Any]):
-    message = replace(MESSAGE, **more)
+    message = MESSAGE._replace(**more)
     body = json.dumps({"job_id": message.job_id, "attempt": 2, "requeues": 3, **more})
     sqs.add_response("send_message", {}, {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0})
 

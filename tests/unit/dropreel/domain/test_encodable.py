@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from dropreel.adapters.items import values_of
 from dropreel.domain.encodable import encodable, is_encodable
+from dropreel.domain.executions import EXECUTION_ENDED, decode_ended_execution, failure_reason
 from dropreel.domain.job import JobStatus
-from dropreel.domain.messages import EXECUTION_ENDED, decode_drop, decode_ended_execution, failure_reason
-from dropreel.domain.options import OPTION_NAMES, Options, Place, resolve
+from dropreel.domain.messages import decode_drop
+from dropreel.domain.option_places import Place, resolve
+from dropreel.domain.options import OPTION_NAMES, Options
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Finished, GenerationFailed, PollAnswer, PollFault
 from dropreel.provider.client import ProviderClient
+from dropreel.provider.poll_answers import Finished, GenerationFailed, PollAnswer, PollFault
 from tests.support.fake_stack import GENERATION, JOB_ID, FakeStack
 from tests.support.sample_events import load_event
 from tests.support.scripted_server import ScriptedServer
@@ -40,7 +42,7 @@ def assert_can_be_written(stack: FakeStack, *more: Any) -> None:
         [asdict(job) for job in stack.database.jobs()],
         stack.bus.published,
         stack.videos.receipts,
-        [asdict(message) for message, _delay in stack.queue.sent],
+        [message._asdict() for message, _delay in stack.queue.sent],
         *more,
     ]
     json.dumps(left, ensure_ascii=False, default=str).encode()
@@ -154,7 +156,7 @@ def test_an_unknown_option_with_invalid_unicode_gives_an_encodable_fault(name: s
     faults = resolve([Place("a.jpg.json", {name: 1})])
 
     assert isinstance(faults, list)
-    json.dumps([asdict(fault) for fault in faults], ensure_ascii=False).encode()
+    json.dumps([fault._asdict() for fault in faults], ensure_ascii=False).encode()
 
 
 FILES = [f'{{"{name}": "a \\ud800 face"}}' for name in OPTION_NAMES]
@@ -312,7 +314,7 @@ def test_an_execution_cause_with_invalid_unicode_has_replacements(text: str):
 
     assert stack.report.execution_ended(ended) == {"outcome": "failed"}
 
-    json.dumps(asdict(ended), ensure_ascii=False).encode()
+    json.dumps(ended._asdict(), ensure_ascii=False).encode()
     assert_can_be_written(stack)
 
 

@@ -1,6 +1,5 @@
 import json
 import re
-from dataclasses import asdict, replace
 from itertools import product
 
 import pytest
@@ -70,7 +69,7 @@ def test_a_detail_has_the_job():
     assert data["status"] == "generating"
     assert data["attempt"] == 2
     assert data["charge"] == "charged"
-    assert data["options"] == asdict(OPTIONS)
+    assert data["options"] == OPTIONS._asdict()
     assert data["image"]["key"] == "holiday/beach.jpg"
     assert data["warnings"] == ["small"]
     assert (data["reason"], data["video"]) == (None, None)
@@ -163,7 +162,7 @@ def test_a_detail_has_the_source_of_each_option():
 
 
 def test_a_completed_job_has_its_video():
-    job = job_with(status=JobStatus.COMPLETED, video=replace(VIDEO, version_id="v9"))
+    job = job_with(status=JobStatus.COMPLETED, video=VIDEO._replace(version_id="v9"))
 
     assert detail_of(job, EventType.COMPLETED)["data"]["video"] == {
         "bucket": "videos",

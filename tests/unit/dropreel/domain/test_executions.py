@@ -5,8 +5,7 @@ import json
 import pytest
 
 from dropreel.domain.errors import VIDEO_WITHOUT_MEDIA, VideoFault
-from dropreel.domain.job import JobStatus, execution_name
-from dropreel.domain.messages import (
+from dropreel.domain.executions import (
     EXECUTION_ENDED,
     EndedExecution,
     Generation,
@@ -14,6 +13,7 @@ from dropreel.domain.messages import (
     decode_generation,
     failure_reason,
 )
+from dropreel.domain.job import JobStatus, execution_name
 from dropreel.domain.reasons import Reason, ReasonCode
 from tests.support.sample_jobs import job_with
 

@@ -5,7 +5,7 @@ import pytest
 
 from dropreel.domain.fingerprints import picture_of, request_fingerprint
 from dropreel.domain.job import Job
-from dropreel.domain.options import S3_METADATA, STACK_PARAMETERS
+from dropreel.domain.option_places import S3_METADATA, STACK_PARAMETERS
 from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, job_with
 
 SIDECAR = "holiday/beach.jpg.json"
@@ -14,7 +14,7 @@ SIDECAR = "holiday/beach.jpg.json"
 def job(own: dict[str, str] | None = None, **changes: Any) -> Job:
     """A job of an upload; `own` has the source of each option."""
     plain = job_with()
-    image = replace(plain.image, sha256="ab" * 32)
+    image = plain.image._replace(sha256="ab" * 32)
     return replace(plain, image=image, option_sources={**plain.option_sources, **(own or {})}, **changes)
 
 
@@ -38,40 +38,40 @@ def test_a_picture_has_whether_and_when_it_was_copied():
 
 @pytest.mark.parametrize("change", [{"bucket": "other"}, {"key": "other"}, {"sha256": "other"}])
 def test_another_picture_or_another_key_is_another_item(change: dict[str, Any]):
-    other = replace(job(), image=replace(job().image, **change))
+    other = replace(job(), image=job().image._replace(**change))
 
     assert key_of(other) != key_of(job())
 
 
 @pytest.mark.parametrize("change", [{"version_id": "v2"}, {"etag": '"e1-2"'}, {"etag": None}])
 def test_what_a_copy_changes_is_the_same_item(change):
-    assert key_of(replace(job(), image=replace(job().image, **change))) == key_of(job())
+    assert key_of(replace(job(), image=job().image._replace(**change))) == key_of(job())
 
 
 @pytest.mark.parametrize("place", [S3_METADATA, SIDECAR, "holiday/beach.jpg.JSON"])
 def test_the_images_own_options_make_another_picture(place):
-    quiet, loud = (replace(job({"sound": place}), options=replace(OPTIONS, sound=sound)) for sound in (False, True))
+    quiet, loud = (replace(job({"sound": place}), options=OPTIONS._replace(sound=sound)) for sound in (False, True))
 
     assert len({key_of(quiet), key_of(loud), key_of(job())}) == 3
 
 
 @pytest.mark.parametrize("place", [STACK_PARAMETERS, "holiday/dropreel.json", "dropreel.JSON"])
 def test_options_of_folders_and_of_the_stack_make_no_other_picture(place):
-    quiet = replace(job({"sound": place}), options=replace(OPTIONS, sound=False))
+    quiet = replace(job({"sound": place}), options=OPTIONS._replace(sound=False))
 
     assert key_of(quiet) == key_of(job())
 
 
 def test_a_number_is_the_same_before_and_after_it_was_in_the_table():
     fresh, stored = (
-        replace(job({"cfg_scale": SIDECAR}), options=replace(OPTIONS, cfg_scale=scale)) for scale in (1.0, 1)
+        replace(job({"cfg_scale": SIDECAR}), options=OPTIONS._replace(cfg_scale=scale)) for scale in (1.0, 1)
     )
 
     assert key_of(fresh) == key_of(stored)
 
 
 def test_numbers_with_different_fractions_differ():
-    scales = [replace(job({"cfg_scale": SIDECAR}), options=replace(OPTIONS, cfg_scale=scale)) for scale in (0.35, 0.5)]
+    scales = [replace(job({"cfg_scale": SIDECAR}), options=OPTIONS._replace(cfg_scale=scale)) for scale in (0.35, 0.5)]
 
     assert key_of(scales[0]) != key_of(scales[1])
 
@@ -85,7 +85,7 @@ def test_the_order_of_options_does_not_count():
     assert request_fingerprint(own, ()) == request_fingerprint(backwards, ())
 
 
-@pytest.mark.parametrize("changes", [{"request_id": "r1"}, {"image": replace(IMAGE, sha256=None)}])
+@pytest.mark.parametrize("changes", [{"request_id": "r1"}, {"image": IMAGE._replace(sha256=None)}])
 def test_a_request_and_a_job_without_a_digest_have_no_picture(changes):
     assert picture_of(replace(job(), **changes), NOON) is None
 

@@ -1,7 +1,6 @@
 """The image of a job: what is submitted, and how it is written as JSON."""
 
 import json
-from dataclasses import asdict, replace
 
 import pytest
 
@@ -12,8 +11,8 @@ from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.receipts import receipt_of
 from tests.support.sample_jobs import IMAGE, NOON, PREPARED, VIDEO, job_with
 
-HEIC = replace(IMAGE, format="HEIC", prepared=PREPARED)
-WRITTEN = {**asdict(PREPARED), "reasons": ["format", "color_profile"]}
+HEIC = IMAGE._replace(format="HEIC", prepared=PREPARED)
+WRITTEN = {**PREPARED._asdict(), "reasons": ["format", "color_profile"]}
 
 
 def over_the_wire(document: object) -> object:

@@ -14,7 +14,7 @@ from dropreel.domain.reasons import Reason, ReasonCode
 from tests.support.sample_jobs import NOON, job_with
 
 VERSIONED = ImageRef("uploads", "holiday/beach.jpg", version_id="v1", etag='"e1"', sequencer="0055AED6DCD90281E5")
-UNVERSIONED = replace(VERSIONED, version_id=None)
+UNVERSIONED = VERSIONED._replace(version_id=None)
 
 
 def test_duplicate_deliveries_have_the_same_job():
@@ -25,24 +25,24 @@ def test_duplicate_deliveries_have_the_same_job():
 
 @pytest.mark.parametrize("change", [{"etag": None}, {"sequencer": None}])
 def test_only_the_version_counts_where_there_is_one(change: dict[str, Any]):
-    other_source_of_the_event = replace(VERSIONED, **change)
+    other_source_of_the_event = VERSIONED._replace(**change)
 
     assert job_id_of(other_source_of_the_event) == job_id_of(VERSIONED)
 
 
 @pytest.mark.parametrize("change", [{"bucket": "other"}, {"key": "holiday/beach2.jpg"}, {"version_id": "v2"}])
 def test_another_object_is_another_job(change):
-    assert job_id_of(replace(VERSIONED, **change)) != job_id_of(VERSIONED)
+    assert job_id_of(VERSIONED._replace(**change)) != job_id_of(VERSIONED)
 
 
 def test_a_new_write_of_an_unversioned_key_is_a_new_job():
-    written_again = replace(UNVERSIONED, sequencer="0055AED6DCD90281E6")
+    written_again = UNVERSIONED._replace(sequencer="0055AED6DCD90281E6")
 
     assert job_id_of(written_again) != job_id_of(UNVERSIONED)
 
 
 def test_duplicates_of_one_write_of_an_unversioned_key_are_one_job():
-    without_etag = replace(UNVERSIONED, etag=None)
+    without_etag = UNVERSIONED._replace(etag=None)
 
     assert job_id_of(without_etag) == job_id_of(UNVERSIONED)
 
@@ -62,7 +62,7 @@ def test_each_request_is_its_own_job():
 
 
 def test_the_same_request_delivered_twice_is_one_job():
-    assert job_id_of(VERSIONED, request_id="r1") == job_id_of(replace(VERSIONED), request_id="r1")
+    assert job_id_of(VERSIONED, request_id="r1") == job_id_of(VERSIONED._replace(), request_id="r1")
 
 
 def test_an_empty_request_id_is_still_a_request():
@@ -276,7 +276,7 @@ def test_an_images_shape_is_in_its_json_only_where_it_is_known():
     common = {"bucket": "uploads", "key": "a.jpg", "version_id": None, "etag": None, "size": None, "sha256": None}
 
     assert image.as_json() == common
-    assert replace(image, format="PNG", width=4, height=3).as_json() == {
+    assert image._replace(format="PNG", width=4, height=3).as_json() == {
         **common,
         "format": "PNG",
         "width": 4,

@@ -106,11 +106,15 @@ def test_the_detail_types_and_their_order():
 
 @pytest.mark.parametrize("kind", DEFAULTS)
 def test_the_defaults_of_the_fields(kind):
-    found = {
-        each.name: each.default_factory() if each.default_factory is not MISSING else each.default
-        for each in fields(kind)
-        if not (each.default is MISSING and each.default_factory is MISSING)
-    }
+    found = (
+        kind._field_defaults
+        if issubclass(kind, tuple)
+        else {
+            each.name: each.default_factory() if each.default_factory is not MISSING else each.default
+            for each in fields(kind)
+            if not (each.default is MISSING and each.default_factory is MISSING)
+        }
+    )
 
     assert found == DEFAULTS[kind]
     assert {name: type(value) for name, value in found.items() if name != "charge"} == {

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from dropreel.domain.errors import PublishFault, RetryLater
+from dropreel.domain.executions import Generation
 from dropreel.domain.job import Charge, EventType, JobStatus, execution_name
-from dropreel.domain.messages import Generation, RetryMessage
+from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Accepted, GenerationFailed
+from dropreel.provider.poll_answers import GenerationFailed
+from dropreel.provider.submit_answers import Accepted
 from tests.support.fake_stack import GENERATION, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
 from tests.support.interleaving import just_after

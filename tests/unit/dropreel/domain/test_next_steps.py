@@ -60,6 +60,33 @@ def test_a_job_with_a_next_attempt_needs_nothing(code):
     assert next_step(job) == "Nothing: the job is retried automatically."
 
 
+def test_the_step_of_a_failed_paid_job_is_its_command():
+    job = job_with(status=JobStatus.FAILED, reason=Reason(ReasonCode.TIMED_OUT, "x"))
+
+    assert next_step(job).startswith("Run `dropreel resume 0123456789abcdef01234567`: ")
+
+
+@pytest.mark.parametrize("code", [ReasonCode.SUBMISSION_UNKNOWN, ReasonCode.WAITED_TOO_LONG])
+def test_every_unknown_job_has_the_three_commands_that_settle_it(code):
+    """A later attempt that was not charged ends as unknown, too, after an unknown one."""
+    job = job_with(status=JobStatus.UNKNOWN, charge=Charge.UNKNOWN, generation_id=None, reason=Reason(code, "x"))
+
+    step = next_step(job) or ""
+
+    assert "`dropreel adopt 0123456789abcdef01234567 GENERATION_ID`" in step
+    assert "`dropreel abandon 0123456789abcdef01234567`" in step
+    assert "`dropreel resubmit 0123456789abcdef01234567`, which may pay a second time" in step
+
+
+@pytest.mark.parametrize("status", [JobStatus.DEFERRED, JobStatus.PREPARING])
+def test_the_step_of_a_dead_letter_is_its_command(status):
+    job = job_with(status=status, generation_id=None, reason=Reason(ReasonCode.DEAD_LETTER, "x"))
+
+    assert next_step(job) == (
+        "Fix the cause, then run `dropreel redrive 0123456789abcdef01234567`; nothing is paid twice."
+    )
+
+
 def test_a_job_without_a_reason_has_no_next_step():
     assert next_step(job_with()) is None
 

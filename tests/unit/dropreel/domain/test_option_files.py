@@ -16,7 +16,7 @@ from dropreel.domain.option_files import (
     is_folder_file,
     spellings,
 )
-from dropreel.domain.options import Fault, Place, resolve
+from dropreel.domain.option_places import Fault, Place, resolve
 
 KEY = "holiday/beach.jpg.json"
 

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -67,7 +66,7 @@ def test_a_receipt_repeats_the_warnings():
 
 
 def test_a_receipt_names_the_video_by_its_bytes():
-    assert receipt_of(job_with(), replace(VIDEO, version_id="v9"), NOON)["video"] == {
+    assert receipt_of(job_with(), VIDEO._replace(version_id="v9"), NOON)["video"] == {
         "bucket": "videos",
         "key": "holiday/beach-gen_1.mp4",
         "size": 99,

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from dropreel.domain.events import detail_of
 from dropreel.domain.images import Image, PrepareReason
 from dropreel.domain.job import TERMINAL, Charge, EventType, Job, JobStatus, VideoObject
-from dropreel.domain.options import ASPECT_RATIOS, MAX_PROMPT_CHARACTERS, OPTION_NAMES
+from dropreel.domain.option_places import MAX_PROMPT_CHARACTERS
+from dropreel.domain.options import ASPECT_RATIOS, OPTION_NAMES
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.receipts import receipt_of
 from dropreel.provider.limits import MAX_IMAGE_BYTES
@@ -128,9 +129,9 @@ def test_the_receipts_limits_are_the_options_own():
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
-STORED = replace(VIDEO, version_id="v9")
+STORED = VIDEO._replace(version_id="v9")
 SUBMITTED = job_with(charge=Charge.CHARGED)
-HEIC = replace(IMAGE, format="HEIC", prepared=PREPARED)
+HEIC = IMAGE._replace(format="HEIC", prepared=PREPARED)
 COMPLETED = job_with(
     status=JobStatus.COMPLETED, image=HEIC, charge=Charge.CHARGED, video=STORED, warnings=("It is small.",)
 )
@@ -195,11 +196,11 @@ DEAD = job_with(
     cost_cents=0,
     reason=Reason(ReasonCode.DEAD_LETTER, "It could not be worked on."),
 )
-BEFORE_PREPARATION = replace(IMAGE, format=None, width=None, height=None)
+BEFORE_PREPARATION = IMAGE._replace(format=None, width=None, height=None)
 NOT_PREPARED = job_with(
     status=JobStatus.REJECTED,
     image=BEFORE_PREPARATION,
-    options=replace(OPTIONS, aspect_ratio="auto"),
+    options=OPTIONS._replace(aspect_ratio="auto"),
     generation_id=None,
     submitted_at=None,
     reason=Reason(ReasonCode.IMAGE_DAMAGED, "It cannot be decoded."),
@@ -352,9 +353,9 @@ RECEIPT = receipt_of(job_with(image=HEIC, charge=Charge.CHARGED, polls=17), STOR
     [
         job_with(),
         job_with(warnings=("It is small.",), attempt=2, polls=17, cost_cents=187),
-        job_with(image=replace(IMAGE, version_id=None)),
+        job_with(image=IMAGE._replace(version_id=None)),
         job_with(image=HEIC),
-        job_with(options=replace(OPTIONS, cfg_scale=1, negative_prompt="blur", duration=10)),
+        job_with(options=OPTIONS._replace(cfg_scale=1, negative_prompt="blur", duration=10)),
     ],
 )
 @pytest.mark.parametrize("delivered_at", [NOON, DELIVERED_AT])

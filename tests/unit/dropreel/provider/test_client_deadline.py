@@ -3,8 +3,9 @@
 import pytest
 
 from dropreel.provider import client
-from dropreel.provider.answers import Busy, InProgress, KeyRefused, PollFault, Refused, Unknown
 from dropreel.provider.client import ProviderClient
+from dropreel.provider.poll_answers import InProgress, PollFault
+from dropreel.provider.submit_answers import Busy, KeyRefused, Refused, Unknown
 from tests.support.deadlines import deadline_threads, open_files, open_files_fall_to, record_deadlines
 from tests.support.provider_calls import (
     ACCEPTED,

@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from dropreel.provider import client
-from dropreel.provider.answers import Accepted, NotSent, PollFault, Unknown
+from dropreel.provider.poll_answers import PollFault
+from dropreel.provider.submit_answers import Accepted, NotSent, Unknown
 from tests.support.deadlines import record_deadlines
 from tests.support.provider_calls import ACCEPTED, KEY, OPEN_HEAD, SLOW, TOO_SLOW, answered, long_timeouts, poll, submit
 from tests.support.scripted_server import ScriptedServer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollFault
 from tests.support.provider_calls import CUTS, UNREADABLE, poll
 from tests.support.scripted_server import ScriptedServer
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
 from dropreel.provider.client import ProviderClient
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
 from tests.support.scripted_server import ScriptedServer
 
 KEY = "nh-secret-5f1d"

@@ -1,12 +1,11 @@
 """What the provider's client sends."""
 
 import contextlib
-from dataclasses import replace
 
 import pytest
 
-from dropreel.provider.answers import Accepted, NotSent
 from dropreel.provider.client import ProviderClient
+from dropreel.provider.submit_answers import Accepted, NotSent
 from tests.support.provider_calls import ACCEPTED, IMAGE_URL, KEY, OPTIONS, poll, submit
 from tests.support.scripted_server import ScriptedServer, closed_port
 
@@ -36,7 +35,7 @@ def test_a_submission_is_the_documented_post(server: ScriptedServer):
 def test_an_empty_negative_prompt_is_left_out(server: ScriptedServer):
     server.answers(200, ACCEPTED)
 
-    ProviderClient(server.base_url, lambda: KEY).prepare(replace(OPTIONS, negative_prompt=""), IMAGE_URL).send()
+    ProviderClient(server.base_url, lambda: KEY).prepare(OPTIONS._replace(negative_prompt=""), IMAGE_URL).send()
 
     assert "negative_prompt" not in server.requests[0].json()
 

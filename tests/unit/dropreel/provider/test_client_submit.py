@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.provider.answers import Accepted, Busy, KeyRefused, NoBalance, NotSent, Refused, Unknown
+from dropreel.provider.submit_answers import Accepted, Busy, KeyRefused, NoBalance, NotSent, Refused, Unknown
 from tests.support.provider_calls import (
     ACCEPTED,
     CUTS,

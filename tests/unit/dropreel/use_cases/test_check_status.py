@@ -11,8 +11,8 @@ from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, PollFaultNote, accept, execution_name
 from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
 from dropreel.provider.limits import NOT_FOUND_FOR
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
 from dropreel.use_cases.resume_job import ResumeJob
 from tests.support.executions import generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, TIMEOUT_SECONDS, FakeStack
@@ -443,7 +443,7 @@ def test_a_superseded_execution_writes_no_id(stack: FakeStack, status, later):
 def test_an_execution_without_an_id_writes_none(stack: FakeStack):
     before = without_its_id(stack, JobStatus.SUBMITTING)
 
-    assert stack.check.run(replace(GENERATION, generation_id="")) == ENDED
+    assert stack.check.run(GENERATION._replace(generation_id="")) == ENDED
     assert stack.job == before
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from dropreel.domain.job import JobStatus
 from dropreel.domain.metrics import Metric
-from dropreel.provider.answers import Busy, KeyRefused, NoBalance, PollFault, SubmitAnswer, Unknown
+from dropreel.provider.poll_answers import PollFault
+from dropreel.provider.submit_answers import Busy, KeyRefused, NoBalance, SubmitAnswer, Unknown
 from dropreel.use_cases.submit_generation import LEASE
 from tests.support.fake_stack import GENERATION, JOB_ID, FakeStack
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from dropreel.domain.errors import RetryLater, VideoFault
+from dropreel.domain.executions import failure_reason
 from dropreel.domain.images import Image
 from dropreel.domain.job import Charge, EventType, JobStatus, VideoObject
-from dropreel.domain.messages import failure_reason
 from dropreel.media.videos import video_key
-from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollFault
 from dropreel.use_cases.resume_job import ResumeJob
 from tests.support.executions import generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, FakeStack
@@ -147,7 +147,7 @@ def test_a_source_too_long_for_s3s_metadata_is_left_to_the_receipt(ready: FakeSt
 def test_any_generation_id_fits_into_s3s_metadata(ready: FakeStack, generation: str, kept: str):
     ready.put_job(generation_id=generation)
 
-    ready.deliver.run(replace(GENERATION, generation_id=generation))
+    ready.deliver.run(GENERATION._replace(generation_id=generation))
 
     ((_content, metadata),) = ready.videos.objects.values()
     assert metadata["generation-id"] == kept
@@ -299,7 +299,7 @@ def test_a_video_with_nothing_to_play_fails_and_can_be_resumed(ready: FakeStack)
     reason = ready.bus.published[0][1]["data"]["reason"]
     assert reason["code"] == "video_without_media"
     assert "no video track" in reason["message"]
-    assert f"Resume job {JOB_ID}" in reason["next_step"]
+    assert f"`dropreel resume {JOB_ID}`" in reason["next_step"]
     ready.source.content = tiny_video()
     ResumeJob(ready.jobs, ready.state_machine, ready.publisher, ready.clock).run(JOB_ID)
     ready.deliver.run(generation_of(ready.job))

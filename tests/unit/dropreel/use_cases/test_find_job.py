@@ -5,6 +5,7 @@ from dataclasses import replace
 from dropreel.domain.images import Image
 from dropreel.domain.job import JobStatus
 from dropreel.domain.messages import RetryMessage
+from dropreel.use_cases.find_job import existing_job
 from tests.support.fake_stack import DROP, JOB_ID, FakeStack
 from tests.support.sample_jobs import NOON
 
@@ -45,3 +46,20 @@ def test_each_request_with_a_reused_id_has_its_own_job(stack: FakeStack):
 
 def test_a_retry_message_of_a_discarded_job_has_no_job(stack: FakeStack):
     assert stack.find_job.run(RetryMessage(JOB_ID, 1, 0)) is None
+
+
+def test_looking_creates_nothing_and_names_the_job_that_would_be(stack: FakeStack):
+    get = stack.jobs.get
+    first = replace(DROP, request_id="r1", options={"mode": "fast"})
+    reused = replace(first, options={"mode": "hq"})
+    job_id, none = existing_job(first, get)
+    assert (none, stack.database.jobs()) == (None, [])
+
+    created = stack.find_job.run(first)
+
+    assert existing_job(first, get) == (job_id, created)
+    other_id, none = existing_job(reused, get)
+    assert none is None
+    other = stack.find_job.run(reused)
+    assert existing_job(reused, get) == (other_id, other)
+    assert existing_job(RetryMessage(job_id, 1, 0), get) == (job_id, created)

@@ -14,7 +14,7 @@ import pytest
 from dropreel.adapters.video_source import VideoSource
 from dropreel.domain.errors import VideoFault
 from dropreel.domain.job import Charge, JobStatus
-from dropreel.provider.answers import Finished
+from dropreel.provider.poll_answers import Finished
 from tests.support.encoded_videos import frames_decoded, video
 from tests.support.fake_stack import GENERATION, FakeStack
 from tests.support.mp4_boxes import FTYP, MOOV, boxes_in, changed, with_last_mdat

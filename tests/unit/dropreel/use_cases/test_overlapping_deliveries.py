@@ -17,7 +17,7 @@ from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.media.video_stream import PIECE_BYTES, VideoStream
 from dropreel.media.videos import video_metadata
-from dropreel.provider.answers import Finished
+from dropreel.provider.poll_answers import Finished
 from dropreel.use_cases.deliver_video import DeliverVideo
 from tests.support.fake_stack import GENERATION, FakeStack
 from tests.support.fakes import sha256

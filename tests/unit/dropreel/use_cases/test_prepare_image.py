@@ -1,7 +1,6 @@
 """PrepareImage: what is stored and saved, what is rejected, and which messages do nothing."""
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -65,7 +64,7 @@ def test_the_digest_of_a_large_original_is_known_after_its_download(stack: FakeS
     start_preparation(stack)
     stack.put_job(
         status=JobStatus.PREPARING,
-        image=replace(stack.job.image, sha256=None),
+        image=stack.job.image._replace(sha256=None),
         options=stack.job.options,
         requeues=1,
         generation_id=None,
@@ -106,7 +105,7 @@ def test_auto_is_the_ratio_of_the_picture_as_prepared(stack: FakeStack, size: tu
 
     stack.deliver_prepare_message()
 
-    assert stack.job.options == replace(OPTIONS, aspect_ratio=ratio)
+    assert stack.job.options == OPTIONS._replace(aspect_ratio=ratio)
 
 
 def test_a_ratio_that_was_asked_for_stays(stack: FakeStack):
@@ -223,7 +222,7 @@ def test_a_rejection_has_the_digest_of_the_original(stack: FakeStack):
     start_preparation(stack)
     stack.put_job(
         status=JobStatus.PREPARING,
-        image=replace(stack.job.image, sha256=None),
+        image=stack.job.image._replace(sha256=None),
         options=stack.job.options,
         requeues=1,
         generation_id=None,

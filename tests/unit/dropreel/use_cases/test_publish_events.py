@@ -8,7 +8,7 @@ import pytest
 from dropreel.domain.errors import PublishFault
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id, next_attempt, resume
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Finished, PollFault
+from dropreel.provider.poll_answers import Finished, PollFault
 from dropreel.use_cases.publish_events import Publisher
 from tests.support.fake_stack import GENERATION, TIMEOUT_SECONDS, FakeStack
 from tests.support.fakes import FakeBus, OutageError

@@ -9,7 +9,7 @@ from dropreel.domain.job import Charge, EventType, JobStatus, event_id, next_att
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.next_steps import RESUMABLE
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import GenerationFailed, InProgress
+from dropreel.provider.poll_answers import GenerationFailed, InProgress
 from dropreel.use_cases.report_failure import watch_ended
 from dropreel.use_cases.resume_job import ResumeJob
 from dropreel.use_cases.settle_unknown import SettleUnknown

@@ -6,12 +6,12 @@ from dropreel.domain.errors import ActionNotAllowed, PublishFault, RetryLater
 from dropreel.domain.job import Charge, EventType, Job, JobStatus
 from dropreel.domain.next_steps import RESUMABLE
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Finished, InProgress
+from dropreel.provider.poll_answers import Finished, InProgress
 from dropreel.use_cases.resume_job import ResumeJob
 from tests.support.executions import generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, TIMEOUT_SECONDS, FakeStack
 from tests.support.fakes import OutageError
-from tests.support.interleaving import just_before
+from tests.support.interleaving import death_before, just_before
 from tests.support.sample_jobs import NOON
 
 FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
@@ -165,6 +165,28 @@ def test_an_interrupted_resume_is_repaired_by_the_next(stack: FakeStack, resume:
 
     assert stack.state_machine.executions == {f"{JOB_ID}-1-1": "gen_1"}
     assert stack.job.resumes == 1
+
+
+def test_a_resume_that_died_at_any_call_is_completed_by_the_next():
+    def begun() -> tuple[FakeStack, ResumeJob]:
+        stack = FakeStack()
+        failed(stack, pending_events=frozenset({EventType.FAILED}))
+        return stack, ResumeJob(stack.jobs, stack.state_machine, stack.publisher, stack.clock)
+
+    calm, resume = begun()
+    resume.run(JOB_ID)
+    assert len(calm.journal) >= 5
+
+    for number in range(len(calm.journal)):
+        stack, resume = begun()
+        with death_before(number):
+            resume.run(JOB_ID)
+
+        resume.run(JOB_ID)
+
+        assert stack.job == calm.job
+        assert stack.state_machine.executions == calm.state_machine.executions
+        assert set(stack.bus.types) == {EventType.FAILED}
 
 
 def test_an_interrupted_resume_is_repaired_by_the_sweeper(stack: FakeStack, resume: ResumeJob):

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from dropreel.domain.errors import ActionNotAllowed, PublishFault, RetryLater
+from dropreel.domain.executions import Generation
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id, job_id_of
-from dropreel.domain.messages import Generation, RetryMessage
+from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Finished, GenerationFailed, InProgress, PollFault
-from dropreel.use_cases.settle_unknown import SettleUnknown
+from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollFault
+from dropreel.use_cases.settle_unknown import SettleUnknown, attempt_of_resubmit
 from tests.support.fake_stack import DROP, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
-from tests.support.interleaving import just_after, just_before
+from tests.support.interleaving import death_before, just_after, just_before
 from tests.support.sample_jobs import NOON, PRICE
 
 FINISHED = Finished("https://cdn.example/v.mp4?sig=5ec2e7")
@@ -28,6 +29,10 @@ CHOICES = {
 
 @pytest.fixture
 def settle(stack: FakeStack) -> SettleUnknown:
+    return settling(stack)
+
+
+def settling(stack: FakeStack) -> SettleUnknown:
     stack.provider.poll_answer = InProgress("processing")
     return SettleUnknown(stack.jobs, stack.provider, stack.state_machine, stack.queue, stack.publisher, stack.clock)
 
@@ -124,7 +129,7 @@ def test_an_invalid_generation_id_is_not_polled(stack: FakeStack, settle: Settle
 
 
 def test_a_generation_of_another_job_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
-    second = replace(DROP, image=replace(DROP.image, version_id="v2"))
+    second = replace(DROP, image=DROP.image._replace(version_id="v2"))
     stack.run(second)
     before = unknown(stack)
 
@@ -136,7 +141,7 @@ def test_a_generation_of_another_job_is_not_adopted(stack: FakeStack, settle: Se
 
 def test_a_generation_claimed_by_another_job_meanwhile_is_not_adopted(stack: FakeStack, settle: SettleUnknown):
     before = unknown(stack)
-    second = replace(DROP, image=replace(DROP.image, version_id="v2"))
+    second = replace(DROP, image=DROP.image._replace(version_id="v2"))
     just_before(stack.provider, "poll", lambda: stack.run(second))
 
     with pytest.raises(ActionNotAllowed, match=f"belongs to job {job_id_of(second.image)}"):
@@ -197,6 +202,32 @@ def test_a_job_is_resubmitted_as_its_next_attempt(stack: FakeStack, settle: Sett
     assert (len(stack.provider.sent), stack.reserved) == (1, 2 * PRICE)
 
 
+@pytest.mark.parametrize("seen", [JobStatus.UNKNOWN, JobStatus.DEFERRED])
+def test_a_decision_about_an_earlier_attempt_is_not_made_twice(
+    stack: FakeStack, settle: SettleUnknown, seen: JobStatus
+):
+    # given an operator who has seen a job that was unknown, or resubmitted already
+    job = unknown(stack, attempt=1)
+    attempt = attempt_of_resubmit(job if seen is JobStatus.UNKNOWN else settle.resubmit(JOB_ID))
+    # and meanwhile another decision, whose attempt is unknown again
+    unknown(stack, attempt=2)
+    stack.queue.sent.clear()
+    # when the operator confirms
+    with pytest.raises(ActionNotAllowed, match="submitted again meanwhile: it is unknown, attempt 2"):
+        settle.resubmit(JOB_ID, attempt)
+    # then there is no third attempt
+    assert stack.queue.sent == []
+    assert stack.job.attempt == 2
+
+
+def test_the_same_resubmission_twice_is_one_attempt(stack: FakeStack, settle: SettleUnknown):
+    unknown(stack)
+
+    first, second = settle.resubmit(JOB_ID, 2), settle.resubmit(JOB_ID, 2)
+
+    assert (first.attempt, second.attempt) == (2, 2)
+
+
 def test_a_resubmission_whose_message_was_lost_gets_one_from_the_sweeper(stack: FakeStack, settle: SettleUnknown):
     unknown(stack)
     stack.queue.fails_before.add("send")
@@ -215,7 +246,7 @@ def test_a_resubmission_whose_message_was_lost_gets_one_from_the_sweeper(stack: 
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.UNKNOWN])
 def test_only_an_unknown_job_can_be_settled(stack: FakeStack, settle: SettleUnknown, choice, status):
-    before = stack.put_job(status=status)
+    before = stack.put_job(status=status, generation_id="gen_2")
 
     with pytest.raises(ActionNotAllowed, match=f"is {status}, not unknown"):
         CHOICES[choice](settle)
@@ -255,11 +286,53 @@ def test_nothing_is_settled_while_the_bus_refuses_events(stack: FakeStack, settl
 @pytest.mark.parametrize("choice", CHOICES)
 def test_an_unknown_job_is_settled_once(stack: FakeStack, settle: SettleUnknown, choice):
     unknown(stack)
-    CHOICES[choice](settle)
+    settled = CHOICES[choice](settle)
 
-    for other in CHOICES.values():
+    for other in CHOICES.keys() - {choice}:
         with pytest.raises(ActionNotAllowed):
-            other(settle)
+            CHOICES[other](settle)
+    assert stack.job == settled
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_the_same_decision_again_changes_nothing(stack: FakeStack, settle: SettleUnknown, choice):
+    unknown(stack)
+    settled = CHOICES[choice](settle)
+    executions, events = dict(stack.state_machine.executions), list(stack.bus.types)
+
+    assert CHOICES[choice](settle) == settled == stack.job
+
+    assert (stack.state_machine.executions, stack.bus.types) == (executions, events)
+    while stack.queue.sent:
+        stack.deliver_retry_message()
+    assert len(stack.provider.sent) == (choice == "resubmit")
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_decision_that_died_at_any_call_is_completed_by_the_next(choice):
+    """Without SweepJobs: the operator makes the same decision again."""
+
+    def begun() -> tuple[FakeStack, SettleUnknown]:
+        stack = FakeStack()
+        unknown(stack, pending_events=frozenset({EventType.UNKNOWN}))
+        return stack, settling(stack)
+
+    calm, settle = begun()
+    CHOICES[choice](settle)
+    assert len(calm.journal) >= 5
+
+    for number in range(len(calm.journal)):
+        stack, settle = begun()
+        with death_before(number):
+            CHOICES[choice](settle)
+
+        CHOICES[choice](settle)
+
+        assert stack.job == calm.job
+        assert stack.state_machine.executions == calm.state_machine.executions
+        assert list(dict.fromkeys(stack.bus.types)) == calm.bus.types
+        assert stack.queue.sent == calm.queue.sent
+        assert (stack.reserved, stack.provider.sent) == (calm.reserved, [])
 
 
 @pytest.mark.parametrize("other", CHOICES)

@@ -16,7 +16,7 @@ from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.prices import price_cents
 from dropreel.domain.reasons import ReasonCode
 from dropreel.media.images.preparation import HEAD_BYTES
-from dropreel.provider.answers import Busy, Refused, Unknown
+from dropreel.provider.submit_answers import Busy, Refused, Unknown
 from tests.support.fake_stack import ACCEPTED, DROP, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
@@ -395,7 +395,7 @@ def test_an_ended_job_gets_no_execution(stack: FakeStack, status):
 def test_two_uploads_to_one_key_are_two_jobs(stack: FakeStack):
     stack.run()
     stack.provider.submit_answer = replace(ACCEPTED, generation_id="gen_2")
-    stack.run(Drop(replace(DROP.image, version_id="v2"), DROP.size))
+    stack.run(Drop(DROP.image._replace(version_id="v2"), DROP.size))
 
     assert [job.generation_id for job in stack.database.jobs()] == ["gen_1", "gen_2"]
     assert len(stack.provider.sent) == 2

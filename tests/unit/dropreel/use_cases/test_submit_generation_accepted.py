@@ -18,7 +18,7 @@ from tests.support.interleaving import just_after, just_before
 from tests.support.sample_jobs import NOON, PRICE
 
 LATE = RetryMessage(JOB_ID, 1, 0, "gen_1")
-SECOND = replace(DROP, image=replace(DROP.image, version_id="v2"))
+SECOND = replace(DROP, image=DROP.image._replace(version_id="v2"))
 UNKNOWN = Reason(ReasonCode.SUBMISSION_UNKNOWN, "The submission was interrupted and may have been charged.")
 
 

@@ -7,7 +7,7 @@ from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Accepted, Busy, KeyRefused, NoBalance, NotSent, Refused, Unknown
+from dropreel.provider.submit_answers import Accepted, Busy, KeyRefused, NoBalance, NotSent, Refused, Unknown
 from tests.support.fake_stack import ACCEPTED, GENERATION, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
 from tests.support.sample_jobs import PRICE

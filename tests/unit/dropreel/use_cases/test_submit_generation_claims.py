@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from dropreel.domain.days import next_day
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.prices import price_cents
-from dropreel.domain.spending import next_day
-from dropreel.provider.answers import Busy, Refused, Unknown
 from dropreel.provider.limits import SUBMIT_SECONDS
+from dropreel.provider.submit_answers import Busy, Refused, Unknown
 from dropreel.use_cases.submit_generation import LEASE, MAX_CONFLICTS, MIN_TIME_LEFT, SAVE_SECONDS
 from tests.support.fake_stack import ACCEPTED, JOB_ID, SECONDS_LEFT, FakeStack
 from tests.support.fakes import OutageError

@@ -5,18 +5,18 @@ from datetime import timedelta
 
 import pytest
 
+from dropreel.domain.days import day_of
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, job_id_of
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import ReasonCode
-from dropreel.domain.spending import day_of
-from dropreel.provider.answers import Busy
+from dropreel.provider.submit_answers import Busy
 from tests.support.fake_stack import ACCEPTED, DROP, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
 from tests.support.pictures import jpeg
 from tests.support.sample_jobs import NOON, PRICE
 
-COPY = replace(DROP, image=replace(DROP.image, version_id="v2", sequencer="s2"), is_copy=True)
+COPY = replace(DROP, image=DROP.image._replace(version_id="v2", sequencer="s2"), is_copy=True)
 COPY_ID = job_id_of(COPY.image)
 REQUEST = replace(DROP, request_id="order-4711", options={"mode": "hq"})
 
@@ -63,7 +63,7 @@ def test_a_picture_uploaded_again_is_paid_whatever_was_copied_before(stack: Fake
 
     for number in (3, 4):
         stack.provider.submit_answer = replace(ACCEPTED, generation_id=f"gen_{number}")
-        assert stack.run(replace(DROP, image=replace(DROP.image, version_id=f"v{number}"))) == "generating"
+        assert stack.run(replace(DROP, image=DROP.image._replace(version_id=f"v{number}"))) == "generating"
 
     assert len(stack.provider.sent) == 3
 
@@ -83,7 +83,7 @@ def test_a_copy_with_other_options_is_a_job(stack: FakeStack, change):
     change(stack)
     stack.provider.submit_answer = replace(ACCEPTED, generation_id="gen_2")
 
-    assert stack.run(replace(COPY, image=replace(COPY.image, key=stack.image.key))) == "generating"
+    assert stack.run(replace(COPY, image=COPY.image._replace(key=stack.image.key))) == "generating"
     assert len(stack.provider.sent) == 2
 
 
@@ -184,7 +184,7 @@ def test_a_copy_that_has_claimed_its_picture_keeps_it(stack: FakeStack):
     stack.run(COPY)
     stack.image.last_modified = NOON + timedelta(seconds=5)
     stack.provider.submit_answer = ACCEPTED
-    assert stack.run(replace(DROP, image=replace(DROP.image, version_id="v3"))) == "generating"
+    assert stack.run(replace(DROP, image=DROP.image._replace(version_id="v3"))) == "generating"
     stack.provider.submit_answer = replace(ACCEPTED, generation_id="gen_2")
 
     assert stack.queue.sent[0][0] == RetryMessage(COPY_ID, 1, 1)

@@ -10,7 +10,7 @@ from dropreel.domain.images import Missing
 from dropreel.domain.job import Charge, EventType, JobStatus, job_id_of
 from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Busy, KeyRefused
+from dropreel.provider.submit_answers import Busy, KeyRefused
 from tests.support.fake_stack import ACCEPTED, DROP, GENERATION, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
 from tests.support.interleaving import just_before
@@ -48,7 +48,7 @@ def test_a_dead_letter_is_on_its_job_and_is_published(noted: FakeStack):
     ((event, detail),) = noted.bus.published
     assert (event, detail["data"]["status"], detail["data"]["charge"]) == (EventType.DEFERRED, "deferred", "none")
     assert detail["data"]["reason"]["code"] == "dead_letter"
-    assert "dead-letter queue" in detail["data"]["reason"]["next_step"]
+    assert f"dropreel redrive {noted.job.job_id}" in detail["data"]["reason"]["next_step"]
 
 
 def test_a_dead_letter_changes_nothing_else_of_its_job(stack: FakeStack):
@@ -114,7 +114,7 @@ def test_of_a_long_fault_the_first_500_characters_are_kept(stack: FakeStack):
 
 @pytest.mark.parametrize("key", ["holiday/beach.jpg.json", "holiday/.DS_Store"])
 def test_a_dead_letter_of_what_is_no_image_makes_no_job(stack: FakeStack, key):
-    note(stack, replace(DROP, image=replace(DROP.image, key=key)))
+    note(stack, replace(DROP, image=DROP.image._replace(key=key)))
 
     assert (stack.database.jobs(), stack.bus.published) == ([], [])
 

@@ -8,7 +8,7 @@ from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.prices import price_cents, usd
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Busy, KeyRefused, NoBalance
+from dropreel.provider.submit_answers import Busy, KeyRefused, NoBalance
 from tests.support.fake_stack import ACCEPTED, DROP, GENERATION, JOB_ID, FakeStack
 from tests.support.interleaving import just_before
 from tests.support.sample_jobs import PRICE

@@ -12,7 +12,7 @@ from dropreel.domain.images import Missing, PrepareReason
 from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Busy, Refused
+from dropreel.provider.submit_answers import Busy, Refused
 from tests.support.fake_stack import ACCEPTED, DROP, GENERATION, JOB_ID, FakeStack, prepared_picture
 from tests.support.fakes import FakeStoredImage, OutageError
 from tests.support.pictures import encoded, jpeg, picture
@@ -21,7 +21,7 @@ from tests.support.sample_jobs import NOON, PRICE
 
 FAILED = Reason(ReasonCode.GENERATION_FAILED, "it did not work")
 NEXT = RetryMessage(JOB_ID, 1, 2)
-COPY = replace(DROP, image=replace(DROP.image, version_id="v2", sequencer="s2"), is_copy=True)
+COPY = replace(DROP, image=DROP.image._replace(version_id="v2", sequencer="s2"), is_copy=True)
 
 
 # --- after the preparation --------------------------------------------------------------------------------------------

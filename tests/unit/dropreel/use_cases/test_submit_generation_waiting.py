@@ -9,8 +9,9 @@ from dropreel.domain.images import Missing
 from dropreel.domain.job import EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Busy, GenerationFailed, KeyRefused, NoBalance, NotSent
 from dropreel.provider.limits import SUBMIT_SECONDS
+from dropreel.provider.poll_answers import GenerationFailed
+from dropreel.provider.submit_answers import Busy, KeyRefused, NoBalance, NotSent
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, QUIET
 from tests.support.fake_stack import ACCEPTED, DROP, GENERATION, JOB_ID, FakeStack
 from tests.support.fakes import OutageError

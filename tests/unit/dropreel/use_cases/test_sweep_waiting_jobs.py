@@ -10,7 +10,7 @@ from dropreel.domain.backoff import NOTICE_AFTER
 from dropreel.domain.job import Charge, EventType, JobStatus, receive
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Busy
+from dropreel.provider.submit_answers import Busy
 from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, QUIET
 from tests.support.fake_stack import ACCEPTED, DROP, JOB_ID, FakeStack
 from tests.support.interleaving import just_before

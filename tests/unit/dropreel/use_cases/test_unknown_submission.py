@@ -11,7 +11,7 @@ from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
-from dropreel.provider.answers import Unknown
+from dropreel.provider.submit_answers import Unknown
 from tests.support.fake_stack import DROP, JOB_ID, FakeStack
 from tests.support.fakes import OutageError
 from tests.support.interleaving import just_after, just_before
@@ -184,7 +184,7 @@ def test_a_second_job_of_a_generation_may_be_resubmitted_too(stack: FakeStack):
     stack.set_resubmit_policy()
     stack.run()
 
-    assert stack.run(replace(DROP, image=replace(DROP.image, version_id="v2"))) == "deferred"
+    assert stack.run(replace(DROP, image=DROP.image._replace(version_id="v2"))) == "deferred"
     assert [message.attempt for message, _ in stack.queue.sent] == [2]
     assert stack.reserved == 2 * PRICE
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from dropreel.adapters.imaging.decoding import Decoded, decode
 from dropreel.adapters.imaging.encoding import encode_jpeg, encode_png
 from dropreel.adapters.imaging.rendering import Rendering
-from dropreel.domain.images import ImageFacts, PrepareReason
+from dropreel.domain.image_facts import ImageFacts
+from dropreel.domain.images import PrepareReason
 from dropreel.domain.reasons import Reason
 from dropreel.media.images.parsed_image import UnreadableImage
 from dropreel.media.images.preparation import HEAD_BYTES, classify_image

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from mmap import mmap
+from typing import NamedTuple
 
 from dropreel.domain.reasons import ReasonCode
 from dropreel.media.images.color_profile import is_srgb_profile
@@ -33,8 +34,7 @@ MAX_STRAY_BYTES = 1_000_000
 """The most bytes between the segments before the first scan: decoders skip them one by one."""
 
 
-@dataclass(frozen=True)
-class _Frame:
+class _Frame(NamedTuple):
     """A frame header: width and height in pixels, how many components, and the number of each one's quantization table."""
 
     width: int
@@ -43,8 +43,7 @@ class _Frame:
     tables: dict[int, int]
 
 
-@dataclass(frozen=True)
-class JpegMetadata:
+class JpegMetadata(NamedTuple):
     """The Exif block (from its TIFF header on) and the ICC profile before the first scan, and how many scans there are."""
 
     exif: bytes

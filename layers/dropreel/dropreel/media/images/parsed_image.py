@@ -1,12 +1,11 @@
 """What the parser of an image format returns, and the exception that it raises."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dropreel.domain.reasons import Reason, ReasonCode
 
 
-@dataclass(frozen=True)
-class ParsedImage:
+class ParsedImage(NamedTuple):
     """Width and height in pixels as stored, Exif orientation (1 to 8), and the offset of the first byte after the image.
 
     `is_srgb` is False where a profile or another mark says that the colors are not sRGB's; `bit_depth` is of each sample.

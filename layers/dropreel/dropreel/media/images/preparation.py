@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from dropreel.domain.images import ImageFacts, PrepareReason
+from dropreel.domain.image_facts import ImageFacts
+from dropreel.domain.images import PrepareReason
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images.file_kinds import name_format, refuse_format
 from dropreel.media.images.parsed_image import ParsedImage, UnreadableImage

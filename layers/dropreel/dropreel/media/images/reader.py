@@ -4,7 +4,7 @@ The object's key and content type are not used, and nothing is decoded. Source o
 provider's document. The rules of each format are in its own module.
 """
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images.file_kinds import SIGNATURES, name_kind
 from dropreel.media.images.jpeg import parse_jpeg

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.domain.reasons import Reason
 from dropreel.media.images.reader import MAX_PIXELS, inspect_image
 from dropreel.provider.limits import MAX_IMAGE_BYTES

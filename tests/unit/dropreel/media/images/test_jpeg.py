@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.media.images.jpeg import read_metadata
 from dropreel.media.images.parsed_image import UnreadableImage
 from dropreel.media.images.reader import inspect_image

@@ -4,7 +4,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images.reader import inspect_image
 from tests.support.classified_images import prepared_for

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dropreel.domain.images import ImageFacts, PrepareReason
+from dropreel.domain.image_facts import ImageFacts
+from dropreel.domain.images import PrepareReason
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images import reader
 from dropreel.media.images.preparation import HEAD_BYTES, MAX_ORIGINAL_BYTES, MAX_ORIGINAL_PIXELS, classify_image

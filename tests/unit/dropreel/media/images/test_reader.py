@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images.reader import MAX_PIXELS, inspect_image, too_large
 from dropreel.provider.limits import MAX_IMAGE_BYTES

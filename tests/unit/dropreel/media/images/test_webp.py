@@ -1,6 +1,6 @@
 import pytest
 
-from dropreel.domain.images import ImageFacts
+from dropreel.domain.image_facts import ImageFacts
 from dropreel.media.images.reader import inspect_image
 from tests.support.classified_images import prepared_for
 from tests.support.icc_profiles import PROFILES

@@ -1,0 +1,116 @@
+"""The template's parameters: which values they allow, and how these are passed to sam."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dropreel_cli.variables import TEMPLATE, variable_name
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as the template declares it. `default` is None where a value is required."""
+
+    name: str
+    declared: Mapping[str, Any]
+
+    @property
+    def variable(self) -> str:
+        """Its name as a make variable."""
+        return variable_name(self.name)
+
+    @property
+    def default(self) -> str | None:
+        """Its default as text, as CloudFormation has it."""
+        return _text(self.declared["Default"]) if "Default" in self.declared else None
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value must not be shown (NoEcho)."""
+        return self.declared.get("NoEcho") in (True, "true")
+
+    @property
+    def description(self) -> str:
+        """Its description in the template, and its allowed values."""
+        allowed = [_text(each) for each in self.declared.get("AllowedValues", [])]
+        taken = f" One of: {', '.join(allowed)}." if allowed else ""
+        return f"{str(self.declared.get('Description', '')).strip()}{taken}"
+
+    def fault_of(self, value: str) -> str | None:
+        """Return what is wrong with a value, by CloudFormation's rules, or None."""
+        if self._takes(value):
+            return None
+        allowed = [_text(each) for each in self.declared.get("AllowedValues", [])]
+        low, high = self.declared.get("MinValue"), self.declared.get("MaxValue")
+        why = (
+            self.declared.get("ConstraintDescription")
+            or (f"allowed are {', '.join(allowed)}" if allowed else None)
+            or (f"must be a number from {low} to {high}" if high is not None else None)
+            or (f"must be a number of {low} or more" if low is not None else None)
+            or ("must not be empty" if not value else "has a form or length that is not allowed")
+        )
+        return f"{self.name} is {'not valid' if self.is_secret else repr(value)}; {why}."
+
+    def _takes(self, value: str) -> bool:
+        rule = self.declared
+        if rule.get("AllowedValues") and value not in map(_text, rule["AllowedValues"]):
+            return False
+        if "AllowedPattern" in rule and not re.fullmatch(rule["AllowedPattern"], value):
+            return False
+        if not int(rule.get("MinLength", 0)) <= len(value) <= int(rule.get("MaxLength", 4096)):
+            return False
+        if rule["Type"] != "Number":
+            return True
+        # CloudFormation also takes 5.0 and 5e0; every Number of this template goes to a property that takes neither.
+        if not re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
+            return False
+        return float(rule.get("MinValue", "-inf")) <= int(value) <= float(rule.get("MaxValue", "inf"))
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the base has no types
+    """Reads a template. CloudFormation's own tags are read as None."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
+
+
+def read_parameters(template: Path = TEMPLATE) -> dict[str, Parameter]:
+    """Return the template's parameters by name, in their order."""
+    return parameters_of(template.read_text(encoding="utf-8"))
+
+
+def parameters_of(template: str) -> dict[str, Parameter]:
+    """Return the parameters of a template's text (YAML or JSON) by name, in their order."""
+    loaded = yaml.load(template, _Loader)  # noqa: S506 - a SafeLoader
+    return {name: Parameter(name, declared) for name, declared in loaded.get("Parameters", {}).items()}
+
+
+def overrides_file(values: Mapping[str, str]) -> str:
+    """Return the text of a YAML file from which `sam deploy --parameter-overrides file://...` reads exactly these values.
+
+    A file keeps the key out of the list of processes.
+    """
+    return "{" + ", ".join(f"{_quoted(name)}: {_quoted(_for_sam(value))}" for name, value in values.items()) + "}\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a YAML string in ASCII: a JSON string, with 8-digit escapes where YAML and JSON differ."""
+    return re.sub(r"[^\x20-\x7e]", lambda found: f"\\U{ord(found[0]):08x}", json.dumps(text, ensure_ascii=False))
+
+
+def _for_sam(value: str) -> str:
+    """Quote a value twice: sam removes quotes and backslashes twice when it reads a file."""
+    if not re.search(r"[\"'\\]", value):
+        return value
+    for _ in range(2):
+        value = '"' + re.sub(r"\\(?=[ \"'])", r"\\\\", value) + '"'
+    return value
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
