@@ -43,7 +43,7 @@ class Listing:
 class BucketFolders:
     """Answers what is in a bucket. Threads can share it. Raises botocore's ClientError.
 
-    `wanted`: the number of keys of interest in each folder (`a/b/`), and `is_wanted` tells them. A folder with far more
+    `wanted`: the number of keys of interest in each folder (`a/b/`), and `is_wanted` finds them. A folder with far more
     objects than these is not listed; its images are then looked up one by one.
     """
 

@@ -6,14 +6,15 @@ import functools
 import json
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TextIO
 
     from dropreel_cli.exits import Exit
     from dropreel_cli.stack import Stack
@@ -139,10 +140,23 @@ def print_failure(message: str, exit_status: Exit, is_json: bool) -> int:
     from dropreel_cli.output import printable
 
     if is_json:
-        with suppress(OSError):  # its reader has ended, or its disk is full: standard error has the message, too
+        with _or_nowhere(sys.stdout):  # standard error has the message, too
             print_document({"error": {"exit_status": int(exit_status), "message": message}})
     message = "\n".join(printable(line) for line in message.split("\n"))
     has_color = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    with suppress(OSError):
+    with _or_nowhere(sys.stderr):
         click.echo(click.style(message, fg="red") if has_color else message, err=True)
+        sys.stderr.flush()
     return int(exit_status)
+
+
+@contextmanager
+def _or_nowhere(stream: TextIO) -> Iterator[None]:
+    """Write to a stream whose reader may have ended, or whose disk may be full: what is left of it is then discarded.
+
+    Else Python would fail at its end to write it, and change the exit status to 120.
+    """
+    try:
+        yield
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -140,7 +140,7 @@ def _changelog() -> str:
 
 
 def _copy_template(source: Path, target: Path, root: Path) -> None:
-    """Copy a built template with all that it names, the template of a nested stack likewise."""
+    """Copy a built template with all that it names, and so each nested template."""
     built = source.parent.resolve()
 
     def copied(found: re.Match[str]) -> str:

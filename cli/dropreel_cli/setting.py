@@ -49,7 +49,7 @@ def _apply(stack: Stack, changes: Sequence[Change], options: StackOptions, outpu
     submissions = Submissions.of(stack)
     was_paused = submissions.is_paused
     Command.left_behind = (
-        "A change that CloudFormation has started continues by itself, or is rolled back. To see how it ends:"
+        "A change that CloudFormation has started continues, or is rolled back. To see how it ends:"
         f" dropreel doctor{options.arguments}"
     )
     with output.progress.status(f"updating {stack.name}") as status:

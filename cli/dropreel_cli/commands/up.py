@@ -21,7 +21,7 @@ def command(parameters: tuple[str, ...], foreground: bool, output: Output) -> No
     """Start a local cloud and keep it running until `dropreel down`.
 
     From a checkout. The real template runs in a local AWS engine, with a simulator of the provider; nothing costs anything.
-    Every command works with it with --local. It listens on 127.0.0.1 only, needs no AWS account, and stops by itself after 24
+    Every command works with it with --local. It listens on 127.0.0.1 only, needs no AWS account, and stops after 24
     hours. NAME=VALUE sets a parameter of the stack.
     """
     from dropreel_cli.checkout import enter_checkout

@@ -43,7 +43,7 @@ def api_key(site: Site) -> Finding:
     if answer.status_code in (401, 403) and not is_content_refusal(answer.error_text or ""):
         return failed(f"{base_url} refuses the key: {answer.message}.", change)
     return skipped(
-        f"It cannot be told whether {base_url} accepts the key: {answer.message}.",
+        f"Whether {base_url} accepts the key is unknown: {answer.message}.",
         "Try again later. Jobs wait for a busy provider, and nothing is charged.",
     )
 
