@@ -38,7 +38,7 @@ BUILT := .aws-sam/build/template.yaml
 BUILT_LOCAL := .aws-sam/local/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build build-local run up drop deploy remove test test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean audit package sbom
+.PHONY: help setup build build-local run up drop deploy remove test test-exhaustive test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean audit package sbom
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,8 +64,12 @@ deploy: $(RUN)/installed $(BUILT) ## deploy into your own AWS account (asks the 
 remove: $(RUN)/installed ## remove the stack from your AWS account, and say what is kept and why
 	@$(RUN)/bin/python -m dropreel_cli.make_arguments remove
 
-test: $(INSTALLED) $(COMMAND) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## all tests: unit, integration (moto), faults, end to end (the local cloud)
-	$(DEV)/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder
+PYTEST := $(DEV)/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder
+test: $(INSTALLED) $(COMMAND) $(BUILT) $(BUILT_LOCAL) ## unit, integration (moto), faults, end to end (the local cloud): under 10 minutes
+	$(PYTEST) -m 'not exhaustive'
+
+test-exhaustive: $(INSTALLED) $(COMMAND) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## each permission taken away in turn, and the oldest AWS SDK: minutes
+	$(PYTEST) -m exhaustive tests/e2e tests/unit/dropreel/adapters
 
 test-unit: $(DEV)/installed $(RUN)/installed $(OLDEST)/installed .venvs/command/installed ## the unit tests: seconds
 	$(DEV)/bin/python -m pytest tests/unit

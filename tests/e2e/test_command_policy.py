@@ -326,6 +326,7 @@ def restored(account: Account) -> Iterator[None]:
     account.client("sqs").purge_queue(QueueUrl=account.stack.outputs["DeadLetterQueueUrl"])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("name", CALLS)
 def test_the_policy_is_enough_and_each_action_is_needed(

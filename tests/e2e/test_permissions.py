@@ -333,6 +333,7 @@ EACH = [(role, action, 0) for role in ROLES for action in sorted(ROLES[role])]
 EACH += [(role, action, 1) for role, actions in ON_ANOTHER.items() for action in actions]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("role", "action", "nth"), EACH)
 def test_without_one_permission_a_step_fails(account: Account, role: str, action: str, nth: int) -> None:
     with without(account, role, action, nth):

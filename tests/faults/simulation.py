@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 
 import dropreel.wiring
 from dropreel.adapters.event_bus import EventBus
@@ -36,6 +35,7 @@ from tests.support.aws_errors import ACCOUNT, REGION, refusal
 from tests.support.photographs import small_jpeg
 from tests.support.sample_events import from_queue, object_created
 from tests.support.tables import Tables
+from tests.support.templates import load_template
 
 _RESOURCES: dict[str, Any] = load_template(str(Path(__file__).resolve().parents[2] / "template.yaml"))["Resources"]
 _QUEUES = {"submit_generation": "SubmissionQueue", "prepare_image": "PrepareQueue"}

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
@@ -24,6 +23,7 @@ from local.provider_simulator.client import SimulatorClient
 from local.provider_simulator.process import running_simulator
 from tests.lint.rendered_state_machine import rendered
 from tests.support.sample_events import from_queue, object_created
+from tests.support.templates import load_template
 
 SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample.jpg"
 TEMPLATE = SAMPLE.parents[1] / "template.yaml"

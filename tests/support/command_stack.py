@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 
 from dropreel.adapters.items import attribute_value
 from dropreel.domain.days import day_of
@@ -21,6 +20,7 @@ from dropreel_cli.app import main
 from dropreel_cli.stack import Stack
 from tests.support.moto_account import moto_account
 from tests.support.rows import job_row
+from tests.support.templates import load_template
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:generate"

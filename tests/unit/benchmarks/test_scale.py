@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from dropreel.use_cases.sweep_jobs import MESSAGE_LOST, PASS
 from tests.support.fake_stack import FakeStack
 from tests.support.sample_jobs import NOON
 from tests.support.table_changes import changes_of_one_video
+from tests.support.templates import load_template
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 
 from dropreel.adapters.metrics import DIMENSION, NAMESPACE
 from dropreel.domain.backoff import LONGEST_SECONDS
 from dropreel.domain.metrics import Metric
+from tests.support.templates import load_template
 from tests.unit.template.resolved import PSEUDO, refused, resources, translated
 
 ROOT = Path(__file__).resolve().parents[3]

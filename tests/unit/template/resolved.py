@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode.cfn_yaml import load as load_template
+from tests.support.templates import load_template
 
 ROOT = Path(__file__).resolve().parents[3]
 ACCOUNT = "123456789012"

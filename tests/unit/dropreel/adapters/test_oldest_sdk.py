@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 ADAPTERS = (
@@ -24,6 +26,7 @@ ADAPTERS = (
 RUN = "import sys, botocore, pytest; print(botocore.__file__); sys.exit(pytest.main(sys.argv[1:]))"
 
 
+@pytest.mark.exhaustive
 def test_the_adapters_work_with_the_oldest_sdk_too():
     (sdk,) = (ROOT / ".venvs" / "oldest").glob("lib/python*/site-packages")
     tests = [str(HERE / f"test_{name}.py") for name in ADAPTERS]

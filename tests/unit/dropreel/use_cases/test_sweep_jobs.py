@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, execution_name
 from dropreel.domain.messages import RetryMessage
@@ -16,6 +15,7 @@ from tests.support.fake_stack import FakeStack
 from tests.support.interleaving import just_after
 from tests.support.sample_jobs import NOON, PRICE
 from tests.support.swept_jobs import IDS, SECOND, job_at, put_generating, put_job, set_time
+from tests.support.templates import load_template
 
 # --- it never pays ---------------------------------------------------------------------------------------------------
 
