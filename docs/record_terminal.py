@@ -47,25 +47,25 @@ _CSI = re.compile(r"\x1b\[\??(?P<number>\d*)(?:;\d+)*(?P<kind>[A-Za-z])")
 def screen_of(output: str) -> str:
     """Return what a terminal shows after this output, colors kept: what was erased or written over is left out.
 
-    It knows what Rich and Click write: carriage return, cursor up, erase line, and colors. A line that is begun anew is
+    It knows what Rich and Click write: carriage return, cursor up, erase line, and colors. A line that is overwritten is
     written as a whole.
     """
-    lines, row, is_begun_anew = [""], 0, False
+    lines, row, is_overwritten = [""], 0, False
     for part in re.split(r"(\r\n|\r|\n|\x1b\[[0-9;?]*[A-Za-z])", output):
         found = _CSI.fullmatch(part)
         if part in ("\r\n", "\n"):
-            row, is_begun_anew = row + 1, False
+            row, is_overwritten = row + 1, False
             if row == len(lines):
                 lines.append("")
         elif part == "\r":
-            is_begun_anew = True
+            is_overwritten = True
         elif found and found["kind"] == "A":
             row = max(0, row - int(found["number"] or 1))
         elif found and found["kind"] == "K":
             lines[row] = ""
         elif part and (found is None or found["kind"] == "m"):
-            lines[row] = part if is_begun_anew else lines[row] + part
-            is_begun_anew = False
+            lines[row] = part if is_overwritten else lines[row] + part
+            is_overwritten = False
     return "\n".join(lines).rstrip()
 
 

@@ -453,7 +453,7 @@ def fail_nested_stacks_with_their_parent() -> None:
 def permit_batches_of_sqs() -> None:
     """SQS's batches.
 
-    AWS: `SendMessageBatch` needs the permission `sqs:SendMessage`; deletions and changes of visibility likewise.
+    AWS: `SendMessageBatch` needs the permission `sqs:SendMessage`, and the other batches that of their single calls.
     The engine: asks for `sqs:SendMessageBatch`, an action that IAM does not have.
     """
     actions: Any = import_module("ministack.core.iam_actions")

@@ -81,7 +81,7 @@ def up_in_background(files: CloudFiles, parameters: Mapping[str, str], output: O
     else:
         described = _start(files, parameters, output)
     _show(files, described, output)
-    output.note(f"`dropreel down` stops it and deletes everything in it. It stops by itself at {described['ends_at']}.")
+    output.note(f"`dropreel down` stops it and deletes everything in it. It stops at {described['ends_at']}.")
 
 
 def _show(files: CloudFiles, described: dict[str, Any], output: Output) -> None:

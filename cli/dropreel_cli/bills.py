@@ -51,6 +51,8 @@ class BadRow(Exception):
 
 def read_bill(path: Path, id_column: str | None = None, amount_column: str | None = None) -> Bill:
     """Read a bill. Raises CommandError with the line numbers where anything in it cannot be read, and OSError."""
+    if path.is_char_device():  # such as /dev/zero, which has no end
+        raise CommandError(f"{path} is a device. Name a CSV file.", Exit.USAGE)
     try:
         with path.open(encoding=_encoding(path), newline="") as file:
             return _read(file, str(path), id_column, amount_column)

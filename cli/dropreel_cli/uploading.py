@@ -70,7 +70,7 @@ class _NotUploaded(Exception):
 class Uploader:
     """Uploads images. A write is conditional on what the plan has seen, so that two calls do not upload the same image twice.
 
-    `client` retries by itself; `single` does not, for requests that must not arrive twice. `on_bytes` and `on_upload` are
+    `client` retries; `single` does not, for requests that must not arrive twice. `on_bytes` and `on_upload` are
     called by several threads, for each piece and each uploaded image. Raises botocore's errors where S3 refuses or is gone.
     """
 

@@ -127,3 +127,8 @@ def test_a_file_that_cannot_be_read_says_where_and_why(content: bytes, message: 
 
     assert message in str(refused.value)
     assert refused.value.exit_status == 2
+
+
+def test_a_device_without_an_end_is_refused() -> None:
+    with pytest.raises(CommandError, match=r"/dev/zero is a device\. Name a CSV file"):
+        read_bill(Path("/dev/zero"))
