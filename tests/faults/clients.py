@@ -22,7 +22,9 @@ def _client(service: str, **_timeouts: int) -> Any:
 def _cached_client(service: str) -> Any:
     """Return a client that all simulations share, so that a schedule takes milliseconds."""
     session = boto3.session.Session("test", "test", region_name=REGION)
-    return cast("Any", session).client(service)
+    client = cast("Any", session).client(service)
+    client.get_paginator = cache(client.get_paginator)  # it makes a class at each call, and keeps nothing of a query
+    return client
 
 
 def patch_clients(monkeypatch: pytest.MonkeyPatch, current: Callable[[], Simulation]) -> None:

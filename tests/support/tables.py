@@ -6,11 +6,12 @@ An item is a dict of attributes. A write replaces attributes and changes none, s
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
-from moto.dynamodb.comparisons import create_condition_expression_parser
+from moto.dynamodb.comparisons import AttributeValue, Op, create_condition_expression_parser
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.responses import DynamoHandler
@@ -32,6 +33,7 @@ class Tables:
     def __init__(self) -> None:
         self.items: dict[str, dict[tuple[str, ...], Attributes]] = {"jobs": {}, "spend": {}}
         self._jobs: list[dict[str, Any]] | None = None
+        self._converted: dict[str, tuple[Attributes, dict[str, Any]]] = {}
         self._before: dict[tuple[str, ...], Attributes | None] = {}
 
     def call(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
@@ -68,7 +70,7 @@ class Tables:
         """Return every job, without an AWS call of the code under test."""
         if self._jobs is None:
             jobs = (item for item in self.items["jobs"].values() if item["row"] == {"S": "job"})
-            self._jobs = [_plain(item) for item in jobs]
+            self._jobs = [self._job(item) for item in jobs]
         return self._jobs
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
@@ -79,6 +81,16 @@ class Tables:
     def days(self) -> list[dict[str, Any]]:
         """Return every day of the spend table."""
         return [_plain(item) for item in self.items["spend"].values()]
+
+    def _job(self, item: Attributes) -> dict[str, Any]:
+        """Return a job's plain values. An attribute that is as it was at the last call is not converted again."""
+        job_id = item["job_id"]["S"]
+        before, values = self._converted.get(job_id, ({}, {}))
+        plain = {
+            name: values[name] if before.get(name) is value else _deserialize(value) for name, value in item.items()
+        }
+        self._converted[job_id] = dict(item), plain
+        return dict(plain)
 
     def _item(self, arguments: dict[str, Any]) -> Attributes | None:
         return self.items[arguments["TableName"]].get(_key(arguments))
@@ -124,13 +136,44 @@ class Tables:
         return item
 
 
+class _Condition:
+    """A condition as moto parses it, once for all values: there are few conditions, and many evaluations."""
+
+    def __init__(self, condition: str, names: dict[str, str], values: Iterable[str]) -> None:
+        placeholders = {name: {"S": name} for name in values}
+        self._tree = create_condition_expression_parser(condition, names, placeholders).parse()
+        self._operands = [(operand, operand.value) for operand in _operands_of(self._tree)]
+        self._read = frozenset({*names.values(), *re.findall(r"\w+", condition)})
+
+    def holds(self, values: dict[str, dict[str, Any]], item: Attributes | None) -> bool:
+        """Whether moto evaluates the condition on an item as true."""
+        for operand, name in self._operands:
+            ((operand.type, operand.value),) = values[name].items()
+        if item is None:
+            return bool(self._tree.expr(None))
+        there = Item(_NO_KEY, None, {})
+        there.attrs.update({name: DynamoType(item[name]) for name in item if name in self._read})
+        return bool(self._tree.expr(there))
+
+
+def _operands_of(node: Any) -> Iterator[AttributeValue]:
+    """Yield the values in a parsed condition."""
+    if isinstance(node, AttributeValue):
+        yield node
+    children = (node.lhs, node.rhs) if isinstance(node, Op) else getattr(node, "arguments", ())
+    for child in children:
+        yield from _operands_of(child)
+
+
+@cache
+def _parsed(condition: str, names: tuple[tuple[str, str], ...], values: tuple[str, ...]) -> _Condition:
+    return _Condition(condition, dict(names), values)
+
+
 def _is_true(condition: str, arguments: dict[str, Any], item: Attributes | None) -> bool:
     """Whether moto evaluates a condition on an item as true."""
-    names = arguments.get("ExpressionAttributeNames", {})
-    parser = create_condition_expression_parser(condition, names, arguments.get("ExpressionAttributeValues", {}))
-    named = {*names.values(), *re.findall(r"\w+", condition)}
-    there = None if item is None else Item(_NO_KEY, None, {name: item[name] for name in item if name in named})
-    return bool(parser.parse().expr(there))
+    names, values = arguments.get("ExpressionAttributeNames", {}), arguments.get("ExpressionAttributeValues", {})
+    return _parsed(condition, tuple(names.items()), tuple(values)).holds(values, item)
 
 
 def _change(item: Attributes, clause: str, name: str, value: Any) -> None:

@@ -35,15 +35,16 @@ def moto_dynamodb() -> Iterator[Any]:
 @pytest.fixture(params=["moto", "memory"])
 def dynamodb(request: pytest.FixtureRequest) -> Any:
     """A client with the stack's two tables, empty: moto's, and the in-memory ones that the other tests run on."""
+    from moto.dynamodb.models import dynamodb_backends
+
+    from tests.support.aws_errors import ACCOUNT, REGION
     from tests.support.memory_dynamodb import MemoryDynamoDB
 
     if request.param == "memory":
         return MemoryDynamoDB()
     client = request.getfixturevalue("moto_dynamodb")
-    for table, keys in (("jobs", ("job_id", "row")), ("spend", ("day",))):
-        for page in client.get_paginator("scan").paginate(TableName=table):
-            for item in page["Items"]:
-                client.delete_item(TableName=table, Key={key: item[key] for key in keys})
+    for table in dynamodb_backends[ACCOUNT][REGION].tables.values():
+        table.items.clear()
     return client
 
 

@@ -1,6 +1,6 @@
 """DynamoDB items: boto3's conversion, with the types of ours that boto3 does not take or give."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
@@ -10,13 +10,18 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from dropreel.domain.encodable import encodable
 
+_serialize: Callable[[Any], Any] = TypeSerializer().serialize
+_deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
+
 
 def attribute_value(value: Any) -> dict[str, Any]:
     """Return a value as DynamoDB takes it. A time becomes ISO 8601 text in UTC, a set (of text) a string set.
 
     Raises TypeError for what an item cannot hold, and ArithmeticError for a number beyond DynamoDB's range.
     """
-    return dict(TypeSerializer().serialize(_to_boto3(value)))
+    if isinstance(value, str):
+        return {"S": str(value)}  # most values are text; boto3 tries the other types first
+    return dict(_serialize(_to_boto3(value)))
 
 
 def values_of(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,8 +29,10 @@ def values_of(item: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises TypeError for a type that no item of ours has: binary data, and sets of anything but text.
     """
-    deserialize = TypeDeserializer().deserialize
-    return {name: _from_boto3(deserialize(attribute)) for name, attribute in item.items()}
+    return {
+        name: encodable(attribute["S"]) if "S" in attribute else _from_boto3(_deserialize(attribute))
+        for name, attribute in item.items()
+    }
 
 
 def _to_boto3(value: Any) -> Any:

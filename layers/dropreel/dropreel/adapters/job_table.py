@@ -224,6 +224,7 @@ def _update(table: str, key: dict[str, Any], changes: Mapping[str, Any], counts:
 
 # --- a job as an item -------------------------------------------------------------------------------------------------
 
+_FIELDS = dict.fromkeys(each.name for each in fields(Job))
 _TIMES = frozenset(
     {
         *("created_at", "updated_at", "lease_until", "retry_at", "waiting_since", "submitted_at"),
@@ -238,7 +239,7 @@ def item_of(job: Job) -> dict[str, Any]:
     Beside the job's fields: the keys of the indexes, `waiting` (what it waits for), `listed` and `image_key`; and `next_step`,
     what to do next.
     """
-    item: dict[str, Any] = {each.name: getattr(job, each.name) for each in fields(job)}
+    item: dict[str, Any] = {name: getattr(job, name) for name in _FIELDS}
     del item["job_id"], item["version"]
     item |= {
         "image": job.image.as_json(),
@@ -258,8 +259,7 @@ def item_of(job: Job) -> dict[str, Any]:
 
 def job_of(item: dict[str, Any]) -> Job:
     """Return the job of an item's values."""
-    known = {each.name for each in fields(Job)}
-    values = {name: value for name, value in item.items() if name in known}
+    values = {name: value for name, value in item.items() if name in _FIELDS}
     values |= {name: datetime.fromisoformat(values[name]) for name in _TIMES if values.get(name)}
     fault, reason, video = (values.get(name) for name in ("last_fault", "reason", "video"))
     options = values.get("options")

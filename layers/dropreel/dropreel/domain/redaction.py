@@ -28,9 +28,8 @@ _ENTITIES = (
 )
 _ESCAPE = (
     r"%(?:u00)?(?P<percent>[0-9A-Fa-f]{2})"
-    r"|\\+(?:u\{?(?P<code>[0-9A-Fa-f]{4})\}?|x(?P<byte>[0-9A-Fa-f]{2}))"
-    r"|\\+(?P<blank>[nrt])"
-    r"|\\+(?P<plain>[^\w\s\\])"
+    r"|(?<!\\)\\+"  # a run of backslashes is searched from its first one: from each of them takes seconds
+    r"(?:u\{?(?P<code>[0-9A-Fa-f]{4})\}?|x(?P<byte>[0-9A-Fa-f]{2})|(?P<blank>[nrt])|(?P<plain>[^\w\s\\]))"
     r"|&#(?:[xX]0*(?P<hex>[0-9A-Fa-f]{1,4})|0*(?P<decimal>[0-9]{1,5}));?"
     rf"|&(?P<name>{'|'.join(_ENTITIES)});"
     r"|=(?P<soft>\r?\n)"
