@@ -60,9 +60,11 @@ def without(account: Account, role: str, action: str, nth: int) -> Iterator[None
 
 def restart_processes(account: Account, role: str) -> None:
     """End the function's warm processes: they may have cached what they may no longer read."""
-    name = account.physical(f"{role}Function")
-    account.client("lambda").update_function_configuration(
-        FunctionName=name, Description=f"restarted at {time.monotonic()}"
+    client, name = account.client("lambda"), account.physical(f"{role}Function")
+    # AWS starts new processes after any change; the engine only after one of what a process starts with.
+    timeout = client.get_function_configuration(FunctionName=name)["Timeout"]
+    client.update_function_configuration(
+        FunctionName=name, Timeout=timeout, Description=f"restarted at {time.monotonic()}"
     )
 
 
