@@ -26,7 +26,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
 # The environments are installed side by side.
 MAKEFLAGS += --jobs=3
-unexport PYTHONPATH
+# Compiled once, then read by every process that a target starts, whatever the caller says about compiled files.
+unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 LOCAL_CLOUD := $(RUN)/installed $(ENGINE)/installed
 INSTALLED := $(LOCAL_CLOUD) $(AWS)/installed $(DEV)/installed

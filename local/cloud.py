@@ -90,16 +90,22 @@ def running_cloud(
     processing_seconds: float = 6.0,
     environment: Mapping[str, str] | None = None,
     logs: Path | None = None,
+    frames_per_second: int | None = None,
 ) -> Iterator[LocalCloud]:
     """Start the engine and the simulator, deploy, and always stop both at the end. Raises LocalCloudFault.
 
     `on_step` gets a line at each step. `environment` has settings of the engine. `logs` is a folder from `new_log_folder`;
-    without it a new one is made.
+    without it a new one is made. Fewer `frames_per_second` of the videos take less processor time.
     """
     on_step("starting the local cloud")
     with (
         running_engine(environment, logs=logs) as engine,
-        running_simulator(API_KEY, created_seconds=created_seconds, processing_seconds=processing_seconds) as simulator,
+        running_simulator(
+            API_KEY,
+            created_seconds=created_seconds,
+            processing_seconds=processing_seconds,
+            frames_per_second=frames_per_second,
+        ) as simulator,
     ):
         on_step("deploying template.yaml with sam deploy")
         deploy(engine, {**local_parameters(simulator.base_url, API_KEY), **(parameters or {})})

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -156,12 +157,22 @@ def unpack_each_layer_once() -> None:
     place, lock = Path(tempfile.gettempdir(), "layers"), threading.Lock()
 
     class Archive(zipfile.ZipFile):
+        @cached_property
+        def shared(self) -> Path | None:
+            """Return where this layer is unpacked for all processes; None for what is not a layer."""
+            if not Path(str(self.filename)).name.startswith("layer_"):
+                return None
+            return place / hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+
+        def namelist(self) -> list[str]:
+            is_unpacked = self.shared is not None and self.shared.exists()
+            return [] if is_unpacked else super().namelist()  # the engine checks each path, which takes longest
+
         def extractall(self, path: Any = None, *arguments: Any, **others: Any) -> None:
-            target = Path(path)
-            if not target.name.startswith("layer_"):
+            shared, target = self.shared, Path(path)
+            if shared is None:
                 super().extractall(path, *arguments, **others)
                 return
-            shared = place / hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
             with lock:
                 if not shared.exists():
                     unfinished = shared.with_suffix(".part")

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from .generations import Pace
+from .rendering import FRAMES_PER_SECOND
 from .server import loopback_socket, serve
 from .simulator import Simulator
 
@@ -21,6 +22,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--processing-seconds", type=_seconds, default=6.0, help="least seconds in `processing` (default %(default)s)"
+    )
+    parser.add_argument(
+        "--frames-per-second",
+        type=int,
+        choices=range(1, FRAMES_PER_SECOND + 1),
+        default=FRAMES_PER_SECOND,
+        metavar="FRAMES",
+        help="fewer take less processor time; the duration is the same (default %(default)s)",
     )
     parser.add_argument("--seed", type=int, help="seed of the fault rules' probabilities")
     parser.add_argument(
@@ -45,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OverflowError, OSError) as error:
         parser.error(f"cannot listen on {options.host}:{options.port}: {error}")
     pace = Pace(options.created_seconds, options.processing_seconds)
-    serve(Simulator(options.api_key, pace, options.seed), listener, options.stop_with_parent)
+    serve(Simulator(options.api_key, pace, options.seed, options.frames_per_second), listener, options.stop_with_parent)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,13 @@ class VideoPlan:
         )
 
 
-def render_video(image: bytes, plan: VideoPlan, destination: Path, stop: threading.Event) -> None:
+def render_video(
+    image: bytes,
+    plan: VideoPlan,
+    destination: Path,
+    stop: threading.Event,
+    frames_per_second: int = FRAMES_PER_SECOND,
+) -> None:
     """Writes the video of an image to a file. Raises RenderingStopped within a frame's time once `stop` is set."""
     import av
 
@@ -77,7 +83,7 @@ def render_video(image: bytes, plan: VideoPlan, destination: Path, stop: threadi
     size = SIZES[plan.mode, plan.aspect_ratio]
     picture = widest_view(image, (round(size[0] * zoom), round(size[1] * zoom)))
     with av.open(str(destination), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        _encode(container, picture, size, plan, zoom, stop)
+        _encode(container, picture, size, plan, zoom, stop, frames_per_second)
 
 
 def _encode(
@@ -87,10 +93,11 @@ def _encode(
     plan: VideoPlan,
     zoom: float,
     stop: threading.Event,
+    frames_per_second: int,
 ) -> None:
     from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-    video = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=_X264_OPTIONS[plan.mode])
+    video = container.add_stream("libx264", rate=frames_per_second, options=_X264_OPTIONS[plan.mode])
     video.width, video.height = size
     video.pix_fmt = "yuv420p"
     # Without these tags a player guesses the colours from the size of the picture.
@@ -105,14 +112,14 @@ def _encode(
         container.mux(audio.encode(None))
 
     planes = _planes(picture)
-    frames = plan.seconds * FRAMES_PER_SECOND
+    frames = plan.seconds * frames_per_second
     for number in range(frames):
         if stop.is_set():
             raise RenderingStopped
         box = view(plan.motion, number / (frames - 1), picture.width, picture.height, zoom)
         frame = _frame_seen(planes, size, box)
         frame.pts = number
-        frame.time_base = Fraction(1, FRAMES_PER_SECOND)
+        frame.time_base = Fraction(1, frames_per_second)
         container.mux(video.encode(frame))
     container.mux(video.encode(None))
 

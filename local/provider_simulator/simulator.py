@@ -1,5 +1,6 @@
 """The state of one running simulator."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -7,6 +8,7 @@ from fastapi import Depends, Request
 from .faults import FaultScript
 from .generations import Ledger, Pace
 from .image_check import ImageChecker
+from .rendering import FRAMES_PER_SECOND, render_video
 from .result_links import ResultLinks
 from .videos import Videos
 
@@ -14,12 +16,14 @@ from .videos import Videos
 class Simulator:
     """All state of one run. The seed is for the probabilities of fault rules alone."""
 
-    def __init__(self, api_key: str, pace: Pace, seed: int | None = None) -> None:
+    def __init__(
+        self, api_key: str, pace: Pace, seed: int | None = None, frames_per_second: int = FRAMES_PER_SECOND
+    ) -> None:
         self.api_key = api_key
         self.ledger = Ledger(pace)
         self.faults = FaultScript(seed)
         self.images = ImageChecker()
-        self.videos = Videos()
+        self.videos = Videos(partial(render_video, frames_per_second=frames_per_second))
         self.links = ResultLinks()
 
     def reset(self) -> None:

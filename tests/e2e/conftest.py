@@ -32,6 +32,8 @@ PARAMETERS = {
     "UploadsPrefix": "test-",
     "NotificationEmail": "operator@example.com",
 }
+FRAMES_PER_SECOND = 4
+"""Of the simulator's videos: a video is an MP4 of the duration asked for, with a sixth of the pictures to encode."""
 RUN_PYTHON = ROOT / ".venvs" / "run" / "bin" / "python"
 """What `make run`, `up`, `drop`, `deploy` and `remove` start: it has none of the development libraries."""
 COMMAND = ROOT / ".venvs" / "command" / "bin" / "dropreel"
@@ -156,7 +158,9 @@ class Account:
 def account() -> Iterator[Account]:
     subprocess.run(["make", "build", "build-local"], cwd=ROOT, check=True, capture_output=True)
     with (
-        running_cloud(lambda _: None, PARAMETERS, created_seconds=0, processing_seconds=0) as cloud,
+        running_cloud(
+            lambda _: None, PARAMETERS, created_seconds=0, processing_seconds=0, frames_per_second=FRAMES_PER_SECOND
+        ) as cloud,
         event_tail(cloud.stack) as tail,
     ):
         yield Account(cloud, tail)

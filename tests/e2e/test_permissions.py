@@ -337,7 +337,7 @@ EACH += [(role, action, 1) for role, actions in ON_ANOTHER.items() for action in
 @pytest.mark.parametrize(("role", "action", "nth"), EACH)
 def test_without_one_permission_a_step_fails(account: Account, role: str, action: str, nth: int) -> None:
     with without(account, role, action, nth):
-        # A process that was busy at the restart may still have the key in its cache: restart and try again.
+        # A process that was busy at a restart may still have the key in its cache: restart and try again.
         for _ in range(10):
             wrong = _use(account, role)
             if wrong:

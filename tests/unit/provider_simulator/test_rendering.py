@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from PIL import Image, ImageCms, ImageColor
 
 from local.provider_simulator.camera import CameraMotion
+from local.provider_simulator.generations import Pace
 from local.provider_simulator.rendering import RenderingStopped, VideoPlan, render_video, widest_view
+from local.provider_simulator.simulator import Simulator
 
 from .decoded_video import DecodedVideo, decode, motion_of, signal_to_noise, widest_crop
 from .pictures import encoded, textured_picture
@@ -61,6 +64,19 @@ def test_a_video_has_the_requested_motion_shape_sound_and_duration(
     assert (video.pixel_format, video.size, video.frame_count) == ("yuv420p", size, 24 * plan.seconds)
     assert video.durations == pytest.approx([plan.seconds] * len(video.durations), abs=FRAME_SECONDS)
     assert motion_of(video, SOURCE) == (plan.motion, zoom)
+
+
+def test_fewer_frames_a_second_keep_duration_shape_sound_and_motion() -> None:
+    plan = VideoPlan("fast", "9:16", 5, True, CameraMotion.PAN_LEFT, 0.5)
+
+    with closing(Simulator("key", Pace(), frames_per_second=4)) as simulator:
+        file = simulator.videos.video(encoded(SOURCE, quality=95), "sha256", plan).result(timeout=60)
+        video = decode(file.read_bytes())
+
+    assert (video.codecs, video.size, video.frame_count) == (["h264", "aac"], (360, 640), 20)
+    assert video.durations == pytest.approx([5] * len(video.durations), abs=FRAME_SECONDS)
+    assert video.loudest > 0.02
+    assert motion_of(video, SOURCE) == (plan.motion, 1.35)
 
 
 def test_hq_has_more_pixels_and_is_nearer_to_the_source_than_fast(rendered: Rendered) -> None:
