@@ -33,20 +33,22 @@ class Stack:
     updated: "datetime | None" = None
     parameters: dict[str, str] = field(default_factory=dict)
     """The current values; a NoEcho parameter reads `****`."""
+    _clients: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @classmethod
     def find(cls, name: str, session: "Session | None" = None, endpoint_url: str | None = None) -> "Stack":
         """Look the stack up, by name or ARN. Raises StackMissing where it is not deployed."""
         session = session or boto3.Session()
+        client = session.client("cloudformation", endpoint_url=endpoint_url)
         try:
-            answer = session.client("cloudformation", endpoint_url=endpoint_url).describe_stacks(StackName=name)
+            answer = client.describe_stacks(StackName=name)
         except ClientError as error:
             # An invalid name is a ValidationError, too.
             if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
                 raise StackMissing(f"There is no stack {name} in {session.region_name}") from error
             raise
         described = answer["Stacks"][0]
-        return cls(
+        stack = cls(
             described["StackName"],
             {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])},
             session,
@@ -56,11 +58,15 @@ class Stack:
             described.get("LastUpdatedTime"),
             {one["ParameterKey"]: one.get("ParameterValue", "") for one in described.get("Parameters", [])},
         )
+        stack._clients["cloudformation"] = client
+        return stack
 
     def client(self, service: str) -> Any:
-        """Return a client of a service in the stack's account and region."""
-        create: Any = self.session.client  # boto3's stubs have no overload for a service's name in a variable
-        return create(service, endpoint_url=self.endpoint_url)
+        """Return the client of a service in the stack's account and region: one a service, which keeps its connections."""
+        if service not in self._clients:
+            create: Any = self.session.client  # boto3's stubs have no overload for a service's name in a variable
+            self._clients[service] = create(service, endpoint_url=self.endpoint_url)
+        return self._clients[service]
 
     def require_outputs(self) -> None:
         """Raise StackIncomplete if the stack has no outputs."""

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,6 +20,7 @@ from dropreel_cli.stack import Stack
 from local.cloud import ROOT, LocalCloud, local_cloud_description, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.provider_simulator.client import SimulatorClient
+from tests.e2e.forked_calls import ForkedCalls, forked_calls
 from tests.support.command_documents import validate_document
 
 EXISTING_BUCKET = "pictures-from-before"
@@ -168,9 +169,15 @@ def account() -> Iterator[Account]:
 
 @dataclass(frozen=True)
 class InstalledCommand:
-    """The `dropreel` command, installed from its wheel, as a process of its own."""
+    """The `dropreel` command, installed from its wheel, as a process of its own.
+
+    `run` starts the executable. `call` and `json` fork a process in which the same wheel is imported already: a start takes
+    half a second of a processor, most of it imports. What a test says about starts, signals, terminals, pipes and wrong calls
+    takes the executable; `test_command_forked.py` shows that both ways are the same.
+    """
 
     cloud_file: Path
+    forks: ForkedCalls | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -193,9 +200,16 @@ class InstalledCommand:
             timeout=120,
         )
 
+    def call(
+        self, *arguments: str, answers: str = "", cwd: Path | None = None, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Do what `run` does, in a forked process."""
+        assert self.forks is not None
+        return self.forks.run(arguments, answers, cwd, {**self.environment, **environment})
+
     def json(self, *arguments: str) -> Any:
-        """Run it with `--local --json`; return the document that it prints, valid by its schema. It must end with 0."""
-        done = self.run(*arguments, "--local", "--json")
+        """Call it with `--local --json`; return the document that it prints, valid by its schema. It must end with 0."""
+        done = self.call(*arguments, "--local", "--json")
         assert done.returncode == 0, done.stderr
         document = json.loads(done.stdout)
         validate_document(document, arguments[0])
@@ -203,11 +217,13 @@ class InstalledCommand:
 
 
 @pytest.fixture(scope="session")
-def dropreel(account: Account, tmp_path_factory: pytest.TempPathFactory) -> InstalledCommand:
+def dropreel(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstalledCommand]:
     subprocess.run(["make", ".venvs/command/dropreel"], cwd=ROOT, check=True, capture_output=True)
     file = tmp_path_factory.mktemp("local") / "cloud.json"
     file.write_text(json.dumps(local_cloud_description(account.cloud)), encoding="utf-8")
-    return InstalledCommand(file)
+    command = InstalledCommand(file)
+    with forked_calls(tmp_path_factory.mktemp("streams"), command.environment) as forks:
+        yield replace(command, forks=forks)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def in_terminal(dropreel: InstalledCommand, *arguments: str) -> Terminal:
 
 def refused(dropreel: InstalledCommand, *arguments: str) -> tuple[int, str]:
     """Run a command that fails; return its exit status and what it prints on standard error."""
-    done = dropreel.run(*arguments, "--local")
+    done = dropreel.call(*arguments, "--local")
     assert "Traceback" not in done.stdout + done.stderr
     return done.returncode, done.stderr
 
@@ -48,7 +49,7 @@ def test_failed_jobs_are_resumed_and_delivered_unpaid(account: Account, dropreel
     names = (by_key.image.key, generation_id, completed.job_id)
 
     # A dry run changes nothing, and says what would happen to each.
-    planned = dropreel.run("resume", *names, "--dry-run", "--local")
+    planned = dropreel.call("resume", *names, "--dry-run", "--local")
     assert planned.returncode == 1
     assert f"polls generation {generation_id} again" in planned.stdout
     assert f"refused: Job {completed.job_id} is completed; only a failed one" in planned.stdout
@@ -60,7 +61,7 @@ def test_failed_jobs_are_resumed_and_delivered_unpaid(account: Account, dropreel
     assert "Resume 1 job? Nothing is paid again. Nothing was done: there is no terminal" in message
     assert now(account, by_key) == by_key
 
-    done = dropreel.run("resume", *names, "--yes", "--json", "--local")
+    done = dropreel.call("resume", *names, "--yes", "--json", "--local")
     assert done.returncode == 1
     document = json.loads(done.stdout)
     validate_document(document, "resume")
@@ -110,7 +111,7 @@ def test_a_generation_is_adopted_after_all_checks(account: Account, dropreel: In
         "..": "is not a generation id",
     }
     for generation_id, why in wrong.items():
-        done = dropreel.run("adopt", job.job_id, generation_id, "--yes", "--json", "--local")
+        done = dropreel.call("adopt", job.job_id, generation_id, "--yes", "--json", "--local")
         assert done.returncode == 6
         (row,) = json.loads(done.stdout)["jobs"]
         assert (row["outcome"], why in row["message"]) == ("refused", True)
@@ -196,7 +197,7 @@ def test_wrong_names_end_with_2_and_a_next_step(account: Account, dropreel: Inst
 def lacking(account: Account, dropreel: InstalledCommand, tmp_path: Path, action: str) -> Iterator[InstalledCommand]:
     """Yield the command with credentials that permit everything but one action."""
     with command_without(account, dropreel.cloud_file, action, tmp_path / "cloud.json") as file:
-        yield InstalledCommand(file)
+        yield replace(dropreel, cloud_file=file)
 
 
 @pytest.mark.parametrize("action", ["states:StartExecution", "dynamodb:UpdateItem"])

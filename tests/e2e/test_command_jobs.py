@@ -151,7 +151,7 @@ def test_each_story_has_its_next_step_and_no_signed_address(dropreel: InstalledC
     assert [each["attempt"] for each in failed["submissions"]] == [1, 2]
     assert failed["charged_usd"] == 0.94
     for job in jobs.values():
-        text = dropreel.run("show", job.job_id, "--local").stdout
+        text = dropreel.call("show", job.job_id, "--local").stdout
         assert text.startswith(f"{job.job_id} {job.status}")
         assert all(line.isprintable() for line in text.split("\n"))
         assert "Amz" not in text + json.dumps(shown(dropreel, job.job_id))

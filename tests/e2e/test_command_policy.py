@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +257,7 @@ class Operator:
         file = self.folder / "cloud.json"
         file.write_text(json.dumps(cloud), encoding="utf-8")
         try:
-            yield InstalledCommand(file)
+            yield replace(self.dropreel, cloud_file=file)
         finally:
             iam.delete_access_key(UserName=self.name, AccessKeyId=key["AccessKeyId"])
 
@@ -273,7 +273,7 @@ def operator(account: Account, dropreel: InstalledCommand, tmp_path: Path) -> It
 
 
 def _policy(dropreel: InstalledCommand, name: str) -> dict[str, Any]:
-    done = dropreel.run("policy", name, "--local")
+    done = dropreel.call("policy", name, "--local")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -337,17 +337,17 @@ def test_the_policy_is_enough_and_each_action_is_needed(
 
     with operator.command() as command:
 
-        def run(allowed: dict[str, Any]) -> Done:
+        def run(allowed: dict[str, Any], start: Callable[..., Done] = command.call) -> Done:
             call.prepare(scene)
             operator.allow(allowed)
-            done = command.run(*call.line(scene), "--local", "--json", answers="", cwd=tmp_path, **calls.environment)
+            done = start(*call.line(scene), "--local", "--json", answers="", cwd=tmp_path, **calls.environment)
             assert "Traceback" not in done.stderr
             return done
 
         for action, check in call.without.items():
             done = run(_without(document, action))
             assert check(action, done), (action, done.stdout, done.stderr)
-        done = run(document)
+        done = run(document, command.run)  # each command's executable, once
         assert call.is_done(done), (done.stdout, done.stderr)
         for action, check in call.after.items():
             done = run(_without(document, action))
@@ -387,9 +387,9 @@ def test_doctor_names_a_permission_that_an_operator_lacks(operator: Operator, dr
     document = _policy(dropreel, "operator")
     with operator.command() as command:
         operator.allow(_without(document, "sqs:DeleteMessage"))
-        lacking = command.run("doctor", "--local")
+        lacking = command.call("doctor", "--local")
         operator.allow(_policy(dropreel, "reader"))
-        reading = json.loads(command.run("doctor", "--local", "--json").stdout)
+        reading = json.loads(command.call("doctor", "--local", "--json").stdout)
 
     assert lacking.returncode == 1
     assert "Not allowed: sqs:DeleteMessage (for redrive)." in lacking.stdout

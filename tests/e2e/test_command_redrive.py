@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_dry_run_changes_nothing(account: Account, dropreel: InstalledCommand)
     job = requested(account, noted)
     assert job is not None
 
-    done = dropreel.run("redrive", "--dry-run", "--json", "--local")
+    done = dropreel.call("redrive", "--dry-run", "--json", "--local")
 
     assert done.returncode == 1  # for the one that cannot be read
     document = json.loads(done.stdout)
@@ -141,9 +142,9 @@ def test_refusals_and_ctrl_c_leave_every_message(
 ) -> None:
     key, event = dead_letter(account)
 
-    unknown = dropreel.run("redrive", "f" * 24, "--yes", "--local")
+    unknown = dropreel.call("redrive", "f" * 24, "--yes", "--local")
     assert (unknown.returncode, "No message in the dead-letter queue belongs to" in unknown.stderr) == (2, True)
-    unasked = dropreel.run("redrive", "--local")
+    unasked = dropreel.call("redrive", "--local")
     assert (unasked.returncode, "Confirm with --yes" in unasked.stderr) == (6, True)
     terminal = Terminal([str(COMMAND), "redrive", "--local"], dropreel.environment)
     terminal.wait_for("[y/N]")
@@ -153,7 +154,7 @@ def test_refusals_and_ctrl_c_leave_every_message(
     for action in ("sqs:SendMessage", "sqs:ReceiveMessage"):
         file = tmp_path_factory.mktemp("without") / "cloud.json"
         with command_without(account, dropreel.cloud_file, action, file):
-            denied = InstalledCommand(file).run("redrive", "--yes", "--local")
+            denied = replace(dropreel, cloud_file=file).call("redrive", "--yes", "--local")
         assert denied.returncode == 3
         assert action.lower() in denied.stderr.lower()
         assert "Traceback" not in denied.stderr

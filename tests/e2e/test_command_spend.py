@@ -21,12 +21,12 @@ def test_spending_is_summed_listed_and_compared_with_a_bill(
     assert document["total"]["charged_usd"] >= 0.94
     assert document["total"]["difference_usd"] == 0
 
-    table = dropreel.run("spend", "--local", "--days", "2", NO_COLOR="1")
+    table = dropreel.call("spend", "--local", "--days", "2", NO_COLOR="1")
     assert table.returncode == 0, table.stderr
     assert "DAY (UTC)" in table.stdout
     assert f"{folder} " in table.stdout
 
-    lines = dropreel.run("spend", "--local", "--days", "2", "--csv").stdout
+    lines = dropreel.call("spend", "--local", "--days", "2", "--csv").stdout
     rows = list(csv.DictReader(io.StringIO(lines)))
     mine = next(row for row in rows if row["job_id"] == job.job_id)
     assert (mine["generation_id"], mine["cost_usd"], mine["mode"]) == (job.generation_id, "0.94", "hq")
@@ -39,7 +39,7 @@ def test_spending_is_summed_listed_and_compared_with_a_bill(
     assert "The bill and the jobs agree." in same.stdout
 
     bill.write_text(bill.read_text().replace(f"{job.generation_id};0.94", "other;0,94"))
-    other = dropreel.run("spend", "--local", "--days", "2", "--against", str(bill), "--json")
+    other = dropreel.call("spend", "--local", "--days", "2", "--against", str(bill), "--json")
     assert other.returncode == 1
     compared = json.loads(other.stdout)["bill"]
     assert [each["generation_id"] for each in compared["only_on_bill"]] == ["other"]
