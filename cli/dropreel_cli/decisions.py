@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.table import Table
-from rich.text import Text
 
 from dropreel.domain.errors import ActionNotAllowed, DropreelError
 from dropreel.domain.job import JobStatus
@@ -17,6 +15,7 @@ from dropreel.use_cases.resume_job import resume_refusal
 from dropreel.use_cases.settle_unknown import Decision, is_decided, settle_refusal
 from dropreel_cli.aws_errors import explain, is_refused
 from dropreel_cli.command_line import Command
+from dropreel_cli.effect_tables import Effect, effect_table
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.jobs_named import jobs_named
 from dropreel_cli.operations import now
@@ -25,6 +24,8 @@ from dropreel_cli.output import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
+
+    from rich.table import Table
 
     from dropreel.domain.job import Job
     from dropreel.domain.spending import SpendLimit
@@ -258,16 +259,7 @@ def _listed(job_ids: Sequence[str]) -> str:
 
 
 def _table(planned: Sequence[Planned]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("JOB", no_wrap=True)
-    table.add_column("IMAGE", overflow="fold")
-    table.add_column("STATUS", no_wrap=True)
-    table.add_column("WHAT HAPPENS", overflow="fold")
-    table.add_column("MAY COST", justify="right", no_wrap=True)
-    for one in planned:
-        effect = Text(printable(f"refused: {one.refused}"), "red") if one.refused else Text(printable(one.effect))
-        cost = "" if one.refused else f"${usd(one.may_cost_cents)}" if one.may_cost_cents else "nothing"
-        table.add_row(
-            Text(one.job.job_id), Text(printable(one.job.image.key)), Text(one.job.status.value), effect, Text(cost)
-        )
-    return table
+    return effect_table(
+        Effect(one.job.job_id, one.job.image.key, one.job.status.value, one.effect, one.may_cost_cents, one.refused)
+        for one in planned
+    )

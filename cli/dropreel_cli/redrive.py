@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
-from rich.text import Text
 
 from dropreel.domain.job import Job, JobStatus
 from dropreel.domain.messages import Drop, RetryMessage, is_overtaken, is_previous
@@ -16,11 +14,14 @@ from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel.use_cases.find_job import existing_job, first_job_id
 from dropreel_cli.aws_errors import explain
 from dropreel_cli.command_line import Command
+from dropreel_cli.effect_tables import Effect, effect_table
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from rich.table import Table
 
     from dropreel_cli.dead_letters import DeadLetter, DeadLetters
     from dropreel_cli.operations import Operations
@@ -243,15 +244,13 @@ def _number(messages: int) -> str:
 
 
 def _table(letters: Sequence[Redrivable]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("JOB", no_wrap=True)
-    table.add_column("IMAGE", overflow="fold")
-    table.add_column("STATUS", no_wrap=True)
-    table.add_column("WHAT HAPPENS", overflow="fold")
-    table.add_column("MAY COST", justify="right", no_wrap=True)
-    for letter in letters:
-        cost = f"${usd(letter.may_cost_cents)}" if letter.may_cost_cents else "nothing"
-        status = "" if letter.job is None else letter.job.status.value
-        cells = (letter.job_id, printable(letter.image_key or ""), status, letter.effect, cost)
-        table.add_row(*(Text(cell) for cell in cells))
-    return table
+    return effect_table(
+        Effect(
+            one.job_id,
+            one.image_key or "",
+            "" if one.job is None else one.job.status.value,
+            one.effect,
+            one.may_cost_cents,
+        )
+        for one in letters
+    )
