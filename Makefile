@@ -6,7 +6,8 @@ RUN := .venvs/run
 ENGINE := .venvs/ministack
 AWS := .venvs/aws
 DEV := .venvs/dev
-SCAN := .venvs/checkov
+CHECKOV := .venvs/checkov
+SCAN := .venvs/scan
 OLDEST := .venvs/oldest
 AUDIT := .venvs/audit
 
@@ -33,7 +34,7 @@ LOCAL_CLOUD := $(RUN)/installed $(ENGINE)/installed
 INSTALLED := $(LOCAL_CLOUD) $(AWS)/installed $(DEV)/installed
 # The `dropreel` command, installed from its wheel as users install it. The tests drive it.
 COMMAND := .venvs/command/dropreel
-SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc') template.yaml operations.yaml samconfig.toml
+SOURCES := $(shell find functions layers statemachine -type f -not -name '*.pyc') template.yaml operations.yaml notifications.yaml schemas.yaml samconfig.toml
 # The two builds are the same but for compiled packages, and share no file: what was built for this machine is never deployed.
 BUILT := .aws-sam/build/template.yaml
 BUILT_LOCAL := .aws-sam/local/build/template.yaml
@@ -69,7 +70,7 @@ PYTEST := $(DEV)/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder
 test: $(INSTALLED) $(COMMAND) $(BUILT) $(BUILT_LOCAL) ## unit, integration (moto), faults, end to end (the local cloud): under 10 minutes
 	$(PYTEST) -m 'not exhaustive'
 
-test-exhaustive: $(INSTALLED) $(COMMAND) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## each permission taken away in turn, and the oldest AWS SDK: minutes
+test-exhaustive: $(INSTALLED) $(COMMAND) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## each permission taken away in turn, an update, the oldest AWS SDK: minutes
 	$(PYTEST) -m exhaustive tests/e2e tests/unit/dropreel/adapters
 
 test-unit: $(DEV)/installed $(RUN)/installed $(OLDEST)/installed .venvs/command/installed ## the unit tests: seconds
@@ -97,13 +98,17 @@ lint: $(DEV)/installed $(RUN)/installed ## ruff, mypy --strict, cfn-lint (as wri
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
-	$(DEV)/bin/cfn-lint template.yaml operations.yaml
+	$(DEV)/bin/cfn-lint template.yaml operations.yaml notifications.yaml schemas.yaml docs/consumers/*.yaml
 	mkdir -p .local && $(RUN)/bin/python -m tests.lint.translated_template >.local/translated.json
 	$(DEV)/bin/cfn-lint .local/translated.json
 	$(DEV)/bin/python -m tests.lint.rendered_state_machine | xargs -0 $(DEV)/bin/statelint
 
-scan: $(SCAN)/installed $(AUDIT)/installed ## checkov over the templates, zizmor over the workflows
-	$(SCAN)/bin/checkov --quiet --compact --skip-download --config-file .checkov.yaml
+scan: $(CHECKOV)/installed $(SCAN)/installed $(AUDIT)/installed $(DEV)/installed $(RUN)/installed ## checkov (templates), bandit (code), parliament and cloudsplaining (policies), zizmor (workflows)
+	mkdir -p .local && $(RUN)/bin/python -m tests.lint.translated_template >.local/translated.json
+	$(CHECKOV)/bin/checkov --quiet --compact --skip-download --config-file .checkov.yaml
+	$(SCAN)/bin/bandit --quiet --recursive functions layers cli local
+	$(DEV)/bin/python -m tests.lint.policy_documents .local/policies
+	$(SCAN)/bin/python tests/lint/scan_policies.py .local/policies template.yaml operations.yaml notifications.yaml
 	$(AUDIT)/bin/zizmor --quiet --offline --pedantic .github
 
 audit: $(AUDIT)/installed ## pip-audit over every lock file: needs a network, and says so where there is none
@@ -111,11 +116,20 @@ audit: $(AUDIT)/installed ## pip-audit over every lock file: needs a network, an
 
 .PHONY: docs
 docs: $(DEV)/installed ## renew what docs/ and README.md have from the code: reference, diagrams, pictures, figures
-	for page in docs.draw_state_machine docs.draw_job docs.draw_images docs.write_reference docs.write_cli benchmarks.report; do $(DEV)/bin/python -m $$page || exit 1; done
+	for page in docs.draw_state_machine docs.draw_job docs.draw_images docs.write_schemas docs.write_reference docs.write_operations docs.write_cli docs.write_costs benchmarks.report; do $(DEV)/bin/python -m $$page || exit 1; done
+
+.PHONY: permissions
+permissions: $(DEV)/installed $(RUN)/installed ## renew docs/permissions.txt after a change of a policy: its diff is what to review
+	$(DEV)/bin/python -m tests.unit.template.permissions
 
 .PHONY: recording
 recording: $(INSTALLED) $(COMMAND) $(BUILT_LOCAL) ## record docs/pictures/terminal.svg: real commands in a local cloud
 	$(DEV)/bin/python -m docs.record_terminal
+
+.PHONY: dashboard
+dashboard: $(INSTALLED) .venvs/bench/installed $(BUILT_LOCAL) ## draw docs/pictures/dashboard.png: the dashboard with the metrics of a local run
+	$(DEV)/bin/python -m docs.record_dashboard .local/dashboard.json
+	.venvs/bench/bin/python -m docs.draw_dashboard .local/dashboard.json
 
 format: $(DEV)/installed ## let ruff put the code into shape
 	$(DEV)/bin/ruff check --fix
@@ -137,7 +151,7 @@ package: $(RUN)/installed $(DEV)/installed $(BUILT) ## dist/: the built template
 	@PYTHONPATH=cli $(PYTHON) -B -m dropreel_cli.release package
 	@template="dist/dropreel-$$(PYTHONPATH=cli $(PYTHON) -B -m dropreel_cli.release version)/template.yaml" \
 		&& AWS_DEFAULT_REGION=us-east-1 $(RUN)/bin/sam validate --template-file "$$template" \
-		&& $(DEV)/bin/cfn-lint "$$template" "$$(dirname "$$template")/Operations/template.yaml"
+		&& $(DEV)/bin/cfn-lint "$$template" "$$(dirname "$$template")"/*/template.yaml
 
 sbom: $(AUDIT)/installed ## dist/: what runs in Lambda beside our own code, as CycloneDX
 	@PYTHONPATH=cli $(PYTHON) -B -m dropreel_cli.release sbom

@@ -6,7 +6,9 @@ of the last two over the difference of their polls; the rest of a job is the fir
 give generations of any length. What is assumed is in docs/performance.md.
 """
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Progress, is_quick, rounded
@@ -24,20 +26,10 @@ class Price:
     per: float
 
 
-PRICES = {
-    "transitions": Price("Step Functions", 0.025, 1_000),
-    "lambda_requests": Price("Lambda", 0.20, 1_000_000),
-    "lambda_gb_seconds": Price("Lambda", 0.0000133334, 1),  # arm64
-    "dynamodb_write_units": Price("DynamoDB", 0.625, 1_000_000),
-    "dynamodb_read_units": Price("DynamoDB", 0.125, 1_000_000),
-    "s3_puts": Price("S3", 0.005, 1_000),
-    "s3_gets": Price("S3", 0.0004, 1_000),
-    "sqs_requests": Price("SQS", 0.40, 1_000_000),
-    "events": Price("EventBridge", 1.00, 1_000_000),
-    "log_bytes": Price("CloudWatch Logs", 0.50, 1024**3),
-    "secret_calls": Price("Secrets Manager", 0.05, 10_000),
-}
-"""Every count that has a price: us-east-1, on demand, without free tiers, 2026-11. Other counts cost nothing."""
+LIST: dict[str, Any] = json.loads((Path(__file__).parent / "aws_prices.json").read_text(encoding="utf-8"))
+"""AWS's public list of one region and month, with the source of each price."""
+PRICES = {name: Price(one["service"], one["usd"], one["per"]) for name, one in LIST["requests"].items()}
+"""Every count that has a price. Other counts cost nothing."""
 
 
 def cost(counts: Counts) -> float:
@@ -78,6 +70,19 @@ def job_of(seconds: int, poll: Counts, rest: Counts) -> dict[str, float]:
     return add(rest, multiply(poll, seconds // POLL_INTERVAL), {"secret_calls": float(seconds // KEY_KEPT_SECONDS)})
 
 
+STATE_LOG_BYTES = 400
+"""What the state machine logs of one event of its history without the data, as CloudWatch counts it: assumed, about a line."""
+HISTORY_EVENTS_A_POLL = 9
+HISTORY_EVENTS_OF_THE_REST = 11
+
+
+def video_of(minutes: int, figures: Any) -> dict[str, float]:
+    """Return what a video takes whose generation runs so long: its job, and the log of the state machine."""
+    job = job_of(minutes * 60, figures["a_poll"], figures["rest_of_a_job"])
+    events = minutes * 60 // POLL_INTERVAL * HISTORY_EVENTS_A_POLL + HISTORY_EVENTS_OF_THE_REST
+    return add(job, {"log_bytes": float(events * STATE_LOG_BYTES)})
+
+
 def add_network_time(counts: Counts, megabytes: int) -> dict[str, float]:
     """Return the counts with the time that calls take on a network, in a function of this size."""
     seconds = counts["aws_calls"] * AWS_CALL_SECONDS + counts["provider_calls"] * PROVIDER_CALL_SECONDS
@@ -116,7 +121,7 @@ def _priced(counts: Counts) -> dict[str, float]:
 
 def report(figures: dict[str, Any]) -> Report:
     """Return the bill for generations of several lengths, and what it is held to."""
-    jobs = {minutes: job_of(minutes * 60, figures["a_poll"], figures["rest_of_a_job"]) for minutes in MINUTES}
+    jobs = {minutes: video_of(minutes, figures) for minutes in MINUTES}
     services = {minutes: cost_by_service(job) for minutes, job in jobs.items()}
     cheapest = min(PRICE_CENTS.values()) / 100
     rows = [

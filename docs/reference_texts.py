@@ -1,10 +1,11 @@
-"""The sentences of docs/reference.md that are not in the code: the meaning of statuses, events and reason codes; examples."""
+"""The sentences of docs/ that are not in the code: the meaning of statuses, events, reason codes and metrics; examples."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, VideoObject, job_id_of
+from dropreel.domain.metrics import Metric
 from dropreel.domain.option_places import STACK_PARAMETERS
 from dropreel.domain.options import OPTION_NAMES, Options
 from dropreel.domain.reasons import Reason, ReasonCode
@@ -171,3 +172,28 @@ def _completed() -> Job:
             "gKBCZ2X8lqXcJbHVvS0xTAbVZpXxU2oS",
         ),
     )  # fmt: skip
+
+
+METRICS: dict[str, tuple[str, str]] = {
+    Metric.IMAGES_SUBMITTED: ("at the event", "submissions that the provider accepted, once an attempt"),
+    Metric.IMAGES_REJECTED: ("at the event", "jobs that ended `rejected`; nothing was charged"),
+    Metric.VIDEOS_DELIVERED: ("at the event", "jobs that ended `completed`"),
+    Metric.GENERATIONS_FAILED: ("at the event", "jobs that ended `failed`: paid, and no video"),
+    Metric.GENERATION_SECONDS: ("at the event", "from the accepted submission to the delivered video"),
+    Metric.SUBMISSION_UNKNOWN: ("when it happens", "submissions of which it is unknown whether they were charged"),
+    Metric.KEY_REFUSED: ("when it happens", "submissions and polls that were refused with 401 or 403"),
+    Metric.NO_BALANCE: ("when it happens", "submissions and polls that were refused because no money is left"),
+    Metric.JOBS_WAITING: ("every 5 minutes", "jobs that are `deferred`, `preparing` or `submitting`"),
+    Metric.JOBS_HELD: ("every 5 minutes", "jobs that are `held`"),
+    Metric.JOBS_UNKNOWN: ("every 5 minutes", "jobs that are `unknown` and not settled; 1 at once when one becomes it"),
+    Metric.OLDEST_JOB_SECONDS: (
+        "every 5 minutes",
+        "age of the oldest job that is `generating` or counted in `JobsWaiting`",
+    ),
+    Metric.SPEND_RESERVED_USD: ("every 5 minutes", "US dollars that are reserved on the day (UTC)"),
+    Metric.SPEND_PERCENT: (
+        "every 5 minutes",
+        "that in percent of `DailySpendLimitUsd`, 100 as soon as no video fits; not written for `unlimited` and 0",
+    ),
+}
+"""When each metric is written, and what it is."""

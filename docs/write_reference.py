@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
+from docs.event_schemas import STATUS_OF, file_name
 from docs.reference_texts import EVENTS, REASONS, STATUSES, example_jobs
 from dropreel.domain.events import detail_of
 from dropreel.domain.job import TERMINAL, Charge, EventType, JobStatus
@@ -137,9 +138,12 @@ def reasons() -> str:
 
 def events() -> str:
     """Return a table of the published events."""
-    details = _details()
-    rows = [(f"`{event}`", f"`{details[event]['data']['status']}`", _text_of(EVENTS, event)) for event in EventType]
-    return table(("`detail-type`", "`status`", "when"), rows)
+    rows = []
+    for event in EventType:
+        name = file_name(event)
+        links = f"[schema](../events/schemas/{name}.schema.json), [example](../events/{name}.json)"
+        rows.append((f"`{event}`", f"`{STATUS_OF[event]}`", _text_of(EVENTS, event), links))
+    return table(("`detail-type`", "`status`", "when", "files"), rows)
 
 
 def examples() -> str:

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404 # the engine and sam are programs of their own
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 STACK_NAME = "dropreel-local"
 REGION = "us-east-1"
 API_KEY = "local-key"
-ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+_ANY_KEY = "test"
+ACCOUNT = {"AWS_ACCESS_KEY_ID": _ANY_KEY, "AWS_SECRET_ACCESS_KEY": _ANY_KEY, "AWS_DEFAULT_REGION": REGION}
 SIMULATED = "this run was simulated and cost nothing."
 _START_SECONDS = 40
 _POLL_SECONDS = "0.2"  # between sam's looks at the stack; its own 5 are longer than a local deployment takes
@@ -108,7 +109,7 @@ def running_cloud(
         ) as simulator,
     ):
         on_step("deploying template.yaml with sam deploy")
-        deploy(engine, {**local_parameters(simulator.base_url, API_KEY), **(parameters or {})})
+        deploy(engine, {**local_parameters(simulator.base_url, API_KEY, parameters or {}), **(parameters or {})})
         stack = Stack.find(STACK_NAME, engine.session(), engine.endpoint_url)
         yield LocalCloud(engine, simulator, stack)
 
@@ -138,7 +139,7 @@ def running_engine(environment: Mapping[str, str] | None = None, *, logs: Path |
     }
     python = ROOT / ".venvs" / "ministack" / "bin" / "python"
     with log.open("wb") as out:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # our own words, no shell
             [str(python), str(ROOT / "local" / "engine.py")],
             stdin=subprocess.PIPE,
             stdout=out,
@@ -155,8 +156,8 @@ def running_engine(environment: Mapping[str, str] | None = None, *, logs: Path |
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STACK_NAME) -> None:
-    """Run `sam deploy --config-env local` on the local build. Raises LocalCloudFault, which names its log."""
+def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STACK_NAME, checkout: Path = ROOT) -> None:
+    """Run `sam deploy --config-env local` on a checkout's local build. Raises LocalCloudFault, which names its log."""
     log = engine.logs / f"sam-deploy-{stack_name}.log"
     inherited = _inherited_environment()
     if compiled := os.environ.get("PYTHONPYCACHEPREFIX"):  # `sam build` has compiled nearly all of it already
@@ -164,7 +165,7 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
     with log.open("wb") as out, tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as overrides:
         overrides.write(overrides_file(parameters))
         overrides.flush()
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603 # our own words, no shell
             [
                 str(ROOT / ".venvs" / "run" / "bin" / "sam"),
                 "deploy",
@@ -175,7 +176,7 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
                 "--parameter-overrides",
                 f"file://{overrides.name}",
             ],
-            cwd=ROOT,
+            cwd=checkout,
             env={
                 "SAM_CLI_POLL_DELAY": _POLL_SECONDS,
                 **inherited,

@@ -18,6 +18,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from local.engine_alarms import evaluate_metric_math
+from local.engine_boundaries import keep_permissions_boundaries
+from local.engine_nested_attributes import keep_attributes_in_nested_stacks
+from local.engine_query_definitions import accept_query_definitions
+from local.engine_service_roles import (
+    ask_queues_for_what_rules_send,
+    ask_roles_for_what_lambda_does,
+    ask_roles_for_what_state_machines_do,
+    deny_missing_keys_to_who_may_not_list,
+    permit_batches_of_sqs,
+)
+from local.secret_corrections import exclude_punctuation_of_secrets
+
 _Properties = dict[str, Any]
 
 
@@ -433,10 +446,8 @@ def fail_nested_stacks_with_their_parent() -> None:
 
     def update_or_roll_back(nested_id: str, old: Any, new: Any, parent: str) -> Any:
         name = provisioners._nested_stack_lookup_name(nested_id)
-        events, is_rollback = (
-            formation._stack_events[nested_id],
-            formation._stacks[name]["StackStatus"] == "UPDATE_FAILED",
-        )
+        events = formation._stack_events[nested_id]
+        is_rollback = formation._stacks[name]["StackStatus"] == "UPDATE_FAILED"
         before = len(events)
         try:
             answer = update(nested_id, old, new, parent)
@@ -461,22 +472,6 @@ def fail_nested_stacks_with_their_parent() -> None:
     stacks._add_event = add_event_with_id
 
 
-def permit_batches_of_sqs() -> None:
-    """SQS's batches.
-
-    AWS: `SendMessageBatch` needs the permission `sqs:SendMessage`, and the other batches that of their single calls.
-    The engine: asks for `sqs:SendMessageBatch`, an action that IAM does not have.
-    """
-    actions: Any = import_module("ministack.core.iam_actions")
-    extract = actions.extract_iam_action
-
-    def extract_single(service: str, *arguments: Any, **others: Any) -> str | None:
-        action: str | None = extract(service, *arguments, **others)
-        return action.removesuffix("Batch") if service == "sqs" and action else action
-
-    actions.extract_iam_action = extract_single
-
-
 CORRECTIONS: tuple[Callable[[], None], ...] = (
     apply_range_and_overrides_to_versions,
     add_version_ids_to_s3_events,
@@ -485,10 +480,19 @@ CORRECTIONS: tuple[Callable[[], None], ...] = (
     unpack_each_layer_once,
     add_condition_keys_of_put_events,
     match_alarms_by_dimensions,
+    evaluate_metric_math,
     authorize_by_resource,
     replace_user_name_in_resources,
     simulate_with_resources_and_context,
     reference_secrets_by_arn,
+    exclude_punctuation_of_secrets,
+    keep_attributes_in_nested_stacks,
     fail_nested_stacks_with_their_parent,
     permit_batches_of_sqs,
+    keep_permissions_boundaries,
+    accept_query_definitions,
+    ask_roles_for_what_lambda_does,
+    ask_roles_for_what_state_machines_do,
+    deny_missing_keys_to_who_may_not_list,
+    ask_queues_for_what_rules_send,
 )

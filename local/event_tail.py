@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,10 +15,11 @@ _NAME = "dropreel-event-tail"
 
 @dataclass
 class EventTail:
-    """The events so far, in the order in which EventBridge delivered them."""
+    """The events so far, in the order in which EventBridge delivered them. `check` is called with each as it is received."""
 
     stack: Stack
     queue_url: str
+    check: Callable[[dict[str, Any]], None] | None = None
     received: list[dict[str, Any]] = field(default_factory=list)
 
     def events(self) -> list[dict[str, Any]]:
@@ -34,6 +35,8 @@ class EventTail:
             for message in messages:
                 self.received.append(json.loads(message["Body"]))
                 client.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+                if self.check is not None:
+                    self.check(self.received[-1])
         return self.received[known:]
 
     def wait_for(self, key: str, detail_type: str, seconds: float = 30) -> dict[str, Any]:
@@ -48,7 +51,7 @@ class EventTail:
 
 
 @contextmanager
-def event_tail(stack: Stack) -> Iterator[EventTail]:
+def event_tail(stack: Stack, check: Callable[[dict[str, Any]], None] | None = None) -> Iterator[EventTail]:
     """Create the rule and the queue, yield the tail, and delete both."""
     sqs = stack.session.client("sqs", endpoint_url=stack.endpoint_url)
     events = stack.session.client("events", endpoint_url=stack.endpoint_url)
@@ -67,7 +70,7 @@ def event_tail(stack: Stack) -> Iterator[EventTail]:
     events.put_rule(Name=_NAME, EventBusName=bus, EventPattern=json.dumps({"source": [SOURCE]}))
     events.put_targets(Rule=_NAME, EventBusName=bus, Targets=[{"Id": "tail", "Arn": arn}])
     try:
-        yield EventTail(stack, url)
+        yield EventTail(stack, url, check)
     finally:
         events.remove_targets(Rule=_NAME, EventBusName=bus, Ids=["tail"])
         events.delete_rule(Name=_NAME, EventBusName=bus)

@@ -6,7 +6,7 @@
 import json
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404 # the local cloud is a program of its own
 import sys
 import threading
 import time
@@ -94,7 +94,7 @@ def _start(files: CloudFiles, parameters: Mapping[str, str], output: Output) -> 
     files.description.parent.mkdir(parents=True, exist_ok=True)
     Command.left_behind = "The local cloud is not up."
     with files.log.open("wb") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # our own words, no shell
             [sys.executable, "-P", "-m", "local.up"],
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Make videos": ("drop", "plan"),
     "See what happens": ("jobs", "show", "watch", "spend"),
     "Decide about jobs": ("resume", "adopt", "resubmit", "abandon", "redrive"),
-    "Operate the stack": ("pause", "unpause", "set", "doctor", "policy"),
+    "Operate the stack": ("pause", "unpause", "set", "doctor", "policy", "forget"),
     "From a checkout": ("run", "up", "down", "deploy", "remove"),
     "This command": ("completion",),
 }

@@ -12,7 +12,7 @@ def given_parameters(
 ) -> dict[str, str]:
     """Return the values by the parameters' names. Raises UsageError with a line for each word that is wrong.
 
-    `refused` are parameters, as make's variables, that the command sets itself.
+    `refused` are parameters, as make's variables, that do not belong to the command.
     """
     parameters = read_parameters() if parameters is None else parameters
     by_name = {name: one for one in parameters.values() for name in (one.name, one.variable)}
@@ -24,7 +24,9 @@ def given_parameters(
         if parameter is None:
             faults.append(_unknown(name, parameters))
         elif parameter.variable in refused:
-            faults.append(f"{parameter.name} is set by the command itself.")
+            faults.append(
+                f"{parameter.name} cannot be given here: the local cloud sets it itself or has no use for it."
+            )
         elif not is_assignment:
             faults.append(f"{name} has no value; write {name}=VALUE.")
         elif parameter.name in values:

@@ -22,6 +22,7 @@ from dropreel_cli.exits import CommandError
 from dropreel_cli.job_lists import JobLists
 from dropreel_cli.job_search import days_between
 from dropreel_cli.job_selection import WAITING
+from dropreel_cli.rehearsals import is_rehearsal, spend_day_of
 from dropreel_cli.stack_resources import StackResources
 from dropreel_cli.submissions import Submissions
 
@@ -53,6 +54,7 @@ class Board:
     stack: str
     limit: SpendLimit
     paused: bool | None = None
+    rehearsal: bool = False
     waiting: dict[JobStatus, int] = field(default_factory=dict)
     in_work: list[Job] = field(default_factory=list)
     ended: list[Job] = field(default_factory=list)
@@ -74,6 +76,7 @@ class Board:
         return {
             "stack": self.stack,
             "paused": self.paused,
+            "rehearsal": self.rehearsal,
             "counts": {status.value: count for status, count in self.counts.items()},
             "reserved_usd": None if self.reserved_cents is None else float(usd(self.reserved_cents)),
             "limit_usd": None if self.limit.cents is None else float(usd(self.limit.cents)),
@@ -91,7 +94,7 @@ class BoardReader:
         self.now = now
         self.lists = JobLists(stack.client("dynamodb"), stack.outputs["JobsTableName"])
         limit = SpendLimit.parse(stack.parameters.get("DailySpendLimitUsd", "unlimited"))
-        self.board = Board(now(), stack.name, limit)
+        self.board = Board(now(), stack.name, limit, rehearsal=is_rehearsal(stack))
         self._ended: dict[str, Job] = {}
         self._in_work: dict[str, Job] = {}
         self._looks = 0
@@ -154,7 +157,7 @@ class BoardReader:
     def _read_spending(self) -> None:
         jobs, spend = self.stack.outputs["JobsTableName"], self.stack.outputs["SpendTableName"]
         ledger = Ledger(self.lists.client, jobs, spend, self.board.limit)
-        self.board.reserved_cents = ledger.reserved_cents(day_of(self.board.at))
+        self.board.reserved_cents = ledger.reserved_cents(spend_day_of(self.stack, day_of(self.board.at)))
 
     def _read_queues(self) -> None:
         if self._looks == 0 and self._resources and "PrepareQueue" in self._resources:

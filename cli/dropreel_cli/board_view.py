@@ -20,6 +20,7 @@ from dropreel_cli.job_tables import (
     plain_table,
 )
 from dropreel_cli.output import printable
+from dropreel_cli.rehearsals import REHEARSAL_NOTICE
 from dropreel_cli.spend_report import bar
 from dropreel_cli.submissions import PAUSED_NOTICE
 
@@ -66,6 +67,8 @@ class BoardView:
     def _head(self, width: int) -> Iterator[RenderableType]:
         board = self.board
         yield _line(f"{board.stack}   {board.at:%H:%M:%S} UTC   {self.hint}".rstrip(), "bold")
+        if board.rehearsal:
+            yield _line(REHEARSAL_NOTICE.ljust(width), "bold black on yellow")
         if board.paused:
             yield _line(PAUSED_NOTICE.ljust(width), "bold black on yellow")
         yield Text(no_wrap=True, overflow="ellipsis").join(self._counts())

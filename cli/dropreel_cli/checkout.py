@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import subprocess  # nosec B404 # the commands of a checkout start make and its interpreter
 import sys
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def _run_there(root: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(  # noqa: S606 - the checkout's own interpreter
+    os.execve(  # noqa: S606  # nosec B606 # the checkout's own interpreter
         python,
         [python, "-P", "-m", "dropreel_cli", *sys.argv[1:]],  # -P: the current folder is the user's
         {**environment, PREPARED_VARIABLE: str(root)},
@@ -73,7 +73,7 @@ def _make(root: Path, targets: tuple[str, ...]) -> None:
     environment.setdefault("PYTHON", sys.executable)
     command = ["make", "--silent", "--no-print-directory", *targets]
     try:
-        done = subprocess.run(command, cwd=root, env=environment, stdout=sys.stderr, check=False)
+        done = subprocess.run(command, cwd=root, env=environment, stdout=sys.stderr, check=False)  # nosec B603 # our own words, no shell
     except FileNotFoundError as error:
         raise CommandError("make is not installed, and this command needs it. Install it and try again.") from error
     if done.returncode:

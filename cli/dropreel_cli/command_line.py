@@ -142,7 +142,7 @@ def print_failure(message: str, exit_status: Exit, is_json: bool) -> int:
     if is_json:
         with _or_nowhere(sys.stdout):  # standard error has the message, too
             print_document({"error": {"exit_status": int(exit_status), "message": message}})
-    message = "\n".join(printable(line) for line in message.split("\n"))
+    message = "\n".join(printable(line.expandtabs(2)) for line in message.split("\n"))
     has_color = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     with _or_nowhere(sys.stderr):
         click.echo(click.style(message, fg="red") if has_color else message, err=True)

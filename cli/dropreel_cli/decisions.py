@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dropreel.domain.job import Job
+    from dropreel.domain.prices import PriceTable
     from dropreel.domain.spending import SpendLimit
     from dropreel.use_cases.settle_unknown import SettleUnknown
     from dropreel_cli.operations import Operations
@@ -183,17 +184,24 @@ def plan_abandon(job: Job) -> Planned:
     return Planned(job, effect, refused=settle_refusal(job))
 
 
-def plan_resubmit(job: Job, limit: SpendLimit) -> Planned:
-    """Return what submitting a job again does: one more attempt, at its price."""
+def plan_resubmit(job: Job, limit: SpendLimit, prices: PriceTable) -> Planned:
+    """Return what submitting a job again does: one more attempt, at its price or the stack's where that is higher."""
+    cents = next_price(job, prices)
     if is_decided(Decision.RESUBMIT, job):
-        return Planned(job, f"waits as attempt {job.attempt} already: its message is sent again", job.cost_cents)
+        return Planned(job, f"waits as attempt {job.attempt} already: its message is sent again", cents)
     refused = settle_refusal(job)
-    if refused is None and limit.rejects(job.cost_cents):
+    if refused is None and limit.rejects(cents):
         refused = (
-            f"It costs ${usd(job.cost_cents)}, more than the whole daily limit of ${usd(limit.cents or 0)}: "
+            f"It costs ${usd(cents)}, more than the whole daily limit of ${usd(limit.cents or 0)}: "
             "raise DailySpendLimitUsd first."
         )
-    return Planned(job, f"is submitted again as attempt {job.attempt + 1}; MAY PAY TWICE", job.cost_cents, refused)
+    return Planned(job, f"is submitted again as attempt {job.attempt + 1}; MAY PAY TWICE", cents, refused)
+
+
+def next_price(job: Job, prices: PriceTable) -> int:
+    """Return the most that the job's next submission costs, in US cents. The stack's prices may have changed since its last."""
+    options = job.options
+    return job.cost_cents if options is None else max(job.cost_cents, prices.cents_of(options.mode, options.duration))
 
 
 def day_note(reserved_cents: int, limit: SpendLimit, planned: Sequence[Planned]) -> str:

@@ -5,7 +5,7 @@ default. So only values that differ are sent, and no file stores one that a late
 """
 
 import os
-import subprocess
+import subprocess  # nosec B404 # sam is a program of its own
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,9 +19,11 @@ from botocore.exceptions import ClientError, NoRegionError
 from dropreel_cli.command_line import Command, StackOptions
 from dropreel_cli.connection import environment_of
 from dropreel_cli.exits import CommandError, Exit
+from dropreel_cli.kept_spend import report_kept_spend
 from dropreel_cli.output import Output
 from dropreel_cli.parameters import Parameter, overrides_file, read_parameters
 from dropreel_cli.questions import Terminal, UsageError, ask_target, check_stack_name, values_to_send
+from dropreel_cli.rehearsals import with_key
 from dropreel_cli.stack import Stack, StackMissing
 from dropreel_cli.stack_status import CHANGEABLE, NOT_CREATED, account_arguments, cause_of_failure, what_to_do
 from dropreel_cli.target import ANSWERS, Target, save_answers, session_of, target_from
@@ -70,10 +72,29 @@ def deploy(wanted: Deployment, output: Output, terminal: Terminal | None) -> dic
         raise CommandError(
             f"The stack {target} cannot be changed: it is {stack.status}. {what_to_do(stack)}", Exit.REFUSED
         )
+    earlier: dict[str, Any] = {}
+    if stack is None:
+        limit = given.get("DailySpendLimitUsd") or parameters["DailySpendLimitUsd"].default or ""
+        kept = report_kept_spend(session_of(target).client("dynamodb"), target.stack, limit, output)
+        earlier = {"earlier_spend": [one.document for one in kept]}
     in_stack = None if stack is None else stack.parameters
+    asks_all = wanted.is_guided or stack is None
+    first, rest = _split(parameters, "Rehearsal")  # its answer decides whether a key is asked for
+    given |= values_to_send(first, _given_of(first, given), in_stack, terminal, ask_all=asks_all)
+    given, in_stack = with_key(given, in_stack)
     given |= _secrets_from_environment(parameters, given, environment, in_stack, output)
-    values = values_to_send(parameters, given, in_stack, terminal, ask_all=wanted.is_guided or stack is None)
-    return _run_sam(wanted, target, values, output, stack)
+    values = values_to_send(rest, given, in_stack, terminal, ask_all=asks_all)
+    with_key(values, None if stack is None else stack.parameters)
+    return {**_run_sam(wanted, target, values, output, stack), **earlier}
+
+
+def _split(parameters: Mapping[str, Parameter], name: str) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
+    """Return one parameter, and all others."""
+    return {name: parameters[name]}, {other: one for other, one in parameters.items() if other != name}
+
+
+def _given_of(parameters: Mapping[str, Parameter], given: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in given.items() if name in parameters}
 
 
 def _secrets_from_environment(
@@ -133,7 +154,7 @@ def _sam_deploy(wanted: Deployment, target: Target, values: Mapping[str, str], *
         command += ["--region", target.region] if target.region else []
         command += ["--profile", target.profile] if target.profile else []
         command += ["--no-confirm-changeset"] if wanted.is_confirmed else []
-        return subprocess.run(
+        return subprocess.run(  # nosec B603 # a list of checked words, no shell
             command,
             cwd=wanted.checkout,
             env={**os.environ, "SAM_CLI_TELEMETRY": "0"},

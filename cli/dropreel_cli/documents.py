@@ -18,6 +18,7 @@ def job_document(job: Job) -> dict[str, Any]:
     data = data_of(job)
     return {
         **data,
+        "rehearsal": job.rehearsal,
         "image": {"format": None, "width": None, "height": None, "prepared": None, **data["image"]},
         "created_at": _text(job.created_at),
         "updated_at": _text(job.updated_at),

@@ -42,7 +42,7 @@ def local_path(folder: Path, key: str) -> Path:
 
 def download_video(client: Any, job: Job, folder: Path) -> Downloaded:
     """Download a job's video. One of the same size that is there stays; another file with its name stays, too."""
-    assert job.video is not None  # noqa: S101  # it is completed
+    assert job.video is not None  # noqa: S101  # nosec B101 # it is completed
     try:
         wanted = local_path(folder, job.video.key)
         for path in _numbered(wanted):

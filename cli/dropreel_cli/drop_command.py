@@ -27,6 +27,7 @@ from dropreel_cli.plan_command import plan_exit, show_plan
 from dropreel_cli.plan_output import count, plan_document
 from dropreel_cli.plan_sources import S3_SCHEME, PlannedFiles, plan_files
 from dropreel_cli.planning import Plan, PlannedImage, Verdict
+from dropreel_cli.rehearsals import REHEARSAL_NOTICE, is_rehearsal
 from dropreel_cli.status_line import StatusLine
 from dropreel_cli.submissions import PAUSED_NOTICE, Submissions
 from dropreel_cli.uploading import FailedUpload, Upload, Uploader
@@ -76,6 +77,8 @@ class DropCommand:
             self.output.note(printable(note))
         if self.is_paused:
             self.output.note(PAUSED_NOTICE, "bold red")
+        if is_rehearsal(self.stack):
+            self.output.note(REHEARSAL_NOTICE, "bold yellow")
         if self.dry_run:
             self._print_document(files, [])
             return plan_exit(plan)

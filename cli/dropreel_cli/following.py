@@ -97,7 +97,8 @@ class Following:
             self.on_poll()
             left = [self.jobs[each] for each in open_ids]
             if left and all(job is not None and waits_for_operator(job) for job in left):
-                self.ended_early = f"{len(left):,} of the jobs wait for the day's limit or for the operator"
+                verb = "waits" if len(left) == 1 else "wait"
+                self.ended_early = f"{len(left):,} of the jobs {verb} for the day's limit or for the operator"
                 return
             is_waiting = all(job is None or job.status in (JobStatus.DEFERRED, JobStatus.HELD) for job in left)
             if left and is_waiting and self.monotonic() - asked_at >= _PAUSE_SECONDS:

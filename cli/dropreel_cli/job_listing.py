@@ -13,6 +13,7 @@ from dropreel_cli.exits import CommandError
 from dropreel_cli.job_lists import JobLists
 from dropreel_cli.job_selection import JobList, Selection, select_jobs
 from dropreel_cli.job_tables import counts_text, jobs_table, show_table
+from dropreel_cli.rehearsals import REHEARSAL_NOTICE, is_rehearsal
 from dropreel_cli.submissions import PAUSED_NOTICE, Submissions
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def list_jobs(options: StackOptions, output: Output, selection: Selection) -> No
     paused = paused_state(stack)
     if paused:
         output.note(PAUSED_NOTICE, "bold yellow")
+    if is_rehearsal(stack):
+        output.note(REHEARSAL_NOTICE, "bold yellow")
 
     def on_read(count: int) -> None:
         if count % _SILENT_READS == 0:
@@ -41,6 +44,7 @@ def list_jobs(options: StackOptions, output: Output, selection: Selection) -> No
         {
             "stack": stack.name,
             "paused": paused,
+            "rehearsal": is_rehearsal(stack),
             "jobs": [job_document(job) for job in listed.jobs],
             "counts": {status.value: count for status, count in listed.counts.items()},
             "older": None if listed.older is None else listed.older.isoformat(),

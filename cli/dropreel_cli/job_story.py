@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dropreel.domain.days import date_of
 from dropreel.domain.events import in_order
 from dropreel.domain.job import Charge
 from dropreel.domain.next_steps import next_step
@@ -58,7 +59,7 @@ class Submission:
             row["requeues"],
             datetime.fromisoformat(row["created_at"]),
             datetime.fromisoformat(row["updated_at"]),
-            row["day"],
+            date_of(row["day"]),
             row["cost_cents"],
             Charge(row["charge"]),
             row["status"],
@@ -161,7 +162,8 @@ def sections(story: JobStory) -> list[Section]:
 def headline(job: Job) -> tuple[str, str]:
     """Return a job's status with its reason, and its style."""
     reason = "" if job.reason is None else f": {job.reason.message} ({job.reason.code})"
-    return printable(f"{job.job_id} {job.status.value}{reason}"), STYLES[job.status]
+    rehearsal = "REHEARSAL, nothing is paid: " if job.rehearsal else ""
+    return printable(f"{rehearsal}{job.job_id} {job.status.value}{reason}"), STYLES[job.status]
 
 
 def _image(job: Job) -> Iterable[tuple[str, str]]:

@@ -104,7 +104,12 @@ def charge_text(job: Job) -> str:
 
 
 def detail_text(job: Job) -> str:
-    """Return why a job has its status, or where its video is."""
+    """Return why a job has its status, or where its video is. A rehearsal's begins with `rehearsal`."""
+    detail = _detail_text(job)
+    return f"rehearsal: {detail}".rstrip(": ") if job.rehearsal else detail
+
+
+def _detail_text(job: Job) -> str:
     if job.reason is not None:
         return f"{job.reason.code}: {job.reason.message}"
     if job.video is not None:

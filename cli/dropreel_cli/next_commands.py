@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from dropreel.domain.forgetting import is_forgotten
 from dropreel.domain.job import Job, JobStatus
 from dropreel.domain.next_steps import can_resume, next_step
 from dropreel.domain.reasons import ReasonCode as Code
@@ -30,6 +31,8 @@ class NextCommand:
 def next_commands(job: Job, arguments: str, endpoint_url: str | None = None) -> list[NextCommand]:
     """Return the commands that can follow, the best one first. `arguments` says which stack, as it was given."""
     job_id = job.job_id
+    if is_forgotten(job):
+        return []
     if can_resume(job):
         return [NextCommand(f"dropreel resume {job_id}{arguments}", "polls the paid generation again; costs nothing")]
     if job.status is JobStatus.UNKNOWN:

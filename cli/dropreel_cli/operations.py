@@ -13,10 +13,12 @@ from dropreel.adapters.ledger import Ledger
 from dropreel.adapters.queues import JobQueue
 from dropreel.adapters.state_machine import StateMachine
 from dropreel.domain.spending import SpendLimit
+from dropreel.use_cases.forget_job import ForgetJob
 from dropreel.use_cases.publish_events import Publisher
 from dropreel.use_cases.resume_job import ResumeJob
 from dropreel.use_cases.settle_unknown import SettleUnknown
 from dropreel_cli.job_lists import JobLists
+from dropreel_cli.rehearsals import is_rehearsal
 from dropreel_cli.stack_resources import StackResources
 
 if TYPE_CHECKING:
@@ -58,6 +60,11 @@ class Operations:
         return ResumeJob(self.jobs, self._state_machine, self.publisher, now)
 
     @cached_property
+    def forget_job(self) -> ForgetJob:
+        """Redacts jobs."""
+        return ForgetJob(self.jobs)
+
+    @cached_property
     def settle_unknown(self) -> SettleUnknown:
         """Settles unknown jobs. Only `adopt` reads the API key."""
         queue = JobQueue(partial(self.stack.client, "sqs"), self.stack.outputs["QueueUrl"])
@@ -77,6 +84,13 @@ class _Provider:
 
     def poll(self, generation_id: str) -> PollAnswer:
         """GET the state of one generation. Nothing is paid."""
+        from dropreel.domain.rehearsals import is_rehearsal_id
+        from dropreel.provider.rehearsal import NoProvider, Rehearsal
+
+        if is_rehearsal_id(generation_id):
+            return Rehearsal(lambda _url: None, now, str).poll(generation_id)
+        if is_rehearsal(self.stack):
+            return NoProvider().poll(generation_id)
         from dropreel.provider.client import ProviderClient
 
         base_url = self.stack.parameters["NohumanApiBaseUrl"].rstrip("/")

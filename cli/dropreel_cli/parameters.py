@@ -11,6 +11,8 @@ import yaml
 
 from dropreel_cli.variables import TEMPLATE, variable_name
 
+PRICES = "PricesUsd"
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -42,9 +44,9 @@ class Parameter:
         return f"{str(self.declared.get('Description', '')).strip()}{taken}"
 
     def fault_of(self, value: str) -> str | None:
-        """Return what is wrong with a value, by CloudFormation's rules, or None."""
+        """Return what is wrong with a value, by CloudFormation's rules and those of our code for prices, or None."""
         if self._takes(value):
-            return None
+            return prices_fault(value) if self.name == PRICES else None
         allowed = [_text(each) for each in self.declared.get("AllowedValues", [])]
         low, high = self.declared.get("MinValue"), self.declared.get("MaxValue")
         why = (
@@ -72,6 +74,17 @@ class Parameter:
         return float(rule.get("MinValue", "-inf")) <= int(value) <= float(rule.get("MaxValue", "inf"))
 
 
+def prices_fault(value: str) -> str | None:
+    """Return why prices of the right form are refused by the stack's functions, or None."""
+    from dropreel.domain.prices import PriceTable
+
+    try:
+        PriceTable.parse(value)
+    except ValueError as error:
+        return f"{PRICES}: {error}."
+    return None
+
+
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the base has no types
     """Reads a template. CloudFormation's own tags are read as None."""
 
@@ -86,7 +99,7 @@ def read_parameters(template: Path = TEMPLATE) -> dict[str, Parameter]:
 
 def parameters_of(template: str) -> dict[str, Parameter]:
     """Return the parameters of a template's text (YAML or JSON) by name, in their order."""
-    loaded = yaml.load(template, _Loader)  # noqa: S506 - a SafeLoader
+    loaded = yaml.load(template, _Loader)  # noqa: S506  # nosec B506 # a SafeLoader
     return {name: Parameter(name, declared) for name, declared in loaded.get("Parameters", {}).items()}
 
 

@@ -14,6 +14,7 @@ from dropreel_cli.output import Output, printable
 from dropreel_cli.plan_output import plan_document, plan_table, shown_images, summary_lines
 from dropreel_cli.plan_sources import S3_SCHEME, plan_bucket, plan_files
 from dropreel_cli.planning import Plan, Verdict
+from dropreel_cli.rehearsals import REHEARSAL_NOTICE, is_rehearsal
 from dropreel_cli.status_line import StatusLine
 from dropreel_cli.submissions import PAUSED_NOTICE, Submissions
 
@@ -62,6 +63,8 @@ def run_plan(
         output.text(printable(note))
     if paused:
         output.note(PAUSED_NOTICE, "bold red")
+    if is_rehearsal(stack):
+        output.note(REHEARSAL_NOTICE, "bold yellow")
     output.document({"stack": stack.name, "paused": paused, **plan_document(plan), "notes": list(notes)})
     return plan_exit(plan)
 

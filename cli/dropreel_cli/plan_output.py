@@ -106,7 +106,7 @@ def limit_line(plan: Plan) -> str:
     if not plan.limit.cents:
         return f"{limit}: all images will be held until DailySpendLimitUsd is raised"
     days = plan.days
-    assert days is not None  # noqa: S101  # what the limit can never hold is refused
+    assert days is not None  # noqa: S101  # nosec B101 # what the limit can never hold is refused
     return f"{limit}: {'all fit today' if days == 1 else f'it takes {days:,} days (UTC), today included'}"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dropreel.adapters.image_bucket import ImageBucket
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
-from dropreel.domain.days import day_of
+from dropreel.domain.days import day_of, spend_day
 from dropreel.domain.images import ImageRef, is_image_key
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 from dropreel.use_cases.validate_image import ImageValidator
@@ -54,7 +54,7 @@ def plan_files(
     folders = _folders(stack, bucket, found)
     images = LocalImages(found, folders, options)
     jobs = JobTable(stack.client("dynamodb"), stack.outputs["JobsTableName"])
-    uploaded = UploadedImages(folders, jobs, options, images.uses_sidecars)
+    uploaded = UploadedImages(folders, jobs, options, images.uses_sidecars, settings.is_rehearsal)
     sizes = Counter(file.size for file in found.images if file.size > MAX_IMAGE_BYTES)
 
     def hash_large(planned: PlannedImage) -> str | None:
@@ -83,7 +83,7 @@ def plan_bucket(stack: Stack, address: str, *, on_progress: Callable[[str], None
         raise CommandError(f"The stack takes images from {allowed}, not from {address}.", Exit.USAGE)
     client = stack.client("s3")
     table, dynamodb = stack.outputs["JobsTableName"], stack.client("dynamodb")
-    requested = RequestedImages(JobTable(dynamodb, table), JobLists(dynamodb, table))
+    requested = RequestedImages(JobTable(dynamodb, table), JobLists(dynamodb, table), settings.is_rehearsal)
     validator = _validator(ImageBucket(client), settings.image_buckets, settings)
     planner = Planner(validator, settings.spend_limit, _now, requested.find)
 
@@ -98,8 +98,14 @@ def plan_bucket(stack: Stack, address: str, *, on_progress: Callable[[str], None
 
 
 def _validator(images: LocalImages | ImageBucket, buckets: frozenset[str], settings: Settings) -> ImageValidator:
-    prefixes = settings.key_prefixes
-    return ImageValidator(images, buckets, settings.default_options, prefixes, prepares=settings.prepares_images)
+    return ImageValidator(
+        images,
+        buckets,
+        settings.default_options,
+        settings.key_prefixes,
+        prepares=settings.prepares_images,
+        prices=settings.prices,
+    )
 
 
 def _plan(stack: Stack, settings: Settings, planned: list[PlannedImage], found: FoundFiles | None = None) -> Plan:
@@ -109,7 +115,8 @@ def _plan(stack: Stack, settings: Settings, planned: list[PlannedImage], found: 
         planned.sort(key=lambda image: image.key)
     outputs = stack.outputs
     ledger = Ledger(stack.client("dynamodb"), outputs["JobsTableName"], outputs["SpendTableName"], settings.spend_limit)
-    return Plan(settings.spend_limit, ledger.reserved_cents(day_of(_now())), settings.max_attempts, planned)
+    day = spend_day(day_of(_now()), is_rehearsal=settings.is_rehearsal)
+    return Plan(settings.spend_limit, ledger.reserved_cents(day), settings.max_attempts, planned)
 
 
 def _notes(found: FoundFiles, plan: Plan) -> tuple[str, ...]:

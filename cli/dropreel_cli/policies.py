@@ -1,6 +1,7 @@
 """The IAM policies of the people who use the commands: `reader` looks, `operator` also drops, decides and pauses.
 
-`operations.yaml` has the same two as managed policies; a test compares them. IAM limits a managed policy to 6,144 characters
+`operations.yaml` has these two as managed policies; a test compares them. `forget` is apart, for the one command that deletes
+what was paid for. IAM limits a managed policy to 6,144 characters
 without white space. So one statement covers several services: each action applies to the resources of its own service alone.
 """
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from dropreel_cli.stack_resources import StackResources
 
-PolicyName = Literal["operator", "reader"]
+PolicyName = Literal["operator", "reader", "forget"]
 Statement = dict[str, Any]
 
 FUNCTIONS = ("SubmitGeneration", "PrepareImage", "CheckStatus", "DeliverVideo", "ReportFailure", "SweepJobs")
@@ -28,13 +29,13 @@ QUEUES = ("SubmissionQueue", "PrepareQueue", "DeadLetterQueue", "FailedInvocatio
 _EVERY = ("every command",)
 _SETTLING = ("resume", "adopt", "resubmit", "abandon")
 _PAUSING = ("pause", "unpause")
-_READING = ("jobs", "show", "watch", "spend", "doctor", *_SETTLING, "redrive")
+_READING = ("jobs", "show", "watch", "spend", "doctor", *_SETTLING, "redrive", "forget")
 _PLANNING = ("drop", "plan")
 NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "cloudformation:DescribeStacks": _EVERY,
     "cloudformation:ListStackResources": ("policy", *_PAUSING, *_PLANNING, "jobs", "show", "watch", "adopt", "doctor"),
     "dynamodb:BatchGetItem": (*_PLANNING, *_READING),
-    "dynamodb:GetItem": ("unpause", *_PLANNING, "watch", "spend", *_SETTLING, "redrive", "doctor"),
+    "dynamodb:GetItem": ("unpause", *_PLANNING, "watch", "spend", *_SETTLING, "redrive", "doctor", "forget"),
     "dynamodb:Query": ("plan", *(one for one in _READING if one != "redrive")),
     "s3:GetObject": _PLANNING,
     "s3:GetObjectVersion": ("drop",),
@@ -53,7 +54,7 @@ NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "s3:AbortMultipartUpload": ("drop",),
     "s3:PutObject": ("drop",),
     "kms:GenerateDataKey": ("drop",),
-    "dynamodb:UpdateItem": _SETTLING,
+    "dynamodb:UpdateItem": (*_SETTLING, "forget"),
     "events:PutEvents": _SETTLING,
     "lambda:UpdateEventSourceMapping": _PAUSING,
     "secretsmanager:GetSecretValue": ("adopt", "doctor"),
@@ -62,12 +63,18 @@ NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "sqs:DeleteMessage": ("redrive",),
     "sqs:ReceiveMessage": ("redrive",),
     "states:StartExecution": ("resume", "adopt"),
+    # In the policy forget alone.
+    "s3:DeleteObject": ("forget",),
+    "s3:DeleteObjectVersion": ("forget",),
+    "s3:ListBucketVersions": ("forget",),
 }
 """The commands that need an action."""
 
 
 def policy_document(policy: PolicyName, resources: StackResources) -> dict[str, Any]:
     """Return the policy for this stack, with its own resources."""
+    if policy == "forget":
+        return {"Version": "2012-10-17", "Statement": _forgetting(resources)}
     is_operator = policy == "operator"
     statements = _reading(resources, with_decisions=is_operator) + (_changing(resources) if is_operator else [])
     return {"Version": "2012-10-17", "Statement": statements}
@@ -106,9 +113,9 @@ def _reading(resources: StackResources, *, with_decisions: bool) -> list[Stateme
 def _operation(arns: StackArns) -> list[str]:
     """Return the resources whose state is read."""
     return [
-        *arns.rules(RULES),
         *arns.functions(f"{one}Function" for one in FUNCTIONS),
         *arns.queues(*QUEUES),
+        *arns.rules(RULES),
     ]
 
 
@@ -128,6 +135,25 @@ def _changing(resources: StackResources) -> list[Statement]:
                {"StringEquals": {"events:source": "dropreel"},
                 "StringLike": {"events:detail-type": "Video Generation *"}}),
     ]  # fmt: skip
+
+
+def _forgetting(resources: StackResources) -> list[Statement]:
+    """Return what `dropreel forget` needs, and no other command."""
+    arns, parameters = StackArns(resources), resources.stack.parameters
+    buckets = [resources[one] for one in ("UploadsBucket", "PreparedBucket", "VideosBucket")]
+    existing, prefix = parameters.get("ExistingUploadsBucketName", ""), parameters.get("UploadsPrefix", "")
+    objects = [arns.bucket(one, "/*") for one in buckets] + ([arns.bucket(existing, f"/{prefix}*")] if existing else [])
+    statements = [
+        _allow("ReadStack", ["cloudformation:DescribeStacks"], arns.stacks),
+        _allow("RedactJobs", ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"],
+               [arns.table("JobsTable"), arns.table("JobsTable", index="by_key")]),
+        _allow("FindVersions", ["s3:ListBucketVersions"], [arns.bucket(one) for one in buckets]),
+        _allow("FindVersionsInExistingBucket", ["s3:ListBucketVersions"], [arns.bucket(existing)],
+               {"StringLike": {"s3:prefix": f"{prefix}*"}}) if existing else None,
+        # S3's API reference asks for both where a version is deleted.
+        _allow("DeleteVersions", ["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
+    ]  # fmt: skip
+    return [one for one in statements if one is not None]
 
 
 def _use_key(actions: list[str], resources: StackResources) -> Statement | None:

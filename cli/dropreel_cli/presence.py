@@ -37,6 +37,7 @@ class UploadedImages:
     jobs: JobTable
     options: Mapping[str, str]
     uses_sidecars: bool
+    is_rehearsal: bool = False
 
     def find(self, planned: PlannedImage, image: Image) -> Existing | None:
         """Return what is under an image's key. Raises OSError where the file cannot be read."""
@@ -56,7 +57,7 @@ class UploadedImages:
             return Existing(
                 head["ETag"], is_same=False, note="it is there with other options; this makes another video"
             )
-        return existing_of(head["ETag"], job, job_id_of(ref), planned)
+        return existing_of(head["ETag"], job, job_id_of(ref), planned, is_rehearsal=self.is_rehearsal)
 
     def _has_same_content(self, head: Any, planned: PlannedImage, job: Job | None) -> bool:
         """Compare by SHA-256: the command's own, else what the stack has read; else by MD5, where the entity tag is that."""
@@ -86,6 +87,7 @@ class RequestedImages:
 
     jobs: JobTable
     lists: JobLists
+    is_rehearsal: bool = False
 
     def find(self, planned: PlannedImage, image: Image) -> Existing | None:
         """Return the job of an image's version, or in a bucket without versions the last one of its key and entity tag."""
@@ -96,17 +98,25 @@ class RequestedImages:
             job = next(
                 (one for one in of_key if (one.image.bucket, one.image.etag) == (image.bucket, image.etag)), None
             )
-        return None if job is None else existing_of(image.etag or "", job, job.job_id, planned)
+        if job is None:
+            return None
+        return existing_of(image.etag or "", job, job.job_id, planned, is_rehearsal=self.is_rehearsal)
 
 
-def existing_of(etag: str, job: Job | None, job_id: str, planned: PlannedImage) -> Existing:
-    """Return the same image as it is in the bucket, with its job. One that was rejected may be dropped again: nothing was spent."""
+def existing_of(etag: str, job: Job | None, job_id: str, planned: PlannedImage, *, is_rehearsal: bool) -> Existing:
+    """Return the same image as it is in the bucket, with its job.
+
+    One that was rejected may be dropped again, since nothing was spent, and one that was rehearsed, where the stack
+    rehearses no longer.
+    """
     if job is None:
         note = "it is in the bucket; its job is not there yet"
         return Existing(etag, is_same=True, job_id=job_id, note=note)
     if job.status is JobStatus.REJECTED and not job.has_reason(*_OTHERS_JOB):
         note = f"its last job was rejected: {job.reason.message if job.reason else ''}"
         return Existing(etag, True, job_id, job.status.value, note, may_repeat=True)
+    if job.rehearsal and not is_rehearsal:
+        return Existing(etag, True, job_id, job.status.value, "its last job was a rehearsal", may_repeat=True)
     changed = _changed_options(job, planned)
     note = f"its job is {job.status.value}"
     if changed:

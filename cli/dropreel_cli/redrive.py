@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,31 +10,35 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dropreel.domain.job import Job, JobStatus
 from dropreel.domain.messages import Drop, RetryMessage, is_overtaken, is_previous
-from dropreel.domain.prices import PRICE_CENTS, usd
+from dropreel.domain.prices import usd
 from dropreel.use_cases.find_job import existing_job, first_job_id
 from dropreel_cli.aws_errors import explain
 from dropreel_cli.command_line import Command
+from dropreel_cli.decisions import next_price
 from dropreel_cli.effect_tables import Effect, effect_table
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.output import printable
+from dropreel_cli.stack_settings import prices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from rich.table import Table
 
+    from dropreel.domain.prices import PriceTable
     from dropreel_cli.dead_letters import DeadLetter, DeadLetters
     from dropreel_cli.operations import Operations
     from dropreel_cli.output import Output
 
-HIGHEST_PRICE_CENTS = max(PRICE_CENTS.values())
-"""The most that one attempt costs: the price of an image whose options were not read yet."""
 MOST_BODY_CHARACTERS = 120
 
 
 @dataclass
 class Redrivable:
-    """One dead letter with its job (None where there is none yet, or no more), and what came of it."""
+    """One dead letter with its job (None where there is none yet, or no more), and what came of it.
+
+    `prices` are the stack's. An image whose options were not read yet can have the highest.
+    """
 
     letter: DeadLetter
     message: Drop | RetryMessage
@@ -42,6 +46,7 @@ class Redrivable:
     job: Job | None
     failed: str | None = None
     is_done: bool = False
+    prices: PriceTable = field(kw_only=True)
 
     @property
     def image_key(self) -> str | None:
@@ -67,9 +72,9 @@ class Redrivable:
             return f"saves generation {message.generation_id}, which is paid already", 0
         if job is None:
             if isinstance(message, Drop) and message.creates_job:
-                return "becomes a job, is validated and submitted", HIGHEST_PRICE_CENTS
+                return "becomes a job, is validated and submitted", self.prices.highest
             return "changes nothing: there is no job of it", 0
-        price = HIGHEST_PRICE_CENTS if job.options is None else job.cost_cents
+        price = self.prices.highest if job.options is None else next_price(job, self.prices)
         if job.status is JobStatus.PREPARING and (not is_overtaken(message, job) or is_previous(message, job)):
             return "is prepared, then submitted", price
         if job.status in (JobStatus.DEFERRED, JobStatus.PREPARING) and is_overtaken(message, job):
@@ -106,6 +111,7 @@ def read_letters(
     letters: Sequence[DeadLetter],
     get_all: Callable[[Iterable[str]], Iterable[Job]],
     get: Callable[[str], Job | None],
+    prices: PriceTable,
 ) -> tuple[list[Redrivable], list[DeadLetter]]:
     """Return the dead letters with their jobs, and those that cannot be read. Creates no job."""
     messages = [(letter, letter.message) for letter in letters]
@@ -116,7 +122,9 @@ def read_letters(
     def get_read(job_id: str) -> Job | None:
         return jobs.get(job_id) if job_id in ids else get(job_id)
 
-    found = [Redrivable(letter, message, *existing_job(message, get_read)) for letter, message in readable]
+    found = [
+        Redrivable(letter, message, *existing_job(message, get_read), prices=prices) for letter, message in readable
+    ]
     return found, [letter for letter, message in messages if message is None]
 
 
@@ -170,7 +178,10 @@ class Redrive:
             self.output.note(f"{_number(hidden)} still hidden: left in the dead-letter queue. Run it again later.")
         operations = self.operations
         letters, unreadable = read_letters(
-            list(self.queue.held.values()), operations.lists.jobs_of_ids, operations.jobs.get
+            list(self.queue.held.values()),
+            operations.lists.jobs_of_ids,
+            operations.jobs.get,
+            prices_of(operations.stack),
         )
         chosen = chosen_by(names, letters)
         self._show(chosen, [] if names else unreadable, dry_run=dry_run)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 # only a release starts programs here
 import sys
 import tempfile
 import zipfile
@@ -30,7 +30,7 @@ OLDEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 _VERSION = re.compile(r"^    SemanticVersion: &version (\d+\.\d+\.\d+)\b", re.MULTILINE)
 _LOCAL_PATH = re.compile(
-    r"^( +(?:CodeUri|ContentUri|DefinitionUri|LicenseUrl|Location|ReadmeUrl): )(\S+)$", re.MULTILINE
+    r"^( +(?:Code|CodeUri|ContentUri|DefinitionUri|LicenseUrl|Location|ReadmeUrl): )(\S+)$", re.MULTILINE
 )
 _RELEASE = re.compile(r"^## \[(\d+\.\d+\.\d+)\].*$", re.MULTILINE)
 
@@ -130,7 +130,7 @@ def sbom(dist: Path) -> Path:
         command += ["--of", "JSON", "--output-file", str(written)]
         locked = "\n".join(lock.read_text(encoding="utf-8") for lock in locks)
         quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}  # a lock file has no dependency graph, which is warned about
-        if subprocess.run(command, input=locked, text=True, env=quiet, check=False).returncode:
+        if subprocess.run(command, input=locked, text=True, env=quiet, check=False).returncode:  # nosec B603 # our own words, no shell
             raise ReleaseError("cyclonedx-py failed: there is no SBOM.")
     return written
 

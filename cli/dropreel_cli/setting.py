@@ -9,6 +9,7 @@ from rich.text import Text
 
 from dropreel_cli.command_line import Command
 from dropreel_cli.parameter_changes import Change, changes_of, deployed_parameters, update, wanted_values
+from dropreel_cli.rehearsals import with_key_of_change
 from dropreel_cli.stack_resources import StackResources
 from dropreel_cli.submissions import PAUSED_NOTICE, Submissions
 
@@ -32,11 +33,14 @@ def set_parameters(
     """Show what changes, ask, update the stack and wait for it."""
     stack = options.connect()
     wanted = wanted_values(assignments, deployed_parameters(stack), lambda: _secret_help(stack))
+    wanted = with_key_of_change(wanted, stack, options.arguments)
     changes = changes_of(stack, wanted)
     if not changes:
         output.text("Nothing to change: the stack has these values.")
     else:
         output.show(_diff(changes))
+        if wanted.get("NohumanApiKey"):
+            output.note("The stack's API key is replaced. Keep it elsewhere: the way back needs it.", "bold yellow")
     is_applied = bool(changes) and not dry_run
     if is_applied:
         output.confirm(_question(stack, changes), yes=yes)

@@ -22,6 +22,7 @@ from dropreel_cli.job_search import days_between
 from dropreel_cli.job_tables import Cell, add_flexible, plain_table, show_table
 from dropreel_cli.output import printable
 from dropreel_cli.plan_output import count
+from dropreel_cli.rehearsals import REHEARSAL_NOTICE, is_rehearsal
 from dropreel_cli.spending import Charged, Day, Spending, SpendReader, Sums, charged_document
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def reader_of(stack: Stack) -> SpendReader:
     """Return the reader of a stack's submissions and reservations."""
     client = stack.client("dynamodb")
     jobs, spend = stack.outputs["JobsTableName"], stack.outputs["SpendTableName"]
-    return SpendReader(JobLists(client, jobs), Ledger(client, jobs, spend, SpendLimit(None)).reserved_cents)
+    ledger = Ledger(client, jobs, spend, SpendLimit(None))
+    return SpendReader(JobLists(client, jobs), ledger.reserved_cents, is_rehearsal(stack))
 
 
 def limit_of(stack: Stack) -> SpendLimit:
@@ -68,7 +70,9 @@ def report(stack: Stack, output: Output, days: list[str], by: str | None) -> Non
     """Print the spending of some days: by day, by folder and by mode, or only one of them."""
     spending = reader_of(stack).spending(days, with_jobs=by != "day" or output.is_json)
     limit = limit_of(stack)
-    output.document(report_document(stack.name, spending, limit, by))
+    output.document(report_document(stack.name, spending, limit, by, rehearsal=is_rehearsal(stack)))
+    if is_rehearsal(stack):
+        output.note(REHEARSAL_NOTICE, "bold yellow")
     if by in (None, "day"):
         _show_days(output, spending, limit)
     for name, groups in (("folder", spending.folders), ("mode", spending.modes)):
@@ -82,11 +86,14 @@ def report(stack: Stack, output: Output, days: list[str], by: str | None) -> Non
         output.text(f"Nothing was charged from {days[0]} to {days[-1]} (UTC).")
 
 
-def report_document(name: str, spending: Spending, limit: SpendLimit, by: str | None) -> dict[str, Any]:
+def report_document(
+    name: str, spending: Spending, limit: SpendLimit, by: str | None, *, rehearsal: bool = False
+) -> dict[str, Any]:
     """Return the spending as JSON: `schemas/spend.json`."""
     total = spending.total
     return {
         "stack": name,
+        "rehearsal": rehearsal,
         "by": by,
         "limit_usd": None if limit.cents is None else float(usd(limit.cents)),
         "days": [_day_document(day) for day in spending.days],
@@ -105,7 +112,7 @@ def report_bill(
     read = read_bill(bill, *columns)
     reader = reader_of(stack)
     compared = compare(read, reader.submissions(days), reader.lists)
-    document = report_document(stack.name, Spending(), limit_of(stack), None)
+    document = report_document(stack.name, Spending(), limit_of(stack), None, rehearsal=is_rehearsal(stack))
     output.document({**document, "bill": compared.as_json()})
     for text, style in bill_lines(compared, days, stack.name):
         output.text(text, style)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dropreel.adapters.ledger import Ledger
 from dropreel.domain.spending import SpendLimit
+from dropreel_cli.rehearsals import spend_day_of
 
 if TYPE_CHECKING:
     from dropreel_cli.stack import Stack
@@ -15,4 +16,4 @@ def charged_cents(stack: Stack, day: str) -> int:
     """Return what was or may have been charged on a day (UTC, `2026-11-12`), in US cents."""
     outputs = stack.outputs
     ledger = Ledger(stack.client("dynamodb"), outputs["JobsTableName"], outputs["SpendTableName"], SpendLimit(None))
-    return ledger.reserved_cents(day)
+    return ledger.reserved_cents(spend_day_of(stack, day))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from dropreel.domain.days import spend_day
 from dropreel.domain.job import Charge, Job, JobStatus
 from dropreel_cli.job_story import Submission
 
@@ -109,6 +110,8 @@ class SpendReader:
 
     lists: JobLists
     reserved_cents: Callable[[str], int]
+    is_rehearsal: bool = False
+    """Whether the days of rehearsals are read, and not those on which something was paid."""
 
     def spending(self, days: Iterable[str], *, with_jobs: bool = True) -> Spending:
         """Sum up some days. Without jobs, there are no sums by folder and mode."""
@@ -135,16 +138,17 @@ class SpendReader:
 
     def _day(self, day: str) -> tuple[int, list[Charged]]:
         """Read a day's reservation and rows; again where a submission came in between."""
-        reserved = self.reserved_cents(day)
+        item = spend_day(day, is_rehearsal=self.is_rehearsal)
+        reserved = self.reserved_cents(item)
         for _ in range(_TRIES):
             rows, before = list(self._rows(day)), reserved
-            reserved = self.reserved_cents(day)
+            reserved = self.reserved_cents(item)
             if reserved == before:
                 break
         return reserved, rows
 
     def _rows(self, day: str) -> Iterator[Charged]:
-        for row in self.lists.submissions_of_day(day):
+        for row in self.lists.submissions_of_day(spend_day(day, is_rehearsal=self.is_rehearsal)):
             yield Charged(row["job_id"], Submission.of(row))
 
     def _with_jobs(self, submissions: Iterable[Charged]) -> Iterator[Charged]:

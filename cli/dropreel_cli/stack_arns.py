@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from dropreel_cli.stack_resources import StackResources
 
+NOTIFICATIONS = "Notifications"
+"""The nested stack of mails and webhooks."""
+
 
 @dataclass(frozen=True)
 class StackArns:
@@ -29,11 +32,12 @@ class StackArns:
 
     @property
     def stacks(self) -> list[str]:
-        """The stack, and its nested stacks."""
+        """The stack, and its nested stacks. That of notifications is created when a parameter asks for it: any of its ids."""
         name = self.resources.stack.name
-        nested = self.resources.of_kind("AWS::CloudFormation::Stack").values()
-        names = [name, *sorted(arn.split("/")[1] for arn in nested)]
-        return [self.arn("cloudformation", f"stack/{name}/*") for name in names]
+        nested = self.resources.of_kind("AWS::CloudFormation::Stack")
+        names = [name, *sorted(arn.split("/")[1] for one, arn in nested.items() if one != NOTIFICATIONS)]
+        notifications = self.arn("cloudformation", f"stack/{name}-{NOTIFICATIONS}-*")
+        return [*(self.arn("cloudformation", f"stack/{name}/*") for name in names), notifications]
 
     def account_wide(self, service: str, resource: str) -> str:
         """Return an ARN of a service without regions."""

@@ -39,7 +39,8 @@ _WITH_OPTIONS = ("run", "drop")
 """Targets that also take an image's options: DefaultCfgScale's is CFG_SCALE."""
 _WITH_PARAMETERS = ("up", "deploy")
 """Targets that also take the template's parameters: DailySpendLimitUsd as DAILY_SPEND_LIMIT_USD."""
-SET_BY_THE_LOCAL_CLOUD = ("NOHUMAN_API_KEY", "NOHUMAN_API_BASE_URL")
+NOT_IN_THE_LOCAL_CLOUD = ("NOHUMAN_API_KEY", "NOHUMAN_API_BASE_URL", "REGISTER_EVENT_SCHEMAS")
+"""It sets the first two itself, and has no schema registry."""
 _WITH_AWS = ("drop", "deploy", "remove")
 _EVERYWHERE = re.compile(r"PYTHON|SHELL|(PIP|UV|SAM_CLI)_\w+|(https?|no|all)_proxy", re.IGNORECASE)
 """The variables of make itself and of the installation."""
@@ -85,7 +86,7 @@ def _taken_by(target: str) -> list[str]:
         names += option_variables()
     if target in _WITH_PARAMETERS:
         variables = map(variable_name, parameter_names())
-        names += [name for name in variables if target != "up" or name not in SET_BY_THE_LOCAL_CLOUD]
+        names += [name for name in variables if target != "up" or name not in NOT_IN_THE_LOCAL_CLOUD]
     if target in _WITH_AWS:
         names += _AWS
     return names

@@ -15,6 +15,7 @@ from dropreel_cli.documents import job_document
 from dropreel_cli.exits import Exit
 from dropreel_cli.job_tables import charge_text, detail_text
 from dropreel_cli.output import printable
+from dropreel_cli.rehearsals import REHEARSAL_NOTICE
 from dropreel_cli.submissions import PAUSED_NOTICE
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def _print_stack(board: Board, before: dict[str, Any], now: dict[str, Any], outp
         return
     if bool(now["paused"]) != bool(before.get("paused")):
         output.text(f"{_clock(board)}  {PAUSED_NOTICE if now['paused'] else 'Submissions start again.'}")
+    if now["rehearsal"] and not before:
+        output.text(f"{_clock(board)}  {REHEARSAL_NOTICE}")
     for fault in now["faults"]:
         if fault not in before.get("faults", ()):
             output.note(f"{_clock(board)}  {printable(fault)}")

@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.domain.current_job import work_on
 from dropreel.domain.executions import decode_generation
+from dropreel.logs import logged, logger
 from dropreel.wiring import check_status
 
-logger = Logger(service="dropreel")
 check_status()  # in the init phase, not at the first event
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the state machine's state; return the outcome that it branches on."""
     generation = decode_generation(event)
-    logger.append_keys(job_id=generation.job_id, generation_id=generation.generation_id)
+    work_on(generation.job_id, generation.generation_id)
     outcome = check_status().run(generation)
-    logger.info("done", **outcome)
+    reason = outcome.get("reason", {}).get("code")  # its texts can quote the prompt, and no log is ever redacted
+    logger.info("done", outcome=outcome["outcome"], reason=reason)
     return outcome

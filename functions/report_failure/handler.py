@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.domain.current_job import work_on
 from dropreel.domain.executions import EXECUTION_ENDED, decode_ended_execution, decode_generation, failure_reason
+from dropreel.logs import logged, logger
 from dropreel.wiring import report_failure
 
-logger = Logger(service="dropreel")
 report_failure()  # in the init phase, not at the first event
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the state machine's state, or the event that an execution has ended; return the outcome."""
     if event.get("detail-type") == EXECUTION_ENDED:
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.info("done", execution=event["detail"]["name"], **outcome)
         return outcome
     generation = decode_generation(event)
-    logger.append_keys(job_id=generation.job_id, generation_id=generation.generation_id)
+    work_on(generation.job_id, generation.generation_id)
     outcome = report_failure().run(generation, failure_reason(event))
     logger.info("done", **outcome)
     return outcome

@@ -3,19 +3,18 @@
 import json
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.domain.messages import decode_message
+from dropreel.logs import logged, logger
 from dropreel.wiring import note_dead_letter, submit_generation
 
 MAX_RECEIVES = 5  # the queue's maxReceiveCount: the next receive would find the message in the dead-letter queue
 
-logger = Logger(service="dropreel")
 submit_generation()  # in the init phase, not at the first event
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Take the queue's event (batch size 1); return `{"outcome"}`. An exception brings the message back."""
     (record,) = event["Records"]

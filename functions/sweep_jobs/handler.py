@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.logs import logged, logger
 from dropreel.wiring import sweep_jobs
 
-logger = Logger(service="dropreel")
 sweep_jobs()  # in the init phase, not at the first event
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Take the schedule's event; return how many jobs were swept, by what was done."""
     done = sweep_jobs().run()

@@ -24,6 +24,11 @@ class SimulatorClient:
         summary: dict[str, Any] = self._call("GET", "summary")
         return summary
 
+    def secrets(self) -> list[str]:
+        """The signatures and tokens of all addresses of images and videos so far."""
+        secrets: list[str] = self._call("GET", "secrets")
+        return secrets
+
     def set_faults(self, rules: Sequence[dict[str, Any]]) -> None:
         """Replaces all fault rules with these; see `FaultRule`."""
         self._call("PUT", "faults", list(rules))

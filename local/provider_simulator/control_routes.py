@@ -45,6 +45,12 @@ async def summary(simulator: CurrentSimulator) -> dict[str, Any]:
     return simulator.ledger.summary()
 
 
+@router.get("/secrets")
+async def secrets(simulator: CurrentSimulator) -> list[str]:
+    """The signatures and tokens of all addresses that were sent or given out, so that tests can search for them."""
+    return sorted(simulator.image_secrets | simulator.links.given)
+
+
 @router.put("/faults")
 async def replace_faults(rules: list[FaultRule], simulator: CurrentSimulator) -> dict[str, int]:
     """Replaces all fault rules. The first rule that matches a call and has times left acts."""

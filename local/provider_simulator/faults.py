@@ -268,13 +268,13 @@ class FaultScript:
         self._lock = threading.Lock()
         self._seed = seed
         self._rules: list[_RuleState] = []
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # nosec B311 # faults of tests, not a secret
 
     def replace(self, rules: list[FaultRule]) -> None:
         """Replaces all rules with these, in this order."""
         with self._lock:
             self._rules = [_RuleState(rule) for rule in rules]
-            self._random = random.Random(self._seed)
+            self._random = random.Random(self._seed)  # nosec B311 # faults of tests, not a secret
 
     def choose(
         self, on: Call, prompt: str | None, generation_id: str | None = None, completed: bool = False

@@ -1,7 +1,7 @@
 """Runs the simulator as a separate process for the duration of a `with` block."""
 
 import os
-import subprocess
+import subprocess  # nosec B404 # the simulator is a program of its own
 import sys
 import threading
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def running_simulator(
     command += [f"--seed={seed}"] if seed is not None else []
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603 # our own words, no shell
         command, cwd=_ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:

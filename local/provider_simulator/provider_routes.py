@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import time
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request, Security
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -85,6 +86,7 @@ router = APIRouter(tags=["provider"])
 async def submit(request: Request, credentials: Credentials, simulator: CurrentSimulator) -> Response:
     """Checks the request, fetches its image, and starts a generation, which is paid from that moment."""
     body = await request.body()
+    simulator.image_secrets.update(_secrets_of(body))
     with simulator.ledger.submission(_as_recorded(body)) as submission:
         try:
             _authenticate(simulator, credentials)
@@ -206,6 +208,15 @@ def _authenticate(simulator: Simulator, credentials: HTTPAuthorizationCredential
 def _require_json(request: Request) -> None:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(400, "not_json", "The body must be sent with `Content-Type: application/json`.")
+
+
+def _secrets_of(body: bytes) -> set[str]:
+    """The signature and the token in the address of a submission's image, if it has one."""
+    try:
+        query = parse_qsl(urlsplit(str(read_json(body)["image_url"])).query)
+    except (Refusal, LookupError, TypeError, ValueError):
+        return set()
+    return {value for name, value in query if name.lower().endswith(("signature", "token"))}
 
 
 def _as_recorded(body: bytes) -> Any:

@@ -15,12 +15,15 @@ class ResultLinks:
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
+        self.given: set[str] = set()
+        """The signature of every address that was given out."""
 
     def link(self, base_url: str, identity: str, seconds: float) -> str:
         """A new address of a video under a base address, valid for `seconds` from now."""
         expires = str(int(time.time() + seconds))
         # The salt makes two addresses of the same second differ.
         signature = self._signature(identity, expires, secrets.token_hex(_SALT_LETTERS // 2))
+        self.given.add(signature)
         return f"{base_url.rstrip('/')}/results/{identity}.mp4?expires={expires}&signature={signature}"
 
     def check(self, identity: str, expires: str, signature: str) -> None:

@@ -25,6 +25,8 @@ class Simulator:
         self.images = ImageChecker()
         self.videos = Videos(partial(render_video, frames_per_second=frames_per_second))
         self.links = ResultLinks()
+        self.image_secrets: set[str] = set()
+        """What is secret in the address of every image that was sent: its signature, and a token where it has one."""
 
     def reset(self) -> None:
         """Deletes submissions, generations and fault rules. Pace and finished videos are kept."""

@@ -35,6 +35,14 @@ class Scene:
         self.account.put(key)
         return self.account.ended(key)
 
+    @cached_property
+    def to_forget(self) -> str:
+        """The key of another completed job. What is deleted without a permission is left out of the next call's plan."""
+        key = self.account.new_key()
+        self.account.put(key)
+        self.account.ended(key)
+        return key
+
     @property
     def image(self) -> str:
         """A file with the sample photograph."""

@@ -21,7 +21,9 @@ from local.cloud import ROOT, LocalCloud, local_cloud_description, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.provider_simulator.client import SimulatorClient
 from tests.e2e.forked_calls import ForkedCalls, forked_calls
+from tests.e2e.webhook_receiver import WebhookReceiver, webhook_receiver
 from tests.support.command_documents import validate_document
+from tests.support.validated_events import validate_event
 
 EXISTING_BUCKET = "pictures-from-before"
 # Quick polls, more images than a day may cost, and what is empty by default.
@@ -48,6 +50,7 @@ class Account:
 
     cloud: LocalCloud
     tail: EventTail
+    webhooks: WebhookReceiver
     resources: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -133,7 +136,7 @@ class Account:
         return self.job_when(key, lambda job: job.is_terminal and not job.pending_events, seconds)
 
     def physical(self, logical_id: str) -> str:
-        """Return the physical name of a resource of the stack or of its nested stack."""
+        """Return the physical name of a resource of the stack or of its nested stacks."""
         if not self.resources:
             self.resources.update(self._names(self.stack.name))
         return self.resources[logical_id]
@@ -159,12 +162,18 @@ class Account:
 def account() -> Iterator[Account]:
     subprocess.run(["make", "build", "build-local"], cwd=ROOT, check=True, capture_output=True)
     with (
+        webhook_receiver() as webhooks,
         running_cloud(
-            lambda _: None, PARAMETERS, created_seconds=0, processing_seconds=0, frames_per_second=FRAMES_PER_SECOND
+            lambda _: None,
+            {**PARAMETERS, "WebhookUrl": webhooks.url},
+            created_seconds=0,
+            processing_seconds=0,
+            frames_per_second=FRAMES_PER_SECOND,
         ) as cloud,
-        event_tail(cloud.stack) as tail,
+        event_tail(cloud.stack, validate_event) as tail,
     ):
-        yield Account(cloud, tail)
+        yield Account(cloud, tail, webhooks)
+        tail.events()  # those that no test has looked at must follow their schemas, too
 
 
 @dataclass(frozen=True)

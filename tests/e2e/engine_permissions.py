@@ -145,3 +145,45 @@ def secrets_by_arn(engine: Engine) -> bool:
         and resource["PhysicalResourceId"] == found["ARN"]
         and output["OutputValue"] == found["ARN"]
     )
+
+
+def boundaries_of_roles(engine: Engine) -> bool:
+    """Whether a role in a template has its permissions boundary, and an update changes and removes it."""
+    formation, iam = client_of(engine, "cloudformation"), client_of(engine, "iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow("*", on="*")]})
+    one, two = (iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"] for name in ("one", "two"))
+
+    def template(boundary: str | None) -> str:
+        properties = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}}
+        more = {"PermissionsBoundary": boundary} if boundary else {}
+        return json.dumps({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {**properties, **more}}}})
+
+    def boundary_now() -> str | None:
+        (resource,) = formation.describe_stack_resources(StackName="bounded")["StackResources"]
+        role = iam.get_role(RoleName=resource["PhysicalResourceId"])["Role"]
+        arn: str | None = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        return arn
+
+    capabilities = ["CAPABILITY_IAM"]
+    formation.create_stack(StackName="bounded", TemplateBody=template(one), Capabilities=capabilities)
+    formation.get_waiter("stack_create_complete").wait(StackName="bounded", WaiterConfig={"Delay": 1})
+    found = [boundary_now()]
+    for boundary in (two, None):
+        formation.update_stack(StackName="bounded", TemplateBody=template(boundary), Capabilities=capabilities)
+        formation.get_waiter("stack_update_complete").wait(StackName="bounded", WaiterConfig={"Delay": 1})
+        found.append(boundary_now())
+    formation.delete_stack(StackName="bounded")
+    formation.get_waiter("stack_delete_complete").wait(StackName="bounded", WaiterConfig={"Delay": 1})
+    return found == [one, two, None]
+
+
+def secret_without_punctuation(engine: Engine) -> bool:
+    """Whether a generated secret has letters and digits alone, where a template asks for it."""
+    formation = client_of(engine, "cloudformation")
+    generated = {"PasswordLength": 64, "ExcludePunctuation": True}
+    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"GenerateSecretString": generated, "Name": "made"}}
+    formation.create_stack(StackName="made", TemplateBody=json.dumps({"Resources": {"Key": secret}}))
+    formation.get_waiter("stack_create_complete").wait(StackName="made", WaiterConfig={"Delay": 1})
+    found: str = client_of(engine, "secretsmanager").get_secret_value(SecretId="made")["SecretString"]
+    formation.delete_stack(StackName="made")
+    return len(found) == 64 and found.isalnum()

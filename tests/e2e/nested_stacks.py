@@ -110,3 +110,18 @@ def failed_update(engine: Engine) -> bool:
             and f"{REASON} update: [Bad]" in failure["ResourceStatusReason"]
             and stacks.statuses(nested)[-2:] == ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
         )
+
+
+def unchanged_attributes(engine: Engine) -> bool:
+    """Whether an update can use an attribute of a resource that it leaves as it is."""
+
+    def template(description: str) -> dict[str, Any]:
+        named = {"Name": "of-good", "Type": "String", "Value": {"Fn::GetAtt": ["Good", "Arn"]}}
+        changed = {"Type": "AWS::SSM::Parameter", "Properties": {**named, "Description": description}}
+        return {"Resources": {"Good": GOOD, "Changed": changed}}
+
+    with nested_stacks(engine, "attributes") as stacks:
+        stacks.formation.create_stack(**stacks.request(template("first")))
+        assert stacks.ended()["StackStatus"] == "CREATE_COMPLETE"
+        stacks.formation.update_stack(**stacks.request(template("second")))
+        return bool(stacks.ended()["StackStatus"] == "UPDATE_COMPLETE")

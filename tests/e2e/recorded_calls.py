@@ -9,7 +9,7 @@ from botocore import client
 call = client.BaseClient._make_api_call
 
 def recorded(self, operation, arguments):
-    version = "Version" if (operation, "VersionId" in arguments) == ("GetObject", True) else ""
+    version = "Version" if operation in ("GetObject", "DeleteObject") and "VersionId" in arguments else ""
     with open(os.environ["RECORDED_CALLS"], "a") as file:
         file.write(f"{self.meta.service_model.signing_name}:{operation}{version}\\n")
     return call(self, operation, arguments)
@@ -24,6 +24,7 @@ _ACTIONS = {
     "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:UploadPart": "s3:PutObject",
 }

@@ -10,8 +10,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from docs.event_schemas import file_name
+from dropreel.domain.job import EventType
 from local.cloud import REGION, Engine
 from tests.e2e.conftest import Account
+from tests.support.sample_events import load_event
 
 
 def policies(account: Account, role: str) -> dict[str, dict[str, Any]]:
@@ -85,9 +88,12 @@ def publisher(engine: Engine, name: str, statement: dict[str, Any]) -> Any:
 
 
 def may_publish(client: Any, *entries: tuple[str, str]) -> bool:
-    """Whether a client may put events of these sources and detail types, in one request. Their image is in no bucket."""
-    detail = json.dumps({"data": {"job_id": "", "image": {"bucket": "none", "key": "none"}}})
-    put = [{"Source": source, "DetailType": kind, "Detail": detail} for source, kind in entries]
+    """Whether a client may put events of these sources and detail types, in one request: those of events/, where there is one."""
+    put = [
+        {"Source": source, "DetailType": kind, "Detail": json.dumps(event["detail"]), "Resources": event["resources"]}
+        for source, kind in entries
+        for event in [load_event(file_name(kind if kind in set(EventType) else EventType.FAILED))]
+    ]
     try:
         client.put_events(Entries=put)
     except ClientError as error:

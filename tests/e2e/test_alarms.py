@@ -1,4 +1,4 @@
-"""Each alarm of the stack fires for what it is there for, and notifies the owner's topic.
+"""Each alarm of the stack fires for what it is there for, and notifies the owner's topic; a quiet stack raises none.
 
 The local engine evaluates alarms and does not read metrics from log lines. So the line that the function really wrote is
 compared with the deployed alarm, and its metric is given to CloudWatch in the log's place.
@@ -6,6 +6,7 @@ compared with the deployed alarm, and its metric is given to CloudWatch in the l
 
 import json
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from dropreel.domain.job import EventType, JobStatus
-from tests.e2e.conftest import Account
+from tests.e2e.conftest import Account, InstalledCommand
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,10 @@ def notices(account: Account) -> Iterator[Callable[[str], dict[str, Any]]]:
         while time.monotonic() < end:
             for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                notice: dict[str, Any] = json.loads(json.loads(message["Body"])["Message"])
+                text = json.loads(message["Body"])["Message"]
+                if text.startswith("Dropreel"):  # a mail about jobs, on the same topic
+                    continue
+                notice: dict[str, Any] = json.loads(text)
                 if notice["AlarmName"] == alarm:
                     return notice
             time.sleep(0.2)
@@ -82,14 +86,41 @@ def counted(account: Account, log_group: str, job_id: str) -> list[dict[str, Any
     return found
 
 
-def wait_until_counted(account: Account, log_group: str, job_id: str, seconds: float = 30) -> dict[str, Any]:
-    """Wait for the one metric that a function writes about a job: a function's lines come when it has ended."""
+def wait_until_counted(
+    account: Account, log_group: str, job_id: str, name: str | None = None, seconds: float = 30
+) -> dict[str, Any]:
+    """Wait for the one metric (of this name) that a function writes about a job: its lines come when it has ended."""
     end = time.monotonic() + seconds
-    while not (found := counted(account, log_group, job_id)):
-        assert time.monotonic() < end, f"{log_group} has no metric about {job_id}"
+    while not (found := [one for one in counted(account, log_group, job_id) if name in (None, one["MetricName"])]):
+        assert time.monotonic() < end, f"{log_group} has no metric {name} about {job_id}"
         time.sleep(0.2)
     (metric,) = found
     return metric
+
+
+def sweep(account: Account) -> dict[str, dict[str, Any]]:
+    """Run the sweeper; return the gauges that it has written, by their names."""
+    answer = account.client("lambda").invoke(
+        FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}", LogType="Tail"
+    )
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    found = {}
+    for line in b64decode(answer["LogResult"]).decode().splitlines():
+        if line.startswith("{"):
+            found.update({one["MetricName"]: one for one in metrics_in(json.loads(line))})
+    return found
+
+
+def give(account: Account, metric: dict[str, Any]) -> None:
+    """Give a written metric to CloudWatch, which evaluates its alarms."""
+    data = {name: value for name, value in metric.items() if name != "Namespace"}
+    account.client("cloudwatch").put_metric_data(Namespace=metric["Namespace"], MetricData=[data])
+
+
+def give_to(account: Account, metric: dict[str, Any], value: float) -> None:
+    """Give CloudWatch a value of a metric that AWS writes, as an alarm names it."""
+    point = {"MetricName": metric["MetricName"], "Dimensions": metric["Dimensions"], "Value": value}
+    account.client("cloudwatch").put_metric_data(Namespace=metric["Namespace"], MetricData=[point])
 
 
 def assert_it_raises(account: Account, metric: dict[str, Any], name: str) -> None:
@@ -99,8 +130,7 @@ def assert_it_raises(account: Account, metric: dict[str, Any], name: str) -> Non
         assert metric[watched] == alarm[watched]
     assert (metric["Unit"], metric["Values"]) == ("Count", [1.0])
     assert abs(metric["Timestamp"] - datetime.now(UTC)) < timedelta(minutes=5)
-    data = {name: value for name, value in metric.items() if name != "Namespace"}
-    account.client("cloudwatch").put_metric_data(Namespace=metric["Namespace"], MetricData=[data])
+    give(account, metric)
 
     assert state_of(account, alarm["AlarmName"]) == "ALARM"
 
@@ -109,6 +139,24 @@ def state_of(account: Account, alarm: str) -> str:
     (found,) = account.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
     state: str = found["StateValue"]
     return state
+
+
+def test_a_quiet_stack_raises_no_alarm(account: Account, dropreel: InstalledCommand) -> None:
+    dropreel.json("abandon", "--status", "unknown", "--since", "1d", "--yes")  # of other tests
+    key = account.new_key()
+    account.put(key)
+    job = account.ended(key)
+    assert job.status is JobStatus.COMPLETED
+    for metric in (
+        wait_until_counted(account, "SubmitGenerationLogGroup", job.job_id, "ImagesSubmitted"),
+        wait_until_counted(account, "DeliverVideoLogGroup", job.job_id, "VideosDelivered"),
+        wait_until_counted(account, "DeliverVideoLogGroup", job.job_id, "GenerationSeconds"),
+        *sweep(account).values(),
+    ):
+        give(account, metric)
+
+    described = account.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{account.stack.name}-")
+    assert [one["AlarmName"] for one in described["MetricAlarms"] if one["StateValue"] == "ALARM"] == []
 
 
 def test_an_unknown_submission_raises_its_alarm(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:
@@ -120,11 +168,26 @@ def test_an_unknown_submission_raises_its_alarm(account: Account, notices: Calla
     job = account.ended(key)
     assert job.status is JobStatus.UNKNOWN
 
-    metric = wait_until_counted(account, "SubmitGenerationLogGroup", job.job_id)
+    metric = wait_until_counted(account, "SubmitGenerationLogGroup", job.job_id, "JobsUnknown")
 
     assert metric["Dimensions"] == [{"Name": "stack", "Value": account.stack.name}]
     assert_it_raises(account, metric, "SubmissionUnknownAlarm")
     assert notices(alarm)["NewStateValue"] == "ALARM"
+    assert wait_until_counted(account, "SubmitGenerationLogGroup", job.job_id, "SubmissionUnknown")["Values"] == [1.0]
+
+
+def test_an_unknown_job_stays_in_the_gauge_until_it_is_settled(account: Account, dropreel: InstalledCommand) -> None:
+    account.simulator.set_faults([{"on": "submit", "times": 1, "do": {"kind": "status", "status": 500}}])
+    key = account.new_key()
+    account.put(key)
+    job = account.ended(key)
+
+    before = sweep(account)["JobsUnknown"]
+    dropreel.json("abandon", job.job_id, "--yes")
+    after = sweep(account)["JobsUnknown"]
+
+    assert before["Dimensions"] == alarm_of(account, "SubmissionUnknownAlarm")["Dimensions"]
+    assert after["Values"] == [before["Values"][0] - 1]
 
 
 def test_a_refused_key_raises_its_alarm(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:
@@ -210,3 +273,83 @@ def test_a_message_in_a_queue_of_failures_raises_its_alarm(
         assert notices(alarm)["NewStateValue"] == "ALARM"
     finally:
         sqs.purge_queue(QueueUrl=dead)
+
+
+@pytest.fixture
+def low_limit(account: Account) -> Iterator[None]:
+    """Give the sweeper a limit of 50 cents a day, in place of the stack's `unlimited`."""
+    client, name = account.client("lambda"), account.physical("SweepJobsFunction")
+    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    lowered = {**variables, "DAILY_SPEND_LIMIT_USD": "0.50"}
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": lowered})
+    yield
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+@pytest.mark.usefixtures("low_limit")
+def test_the_days_spend_raises_both_of_its_alarms(account: Account) -> None:
+    key = account.new_key()
+    account.put(key)
+    account.ended(key)
+
+    metric = sweep(account)["SpendPercent"]
+    give(account, metric)
+
+    assert metric["Unit"] == "Percent"
+    assert metric["Values"][0] >= 100
+    for name in ("SpendNearLimitAlarm", "SpendLimitReachedAlarm"):
+        assert metric["Dimensions"] == alarm_of(account, name)["Dimensions"]
+        assert state_of(account, account.physical(name)) == "ALARM"
+
+
+def stats_of(account: Account, name: str) -> dict[str, dict[str, Any]]:
+    """Return the metrics of an alarm on metric math by their ids."""
+    return {one["Id"]: one["MetricStat"]["Metric"] for one in alarm_of(account, name)["Metrics"] if "MetricStat" in one}
+
+
+@pytest.mark.parametrize("name", ["RecursionDroppedAlarm", "ExecutionsFailedAlarm"])
+def test_one_of_several_metrics_raises_their_alarm(
+    account: Account, notices: Callable[[str], dict[str, Any]], name: str
+) -> None:
+    for metric in stats_of(account, name).values():
+        give_to(account, metric, 0)
+    assert state_of(account, account.physical(name)) != "ALARM"
+
+    give_to(account, list(stats_of(account, name).values())[-1], 1)
+
+    assert notices(account.physical(name))["NewStateValue"] == "ALARM"
+
+
+@pytest.mark.parametrize("name", ["FunctionErrorsAlarm", "FunctionThrottlesAlarm"])
+def test_a_fault_that_is_retried_raises_no_alarm(account: Account, name: str) -> None:
+    """The engine writes the errors of functions itself; those of three periods in turn it cannot be given."""
+    give_to(account, stats_of(account, name)["deliver"], 3)
+
+    assert state_of(account, account.physical(name)) != "ALARM"
+
+
+def test_an_old_image_raises_its_alarm_unless_the_stack_is_paused(
+    account: Account, notices: Callable[[str], dict[str, Any]]
+) -> None:
+    alarm, stats = account.physical("SubmissionQueueAgeAlarm"), stats_of(account, "SubmissionQueueAgeAlarm")
+    queue = account.physical("SubmissionQueue").rpartition("/")[2]
+    assert [one["Dimensions"] for one in stats.values()] == [[{"Name": "QueueName", "Value": queue}]] * 3
+
+    give_to(account, stats["age"], 8_000)
+    paused = state_of(account, alarm)
+    give_to(account, stats["empty"], 1)
+
+    assert paused != "ALARM"
+    assert notices(alarm)["NewStateValue"] == "ALARM"
+
+
+def test_the_dashboard_is_deployed_with_the_stacks_own_alarms(account: Account) -> None:
+    name = account.stack.outputs["DashboardName"]
+    body = json.loads(account.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"])
+    (shown,) = [one["properties"]["alarms"] for one in body["widgets"] if one["type"] == "alarm"]
+    described = account.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{account.stack.name}-")["MetricAlarms"]
+
+    # That of Notifications is created after the dashboard, and only where something is sent.
+    operations = [one["AlarmArn"] for one in described if "-Notifications-" not in one["AlarmName"]]
+    assert sorted(shown) == sorted(operations)
+    assert name == f"{account.stack.name}-us-east-1"

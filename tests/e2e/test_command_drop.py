@@ -199,7 +199,7 @@ def test_a_run_that_is_killed_is_continued_and_nothing_is_paid_twice(
         (
             {"kind": "status", "status": 401},
             4,
-            "The wait ended: 1 of the jobs wait for the day's limit or for the operator",
+            "The wait ended: 1 of the jobs waits for the day's limit or for the operator",
         ),
         ({"kind": "cut"}, 5, "dropreel adopt "),
         ({"kind": "fail", "error": "the picture is too dark"}, 1, "the picture is too dark"),

@@ -198,6 +198,14 @@ CALLS = {
         shared=(_LISTED, _MAPPING),
         prepare=Scene.pause,
     ),
+    "forget": Call(
+        "forget",
+        lambda scene: ("forget", scene.to_forget, "--yes"),
+        _refused(
+            *("dynamodb:Query", "dynamodb:BatchGetItem", "s3:ListBucketVersions"),
+            *("s3:DeleteObjectVersion", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+        ),
+    ),
     "doctor": Call(
         "operator",
         lambda _: ("doctor",),
@@ -228,6 +236,7 @@ NOT_CALLED_HERE = {
     "kms:Decrypt": {"drop", "plan"},  # by S3, where the stack has a key
     "kms:GenerateDataKey": {"drop"},
     "s3:AbortMultipartUpload": {"drop"},  # where the upload of a large file is stopped; a test below
+    "s3:DeleteObject": {"forget"},  # S3's API reference asks for it beside s3:DeleteObjectVersion
 }
 """What a command needs that its call here does not ask for."""
 
@@ -287,7 +296,7 @@ def _without(document: dict[str, Any], actions: str) -> dict[str, Any]:
     return {**document, "Statement": [one for one in statements if one["Action"]]}
 
 
-@pytest.mark.parametrize("name", ["reader", "operator"])
+@pytest.mark.parametrize("name", ["reader", "operator", "forget"])
 def test_a_policy_is_a_valid_document_that_fits_a_managed_policy(dropreel: InstalledCommand, name: str) -> None:
     document = dropreel.json("policy", name)
 
@@ -405,5 +414,5 @@ def test_wrong_calls(dropreel: InstalledCommand) -> None:
     done = dropreel.run("policy", "owner", "--local")
 
     assert done.returncode == 2
-    assert "'operator', 'reader'" in done.stderr
+    assert "'operator', 'reader', 'forget'" in done.stderr
     assert done.stdout == ""

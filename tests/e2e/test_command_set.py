@@ -42,10 +42,13 @@ def test_a_change_is_shown_and_made_and_all_else_is_kept(account: Account, dropr
         job = account.ended(key)
         assert job.status is JobStatus.COMPLETED
         assert account.submitted(key)[0]["request"]["mode"] == "hq"
+        # The nested stack, which shows the limit on its dashboard, follows.
+        raised = dropreel.json("set", "DailySpendLimitUsd=90000", "--yes")
+        assert (raised["applied"], raised["stack_status"]) == (True, "UPDATE_COMPLETE")
         again = dropreel.json("set", "DefaultMode=hq", "--yes")
         assert (again["changes"], again["applied"]) == ([], False)
     finally:
-        dropreel.run("set", "DefaultMode=fast", "--yes", "--local")
+        dropreel.run("set", "DefaultMode=fast", "DailySpendLimitUsd=unlimited", "--yes", "--local")
     assert _parameters(account) == before
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import boto3
 import pytest
 import yaml
 
+from dropreel.domain.days import day_of
 from dropreel_cli.checkout import PREPARED_VARIABLE
 from dropreel_cli.exits import Exit
 from dropreel_cli.parameters import read_parameters
@@ -137,6 +139,7 @@ def values_of(account: Account, stack: str, region: str) -> dict[str, str]:
     return {one["ParameterKey"]: one["ParameterValue"] for one in described["Parameters"]}
 
 
+@pytest.mark.exhaustive
 def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: Checkout) -> None:
     answers = {
         "Stack name [dropreel]": ["shop window", "shop"],
@@ -322,6 +325,37 @@ def test_a_change_set_that_was_never_executed_is_removed_with_its_name(account: 
     assert "Nothing was done: there is no terminal to ask on. Confirm with --yes." in unasked.stderr
     assert "Nothing was done." in screen
     assert "reviewed" not in stacks(account, HOME)
+
+
+def test_a_stack_deployed_again_on_the_same_day_says_what_was_spent(account: Account, checkout: Checkout) -> None:
+    limit = {"DailySpendLimitUsd": {"Type": "String", "Default": "50"}}
+    keys = {
+        "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "day", "AttributeType": "S"}],
+    }
+    properties = {"BillingMode": "PAY_PER_REQUEST", "TableName": "again-SpendTable-1A2B", **keys}
+    table = {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": properties}
+    spend = {"SpendTable": {**table, "UpdateReplacePolicy": "Retain"}}
+    build(checkout, {"Parameters": {**TINY["Parameters"], **limit}, "Resources": spend})
+    first = checkout.cli("deploy", "--stack=again", "--yes", NOHUMAN_API_KEY=KEY)
+    day = {"day": {"S": day_of(datetime.now(UTC))}, "reserved_cents": {"N": "564"}}
+    account.client("dynamodb").put_item(TableName="again-SpendTable-1A2B", Item=day)
+    assert checkout.cli("remove", "--stack=again", "--yes").returncode == 0
+
+    spend["SpendTable"]["Properties"] = {**properties, "TableName": "again-SpendTable-3C4D"}
+    shutil.rmtree(checkout.folder / ".aws-sam")
+    (checkout.folder / ".aws-sam").symlink_to(ROOT / ".aws-sam")
+    build(checkout, {"Parameters": {**TINY["Parameters"], **limit}, "Resources": spend})
+    again = checkout.cli("deploy", "--stack=again", "--yes", "--json", NOHUMAN_API_KEY=KEY)
+
+    assert first.returncode == again.returncode == 0, first.stderr + again.stderr
+    assert "An earlier stack again" not in first.stderr
+    assert "An earlier stack again reserved $5.64 today" in again.stderr
+    assert "deploy it with DailySpendLimitUsd=44.36, and tomorrow with DailySpendLimitUsd=50." in again.stderr
+    document = json.loads(again.stdout)
+    validate_document(document, "deploy")
+    assert document["earlier_spend"] == [{"table": "again-SpendTable-1A2B", "reserved_usd": 5.64}]
+    cloudformation(account, HOME).delete_stack(StackName="again")
 
 
 def test_the_commands_that_remove_prints_delete_what_is_left(account: Account, checkout: Checkout) -> None:

@@ -18,10 +18,10 @@ from botocore.exceptions import ClientError
 
 from local.cloud import Engine, running_engine
 from local.engine_corrections import CORRECTIONS
-from tests.e2e import engine_permissions
+from tests.e2e import engine_alarms, engine_permissions, engine_service_roles
 from tests.e2e.conftest import Account
 from tests.e2e.engine_clients import client_of, versioned_bucket
-from tests.e2e.nested_stacks import failed_creation, failed_update, nested_stacks
+from tests.e2e.nested_stacks import failed_creation, failed_update, nested_stacks, unchanged_attributes
 from tests.e2e.roles import client_of_user, may_publish, publisher
 
 KEY = "für Anna + 100%.jpg"
@@ -297,25 +297,6 @@ def _conditions_of_put_events(engine: Engine) -> bool:
     return may_publish(client, ("ours", "Ours")) and not may_publish(client, ("ours", "Others"))
 
 
-def _alarms_of_dimensions(engine: Engine) -> bool:
-    """Whether an alarm ignores a metric of its name with other dimensions."""
-    client = client_of(engine, "cloudwatch")
-    dimensions = {queue: [{"Name": "QueueName", "Value": queue}] for queue in ("full", "empty")}
-    metric = {"Namespace": "Ours", "MetricName": "Waiting"}
-    for queue, mine in dimensions.items():
-        client.put_metric_alarm(
-            AlarmName=f"of-{queue}", **metric, Dimensions=mine, Statistic="Maximum", Period=60, EvaluationPeriods=1,
-            Threshold=0, ComparisonOperator="GreaterThanThreshold",
-        )  # fmt: skip
-    point = {"MetricName": "Waiting", "Dimensions": dimensions["full"], "Value": 1.0}
-    client.put_metric_data(Namespace="Ours", MetricData=[point])
-    found = client.describe_alarms(AlarmNames=["of-full", "of-empty"])["MetricAlarms"]
-    states = {one["AlarmName"]: one["StateValue"] for one in found}
-    client.delete_alarms(AlarmNames=list(states))
-    assert states["of-full"] == "ALARM"
-    return bool(states["of-empty"] != "ALARM")
-
-
 def _batches_of_sqs_by_their_single_action(engine: Engine) -> bool:
     """Whether `sqs:SendMessage` permits a batch of messages, and only that."""
     own = client_of(engine, "sqs")
@@ -332,6 +313,20 @@ def _batches_of_sqs_by_their_single_action(engine: Engine) -> bool:
     return True
 
 
+def _saved_queries(engine: Engine) -> bool:
+    """Whether a stack with a saved query is created and deleted."""
+    client = client_of(engine, "cloudformation")
+    query = {"Type": "AWS::Logs::QueryDefinition", "Properties": {"Name": "mine", "QueryString": "fields @message"}}
+    try:
+        client.create_stack(StackName="queries", TemplateBody=json.dumps({"Resources": {"Query": query}}))
+    except ClientError:
+        return False
+    client.get_waiter("stack_create_complete").wait(StackName="queries", WaiterConfig={"Delay": 1})
+    client.delete_stack(StackName="queries")
+    client.get_waiter("stack_delete_complete").wait(StackName="queries", WaiterConfig={"Delay": 1})
+    return True
+
+
 # Each difference, with its correction and a check that is true on AWS.
 DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "a part of a version": ("apply_range_and_overrides_to_versions", _part_of_a_version),
@@ -341,14 +336,28 @@ DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "TLS-only policies": ("treat_loopback_as_tls", _deliveries_under_a_tls_only_policy),
     "one copy of a layer": ("unpack_each_layer_once", _one_copy_of_a_layer),
     "conditions of PutEvents": ("add_condition_keys_of_put_events", _conditions_of_put_events),
-    "alarms of other dimensions": ("match_alarms_by_dimensions", _alarms_of_dimensions),
+    "alarms of other dimensions": ("match_alarms_by_dimensions", engine_alarms.of_dimensions),
+    "alarms on metric math": ("evaluate_metric_math", engine_alarms.on_metric_math),
     "resources of requests": ("authorize_by_resource", engine_permissions.resources_of_requests),
     "the user's name in resources": ("replace_user_name_in_resources", engine_permissions.user_name_in_resources),
     "simulated permissions": ("simulate_with_resources_and_context", engine_permissions.simulation),
     "secrets by ARN": ("reference_secrets_by_arn", engine_permissions.secrets_by_arn),
+    "generated secrets": ("exclude_punctuation_of_secrets", engine_permissions.secret_without_punctuation),
     "nested stacks not created": ("fail_nested_stacks_with_their_parent", failed_creation),
     "nested stacks not updated": ("fail_nested_stacks_with_their_parent", failed_update),
+    "attributes in nested stacks": ("keep_attributes_in_nested_stacks", unchanged_attributes),
+    "boundaries of roles": ("keep_permissions_boundaries", engine_permissions.boundaries_of_roles),
+    "saved queries of logs": ("accept_query_definitions", _saved_queries),
     "permissions of SQS's batches": ("permit_batches_of_sqs", _batches_of_sqs_by_their_single_action),
+    "a role's logs": ("ask_roles_for_what_lambda_does", engine_service_roles.logs_of_a_role),
+    "a role's messages": ("ask_roles_for_what_lambda_does", engine_service_roles.messages_of_a_role),
+    "a role's failures": ("ask_roles_for_what_lambda_does", engine_service_roles.failed_invocations_of_a_role),
+    "a state machine's role": (
+        "ask_roles_for_what_state_machines_do",
+        engine_service_roles.invocations_of_a_state_machine,
+    ),
+    "policies of queues": ("ask_queues_for_what_rules_send", engine_service_roles.policies_of_queues),
+    "missing keys": ("deny_missing_keys_to_who_may_not_list", engine_service_roles.missing_keys),
 }
 
 

@@ -21,7 +21,7 @@ def commands() -> list[str]:
     return re.findall(r"`((?:aws|for) [^`\n]+)`", section.split("\n## ")[0])
 
 
-def pasted(account: Account, command: str) -> "subprocess.CompletedProcess[str]":
+def pasted(account: Account, command: str, answers: str = "") -> "subprocess.CompletedProcess[str]":
     (functions,) = re.findall(r"^```sh\n(export .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     functions = functions.replace("export AWS_DEFAULT_REGION=eu-central-1", "")  # here it is the local cloud's
     functions = functions.replace("--stack-name dropreel", f"--stack-name {account.stack.name}")
@@ -29,6 +29,7 @@ def pasted(account: Account, command: str) -> "subprocess.CompletedProcess[str]"
     here = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(
         ["bash", "-uo", "pipefail", "-c", "\n".join([stock, functions, command])],
+        input=answers,
         env={
             **here,
             **account.cloud.engine.environment,

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from dropreel.domain.prices import price_cents, usd
+from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel_cli.local_cloud import LOCAL_CLOUD_VARIABLE
 from local.cloud import ROOT
 from tests.e2e.conftest import RUN_PYTHON
 from tests.support.photographs import small_jpeg
 
 PROMPT = 'pan "right" \\ über $5, `softly`'
-PRICE = price_cents("fast", 5)
+PRICE = PRICE_CENTS["fast", 5]
 LIMIT_USD = str(usd(5 * PRICE // 2))
 """Two images of the default options fit under it, and a third does not."""
 MAKE = [str(RUN_PYTHON), "-m", "dropreel_cli.make_arguments"]
@@ -214,7 +214,7 @@ def test_a_second_run_beside_it_works_and_keeps_its_own_logs(up: Up, tmp_path: P
     assert "Dropping 3 images and 2 option files" in done.stderr
     table = done.stdout.partition("image ")[2]
     assert re.search(r"notes\.txt +rejected +\S", table)
-    hq, ten_seconds = price_cents("hq", 5), price_cents("fast", 10)
+    hq, ten_seconds = PRICE_CENTS["hq", 5], PRICE_CENTS["fast", 10]
     assert re.search(rf"sub/b\.jpg +completed +\${usd(hq)} +output/sub/b-gen_\w+\.mp4", table)
     assert re.search(rf"Bonn\.jpg +completed +\${usd(ten_seconds)} +output/", table)
     assert f"${usd(hq + ten_seconds)} at the provider" in table

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dropreel.domain.job import Job, JobStatus
-from dropreel.domain.prices import price_cents, usd
+from dropreel.domain.prices import PRICE_CENTS, usd
 from tests.e2e.conftest import SAMPLE, Account
 
 REJECTED = "Video Generation Rejected"
@@ -271,7 +271,7 @@ def test_the_receipt_has_each_option_and_its_source(account: Account) -> None:
         **{name: {"value": value, "from": f"{key}.json"} for name, value in ours.items()},
         **{name: {"value": value, "from": "stack parameters"} for name, value in rest.items()},
     }
-    assert receipt["cost_usd"] == float(usd(price_cents("hq", 10)))
+    assert receipt["cost_usd"] == float(usd(PRICE_CENTS["hq", 10]))
     assert receipt["warnings"] == []
 
 

@@ -1,12 +1,17 @@
 """Images in a bucket that was there before the stack: `ExistingUploadsBucketName`."""
 
 import json
+import os
+import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dropreel.domain.job import JobStatus
+from local.cloud import ROOT
 from tests.e2e.conftest import EXISTING_BUCKET, SAMPLE, Account
 
 
@@ -104,6 +109,42 @@ def test_a_request_outside_the_prefix_is_rejected_with_the_prefix(
     assert job.reason.code == "bucket_not_allowed"
     assert f"Images in {EXISTING_BUCKET} are taken from test- only" in job.reason.message
     assert account.submitted(outside) == []
+
+
+@pytest.mark.exhaustive
+def test_the_pages_commands_turn_on_events_and_keep_other_notifications(account: Account, tmp_path: Path) -> None:
+    s3, sqs = account.client("s3"), account.client("sqs")
+    s3.create_bucket(Bucket="my-pictures")
+    queue = "arn:aws:sqs:us-east-1:000000000000:of-another-team"
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.create_queue(QueueName="of-another-team", Attributes={"Policy": policy})
+    page = (ROOT / "docs" / "existing-account.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"^ *```sh\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        **account.cloud.engine.environment,
+        "PATH": f"{ROOT / '.venvs' / 'aws' / 'bin'}:{os.environ['PATH']}",
+    }
+
+    def paste() -> dict[str, Any]:
+        subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, env=environment, check=True)
+        found: dict[str, Any] = s3.get_bucket_notification_configuration(Bucket="my-pictures")
+        return found
+
+    assert "EventBridgeConfiguration" in paste()
+    s3.put_bucket_notification_configuration(
+        Bucket="my-pictures",
+        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": queue, "Events": ["s3:ObjectRemoved:*"]}]},
+    )
+    both = paste()
+    assert "EventBridgeConfiguration" in both
+    assert [one["QueueArn"] for one in both["QueueConfigurations"]] == [queue]
 
 
 def test_a_request_for_a_bucket_of_no_stack_is_ignored(account: Account) -> None:

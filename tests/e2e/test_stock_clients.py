@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from dropreel.adapters.job_table import JOB_ROW, key_of
-from dropreel.domain.prices import price_cents, usd
+from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel_cli.exits import Exit
 from dropreel_cli.stack import Stack
 from local.cloud import ROOT, deploy
@@ -84,7 +84,7 @@ def test_make_run_delivers_the_video_and_prints_its_price() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10.00 s, 640 x 360, without sound" in done.stdout
     assert "Video Generation Completed" in done.stdout
-    assert f"${usd(price_cents('fast', 10))}" in done.stdout
+    assert f"${usd(PRICE_CENTS['fast', 10])}" in done.stdout
     line = next(line for line in done.stdout.splitlines() if line.startswith("Video"))
     assert (ROOT / line.split()[1]).is_file()
 

@@ -6,6 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from dropreel.domain.prices import DOCUMENTED
 from tests.faults.clients import patch_clients
 from tests.faults.script import Script
 from tests.faults.simulation import Simulation
@@ -26,11 +27,13 @@ SETTINGS = {
     "EVENT_BUS_NAME": "default",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/submissions",
     "PREPARE_IMAGES": "when-needed",
+    "PRICES_USD": DOCUMENTED.text,
     "PREPARE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/prepare",
     "PREPARED_BUCKET_NAME": "prepared",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:generate-video",
     "API_BASE_URL": "https://provider.example",
+    "REHEARSAL": "false",
     "MAX_VIDEO_BYTES": "1000000",
     "MAX_ATTEMPTS": "2",
     "RETRY_CONTENT_REFUSALS": "false",

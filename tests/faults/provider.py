@@ -72,6 +72,7 @@ class Provider:
         self.attempt_of = attempt_of
         self.image_at = image_at
         self.submissions: list[Submission] = []
+        self.begins_ids = "rehearsal_gen_" if script.rehearsal else "gen_"
 
     def prepare(self, options: Options, image_url: str) -> "Prepared":
         """Like ProviderClient.prepare."""
@@ -81,7 +82,7 @@ class Provider:
         """Accept one POST by the script's next word."""
         word = self.posts.next()
         paid = word in ("accept", "fail", "lost", "lost and fails") or word.isdecimal()
-        generation_id = f"gen_{len(self.submissions)}" if paid else None
+        generation_id = f"{self.begins_ids}{len(self.submissions)}" if paid else None
         self.submissions.append(Submission(image, self.attempt_of(image), generation_id, paid, "fail" in word))
         if word in ("accept", "fail"):
             return Accepted(generation_id or "", "created")

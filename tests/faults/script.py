@@ -60,6 +60,7 @@ class Script:
     """One word a POST, a poll, a download, an AWS call (by its operation), an ended execution and a decision of the operator.
 
     Without words left, nothing fails. `limit` is the day's, in US dollars. `pictures` is one of `PICTURES`.
+    With `rehearsal` the words are those of the rehearsal, and any use of the provider is a violation.
     """
 
     posts: tuple[str, ...] = ("accept",)
@@ -71,6 +72,7 @@ class Script:
     limit: str = "50"
     timeout_minutes: int = 60
     pictures: str = ""
+    rehearsal: bool = False
 
 
 class Words:

@@ -25,7 +25,7 @@ from dropreel.domain.errors import ActionNotAllowed
 from dropreel.domain.images import PrepareReason
 from dropreel.domain.reasons import Reason, ReasonCode
 from tests.faults.calls import Calls, Crash
-from tests.faults.checks import ENDS, Checks, is_duplicate
+from tests.faults.checks import ENDS, Checks, is_duplicate, waits
 from tests.faults.provider import Provider
 from tests.faults.script import NOTICES, Script, Words
 from tests.faults.services import Buckets, Message, with_fault
@@ -90,6 +90,7 @@ class Simulation:
         self.provider = Provider(self.calls, script, self._attempt_of, self._image_at)
         self.tables, self.buckets = tables, Buckets()
         self.pictures = script.pictures
+        self.day_prefix = "rehearsal-" if script.rehearsal else ""
         self.machine = StateMachine(self._invoke, lambda: self.now, self._execution_ended, self._skip_until, {})
         self.checks = Checks(self.tables, self.buckets, self.provider, self.machine, script.limit, lambda: self.now)
         self.faults = {operation: Words(words, "") for operation, words in script.faults.items()}
@@ -106,16 +107,26 @@ class Simulation:
         monkeypatch.setenv("DAILY_SPEND_LIMIT_USD", script.limit)
         monkeypatch.setenv("GENERATION_TIMEOUT_MINUTES", str(script.timeout_minutes))
         wiring = dropreel.wiring
-        monkeypatch.setattr(wiring, "_provider", lambda: self.provider)
+        monkeypatch.setenv("REHEARSAL", "true" if script.rehearsal else "false")
+        asked, other = ("_rehearsal", "_provider") if script.rehearsal else ("_provider", "_rehearsal")
+        monkeypatch.setattr(wiring, asked, lambda: self.provider)
+        monkeypatch.setattr(wiring, other, partial(self._violate, f"{other} was asked for"))
         monkeypatch.setattr(wiring, "_now", lambda: self.calls.around("clock", lambda _: self.now))
         monkeypatch.setattr(EventBus.__init__, "__defaults__", (lambda _: None,))  # without its pauses
         monkeypatch.setattr(wiring, "_sleep", self._sleep)
         monkeypatch.setattr(wiring, "random", types.SimpleNamespace(random=lambda: 0.5))
-        monkeypatch.setattr("dropreel.adapters.video_source.VideoSource", lambda *_: self.provider)
+        sources = ["dropreel.adapters.video_source.VideoSource", "dropreel.adapters.rehearsal_videos.RehearsalVideos"]
+        source, unused = sources[::-1] if script.rehearsal else sources
+        monkeypatch.setattr(source, lambda *_: self.provider)
+        monkeypatch.setattr(unused, lambda *_: self._violate(f"{unused} was opened"))
         monkeypatch.setattr("dropreel.adapters.imaging.prepare_picture", self._prepare_picture)
         lost_after = timedelta(seconds=POLL_SECONDS * (not_found - 1))
         monkeypatch.setattr("dropreel.use_cases.check_status.NOT_FOUND_FOR", lost_after)
         self.forget_processes()
+
+    def _violate(self, what: str) -> None:
+        self.checks.demand(False, what)
+        raise AssertionError(what)
 
     def _sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -204,7 +215,7 @@ class Simulation:
         self.checks.on_post(self.step())
         claimed = [job for job in self.tables.jobs() if job["image"]["key"] == image and job.get("lease_until")]
         self.checks.demand(len(claimed) == 1, f"{image} was claimed by {len(claimed)} jobs")
-        days = (claimed[0].get("reserved_day"), self.now.date().isoformat())
+        days = (claimed[0].get("reserved_day"), self.day_prefix + self.now.date().isoformat())
         late = self.is_slow  # it had its whole time-out, so Lambda has ended it; the simulation only runs it to its end
         self.checks.demand(late or days[0] == days[1], f"reserved on {days[0]} and sent on {days[1]}")
         return int(claimed[0]["attempt"])
@@ -250,13 +261,13 @@ class Simulation:
     def is_quiet(self) -> bool:
         """Whether every image has an ended job without an owed event, and at most late events of executions are undelivered."""
         jobs = self.tables.jobs()
-        ended = all(job["status"] in ENDS and not job.get("waiting") for job in jobs)
+        ended = all(job["status"] in ENDS and not waits(job) for job in jobs)
         whole = len([job for job in jobs if not is_duplicate(job)]) == len(self.images)
         return ended and whole and not (self.queue or self.dead or self.machine.running())
 
     def _only_held(self) -> bool:
         """Whether only held jobs are left, so that the sweeps until midnight can be skipped."""
-        waiting = {job.get("waiting") for job in self.tables.jobs()} - {None}
+        waiting = {job["waiting"] for job in self.tables.jobs() if waits(job)}
         return waiting == {"held"} and not (self.queue or self.dead or self.machine.running() or self.notices)
 
     def _midnight(self) -> datetime:

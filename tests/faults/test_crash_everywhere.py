@@ -25,6 +25,8 @@ SUBMITTING: dict[str, tuple[Script, set[str]]] = {
     "failed, then refused": (Script(("fail", "refuse")), {"failed", "unknown"}),
     "answer lost": (Script(("lost",)), {"unknown"}),
     "answer lost, unpaid": (Script(("lost unpaid",)), {"unknown"}),
+    "rehearsed": (Script(("accept",), rehearsal=True), {"completed", "unknown"}),
+    "rehearsed, failed, then made": (Script(("fail", "accept"), rehearsal=True), {"completed", "unknown"}),
 }
 WATCHING: dict[str, Script] = {
     "polls fail": Script(polls=("time-out", "500", "401", "404", "no address")),
@@ -43,6 +45,7 @@ WATCHING: dict[str, Script] = {
 """Faults after the payment: the video is delivered, in some cases after the operator resumes the job."""
 DECIDING: dict[str, tuple[Script, set[str]]] = {
     "adopted": (Script(("lost",), operator=("adopt",)), {"completed"}),
+    "adopted in a rehearsal": (Script(("lost",), operator=("adopt",), rehearsal=True), {"completed"}),
     "adopted, and it had failed": (Script(("lost and fails", "accept"), operator=("adopt",)), {"failed"}),
     "another job's id": (Script(("lost",), operator=("adopt another id",)), {"unknown"}),
     "abandoned": (Script(("lost",), operator=("abandon",)), {"failed"}),

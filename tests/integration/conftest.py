@@ -19,11 +19,13 @@ from moto.server import ThreadedMotoServer
 
 import dropreel.wiring
 from dropreel.adapters.job_table import JOB_ROW
+from dropreel.domain.prices import DOCUMENTED
 from local.provider_simulator.client import SimulatorClient
 from local.provider_simulator.process import running_simulator
 from tests.lint.rendered_state_machine import rendered
 from tests.support.sample_events import from_queue, object_created
 from tests.support.templates import load_template
+from tests.support.validated_events import validate_event
 
 SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample.jpg"
 TEMPLATE = SAMPLE.parents[1] / "template.yaml"
@@ -74,6 +76,13 @@ def call(step: str, event: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+@cache
+def client(service: str) -> Any:
+    """Return a client of moto, made once for all tests: it takes longer to make than to use."""
+    session: Any = boto3.session.Session("test", "test", region_name="us-east-1")
+    return session.client(service, endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+
+
 @dataclass
 class MotoStack:
     """The stack's resources in moto, and the provider simulator."""
@@ -91,7 +100,7 @@ class MotoStack:
 
     def upload(self, key: str, body: bytes = b"", metadata: dict[str, str] | None = None) -> dict[str, Any]:
         """Put an object into the uploads bucket; return the queue's event about it."""
-        put = boto3.client("s3").put_object(
+        put = client("s3").put_object(
             Bucket=self.uploads, Key=key, Body=body or SAMPLE.read_bytes(), Metadata=metadata or {}
         )
         size = len(body or SAMPLE.read_bytes())
@@ -115,16 +124,13 @@ class MotoStack:
         return job
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the events that reached the bus since the last call."""
+        """Return the events that reached the bus since the last call. Each must follow its schema."""
         found = []
-        while (
-            messages := boto3.client("sqs")
-            .receive_message(QueueUrl=self.tail_url, MaxNumberOfMessages=10)
-            .get("Messages")
-        ):
+        while messages := client("sqs").receive_message(QueueUrl=self.tail_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 found.append(json.loads(message["Body"]))
-                boto3.client("sqs").delete_message(QueueUrl=self.tail_url, ReceiptHandle=message["ReceiptHandle"])
+                validate_event({"account": "123456789012", **found[-1]})  # moto delivers events without it
+                client("sqs").delete_message(QueueUrl=self.tail_url, ReceiptHandle=message["ReceiptHandle"])
         return found
 
     def deliver_retry_messages(self) -> list[str]:
@@ -136,7 +142,7 @@ class MotoStack:
         return self._deliver("prepare_image", self.prepare_queue_url)
 
     def _deliver(self, step: str, queue_url: str) -> list[str]:
-        sqs, outcomes = boto3.client("sqs"), []
+        sqs, outcomes = client("sqs"), []
         for message in sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", []):
             outcomes.append(call(step, from_queue(json.loads(message["Body"])))["outcome"])
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -149,7 +155,7 @@ class MotoStack:
 
     def executions(self) -> Sequence[Mapping[str, Any]]:
         """Return the state machine's executions."""
-        return boto3.client("stepfunctions").list_executions(stateMachineArn=self.state_machine_arn)["executions"]
+        return client("stepfunctions").list_executions(stateMachineArn=self.state_machine_arn)["executions"]
 
 
 @pytest.fixture(scope="session")
@@ -206,11 +212,11 @@ def stack(
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     stack = MotoStack(simulator)
     _make_buckets_and_table(stack)
-    secret = boto3.client("secretsmanager").create_secret(Name="key", SecretString="key")
+    secret = client("secretsmanager").create_secret(Name="key", SecretString="key")
     stack.tail_url = _listen_to_the_bus()
-    stack.queue_url = boto3.client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
-    stack.prepare_queue_url = boto3.client("sqs").create_queue(QueueName="prepare")["QueueUrl"]
-    dead_letters = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
+    stack.queue_url = client("sqs").create_queue(QueueName="submissions")["QueueUrl"]
+    stack.prepare_queue_url = client("sqs").create_queue(QueueName="prepare")["QueueUrl"]
+    dead_letters = client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
     tasks = _Tasks()
     stack.state_machine_arn = _state_machine(monkeypatch, tasks)
     settings(
@@ -224,6 +230,7 @@ def stack(
         SPEND_TABLE_NAME=stack.spend,
         QUEUE_URL=stack.queue_url,
         PREPARE_IMAGES="when-needed",
+        PRICES_USD=DOCUMENTED.text,
         PREPARE_QUEUE_URL=stack.prepare_queue_url,
         PREPARED_BUCKET_NAME=stack.prepared,
         DEAD_LETTER_QUEUE_URL=dead_letters,
@@ -234,6 +241,7 @@ def stack(
         STATE_MACHINE_ARN=stack.state_machine_arn,
         API_KEY_SECRET_ARN=secret["ARN"],
         API_BASE_URL=simulator.base_url,
+        REHEARSAL="false",
         GENERATION_TIMEOUT_MINUTES="1",
         MAX_VIDEO_BYTES="2147483648",
         DEFAULT_PROMPT="zoom in",
@@ -251,7 +259,7 @@ def stack(
 
 
 def _make_buckets_and_table(stack: MotoStack) -> None:
-    s3 = boto3.client("s3")
+    s3 = client("s3")
     for bucket in (stack.uploads, stack.videos, stack.prepared):
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -275,7 +283,7 @@ def make_table(name: str) -> None:
 
 
 def _listen_to_the_bus() -> str:
-    sqs, events = boto3.client("sqs"), boto3.client("events")
+    sqs, events = client("sqs"), client("events")
     url = sqs.create_queue(QueueName="tail")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="tail", EventPattern=json.dumps({"source": ["dropreel"]}))
@@ -320,7 +328,7 @@ def _state_machine(monkeypatch: pytest.MonkeyPatch, tasks: _Tasks) -> str:
         f"{name}FunctionArn": f"arn:aws:lambda:us-east-1:123456789012:function:{name}-{test_id}" for name in STEPS
     }
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
-    made = boto3.client("stepfunctions").create_state_machine(
+    made = client("stepfunctions").create_state_machine(
         name="generate-video",
         definition=rendered({"PollIntervalSeconds": "1", **functions}),
         roleArn="arn:aws:iam::123456789012:role/states",

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dropreel.adapters.job_table import JOB_ROW
-from dropreel.domain.prices import price_cents
+from dropreel.domain.prices import PRICE_CENTS
 from tests.e2e.conftest import Account
 
-PRICE = price_cents("fast", 5)
+PRICE = PRICE_CENTS["fast", 5]
 SUBMIT_CONCURRENCY = 5  # the template's default
 
 

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from dropreel.adapters.items import attribute_value
-from dropreel.domain.days import day_of
+from dropreel.domain.days import day_of, spend_day
 from dropreel.domain.job import Charge, Job, JobStatus
 from dropreel.domain.reasons import Reason
 from dropreel_cli import connection
@@ -54,6 +54,7 @@ class CommandStack:
         cents: int | None = None,
     ) -> None:
         """Put a submission's row into the table, and the row of its generation; the spend table stays as it is."""
+        day = spend_day(day_of(at), is_rehearsal=job.rehearsal)
         row = {
             "job_id": job.job_id,
             "row": f"attempt#{attempt:02}#{requeues:04}",
@@ -65,8 +66,8 @@ class CommandStack:
             "reason": None if reason is None else reason.as_json(),
             "created_at": at,
             "updated_at": at,
-            "day": day_of(at),
-            "listed": f"attempt#{day_of(at)}",
+            "day": day,
+            "listed": f"attempt#{day}",
             "cost_cents": job.cost_cents if cents is None else cents,
             "version": 1,
         }

@@ -1,22 +1,28 @@
 """All use cases, wired to fakes of the services that they call."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dropreel.adapters.imaging import PreparedPicture
 from dropreel.adapters.job_table import JobTable
 from dropreel.adapters.ledger import Ledger
+from dropreel.adapters.rehearsal_videos import RehearsalVideos
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.executions import Generation
 from dropreel.domain.images import ImageRef, PrepareReason
-from dropreel.domain.job import Job, job_id_of
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, job_id_of
 from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.metrics import Metric
+from dropreel.domain.prices import DOCUMENTED
+from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.spending import SpendLimit
+from dropreel.provider.by_generation import ProviderByGeneration
+from dropreel.provider.rehearsal import Rehearsal
 from dropreel.provider.submit_answers import Accepted
 from dropreel.use_cases.check_status import CheckStatus
 from dropreel.use_cases.deliver_video import DeliverVideo
 from dropreel.use_cases.find_job import FindJob
+from dropreel.use_cases.measure_stack import MeasureStack
 from dropreel.use_cases.note_dead_letter import NoteDeadLetter
 from dropreel.use_cases.prepare_image import PrepareImage
 from dropreel.use_cases.publish_events import Publisher
@@ -40,16 +46,32 @@ from tests.support.fakes import (
     FakeVideoSource,
 )
 from tests.support.pictures import jpeg
-from tests.support.sample_jobs import job_with
+from tests.support.sample_jobs import VIDEO, job_with
 from tests.support.tiny_video import tiny_video
-
-if TYPE_CHECKING:
-    from dropreel.domain.reasons import Reason
 
 DROP = Drop(ImageRef("uploads", "holiday/beach.jpg", "v1", "e1", "s1"), size=len(jpeg()))
 JOB_ID = job_id_of(DROP.image)
 GENERATION = Generation(JOB_ID, 1, "gen_1", f"{JOB_ID}-1")
 ACCEPTED = Accepted("gen_1", "created")
+_FULL = Reason(ReasonCode.DAILY_LIMIT, "The daily limit would be passed.")
+_BUSY = Reason(ReasonCode.PROVIDER_BUSY, "The provider is busy.")
+HAS: dict[JobStatus, dict[str, Any]] = {
+    JobStatus.GENERATING: {"charge": Charge.CHARGED, "notices": {EventType.HELD: _FULL, EventType.DEFERRED: _BUSY}},
+    JobStatus.COMPLETED: {
+        "charge": Charge.CHARGED,
+        "video": VIDEO,
+        "notices": {EventType.HELD: _FULL, EventType.DEFERRED: _BUSY},
+    },
+    JobStatus.FAILED: {"charge": Charge.CHARGED, "reason": Reason(ReasonCode.GENERATION_FAILED, "no faces")},
+    JobStatus.REJECTED: {"reason": Reason(ReasonCode.PROVIDER_REFUSED, "The provider refused the request.")},
+    JobStatus.HELD: {"reason": _FULL},
+    JobStatus.DEFERRED: {"reason": _BUSY},
+    JobStatus.UNKNOWN: {
+        "charge": Charge.UNKNOWN,
+        "reason": Reason(ReasonCode.SUBMISSION_UNKNOWN, "It may have been charged."),
+    },
+}
+"""Status -> what a job in it has, so that its events follow their schemas."""
 STACK = {
     "prompt": "a slow push in",
     "mode": "fast",
@@ -88,6 +110,8 @@ class FakeStack:
 
     def __post_init__(self) -> None:
         self.counted: list[tuple[Metric, str]] = []
+        self.measured: list[tuple[EventType, str]] = []
+        self.gauges: dict[Metric, float] = {}
         self.database = Database(self.journal)
         self.jobs = JobTable(self.database.client, "jobs", self.clock.pass_seconds)
         self.ledger = Ledger(self.database.client, "jobs", "spend", SpendLimit(5000), self.clock.pass_seconds)
@@ -98,11 +122,12 @@ class FakeStack:
         self.prepared = FakePreparedBucket(self.journal, images=self.images)
         self.picture: PreparedPicture | Reason = prepared_picture()
         self.provider = FakeProvider(self.journal, submit_answer=ACCEPTED)
+        self.rehearsal = Rehearsal(lambda _url: None, self.clock, lambda: "1")
         self.state_machine = FakeStateMachine(self.journal)
         self.bus = FakeBus(self.journal)
         self.source = FakeVideoSource(self.journal, content=tiny_video())
         self.videos = FakeVideoBucket(self.journal)
-        self.publisher = Publisher(self.jobs, self.bus)
+        self.publisher = Publisher(self.jobs, self.bus, self.measure)
         self.unknown = UnknownSubmission(
             self.jobs, self.queue, self.publisher, resubmits=False, max_attempts=2, count=self.count
         )
@@ -113,9 +138,10 @@ class FakeStack:
             jobs=self.jobs,
             find_job=self.find_job,
             ledger=self.ledger,
-            validator=ImageValidator(self.images, frozenset({"uploads"}), STACK, prepares=True),
+            validator=ImageValidator(self.images, frozenset({"uploads"}), STACK, prepares=True, prices=DOCUMENTED),
             images=self.images,
             provider=self.provider,
+            rehearsal=self.rehearsal,
             queue=self.queue,
             prepare_queue=self.prepare_queue,
             state_machine=self.state_machine,
@@ -135,8 +161,11 @@ class FakeStack:
             publisher=self.publisher,
             now=self.clock,
         )
-        self.check = CheckStatus(self.jobs, self.provider, TIMEOUT_SECONDS, self.count, self.clock)
-        self.deliver = DeliverVideo(self.jobs, self.provider, self.source, self.videos, self.publisher, self.clock)
+        self.polled = ProviderByGeneration(self.provider, self.rehearsal)
+        self.check = CheckStatus(self.jobs, self.polled, TIMEOUT_SECONDS, self.count, self.clock)
+        self.deliver = DeliverVideo(
+            self.jobs, self.polled, self.source, RehearsalVideos(2**31), self.videos, self.publisher, self.clock
+        )
         self.report = ReportFailure(
             self.jobs, self.queue, self.state_machine.status, self.publisher, 2, False, self.clock
         )
@@ -151,12 +180,21 @@ class FakeStack:
             unknown=self.unknown,
             dead_letters=self.dead_letters,
             note_dead_letter=self.note_dead_letter,
+            measure=MeasureStack(self.jobs, self.ledger, self.gauge, self.clock, DOCUMENTED).run,
             now=self.clock,
         )
 
     def count(self, metric: Metric, job_id: str) -> None:
         """Keep a metric that was counted, and its job."""
         self.counted.append((metric, job_id))
+
+    def measure(self, event: EventType, job: Job) -> None:
+        """Keep an event that was measured, and its job."""
+        self.measured.append((event, job.job_id))
+
+    def gauge(self, metric: Metric, value: float) -> None:
+        """Keep the last value of a gauge."""
+        self.gauges[metric] = value
 
     @property
     def job(self) -> Job:
@@ -171,8 +209,9 @@ class FakeStack:
         return sum(self.database.reserved.values())
 
     def put_job(self, **changes: Any) -> Job:
-        """Put the upload's job with these fields into the table."""
-        self.database.put(job_with(job_id=JOB_ID, **changes))
+        """Put the upload's job with these fields into the table, and with what a job in its status has."""
+        has = HAS.get(changes.get("status", JobStatus.GENERATING), {})
+        self.database.put(job_with(job_id=JOB_ID, **{**has, **changes}))
         return self.job
 
     def set_daily_limit(self, cents: int | None) -> None:

@@ -27,6 +27,7 @@ from dropreel.provider.submit_answers import SubmitAnswer
 from tests.support.memory_dynamodb import MemoryDynamoDB
 from tests.support.sample_jobs import NOON
 from tests.support.tables import Tables
+from tests.support.validated_events import validate_detail
 
 PREPARED_BUCKET = "prepared"
 
@@ -300,7 +301,7 @@ class FakeStateMachine(FakeService):
 
 @dataclass
 class FakeBus(FakeService):
-    """Keeps the published events."""
+    """Keeps the published events. Each must follow its schema."""
 
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refuses_all: bool = False
@@ -310,6 +311,7 @@ class FakeBus(FakeService):
     def publish(self, event_type: str, detail: dict[str, Any]) -> None:
         if self.refuses_all or detail["data"]["job_id"] in self.refused_job_ids:
             raise PublishFault(event_type)
+        validate_detail(event_type, detail)
         self.begin("publish")
         self.published.append((str(event_type), detail))
         self.end("publish")

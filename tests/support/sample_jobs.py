@@ -7,7 +7,7 @@ from typing import Any
 from dropreel.domain.images import Image, Prepared, PrepareReason
 from dropreel.domain.job import Job, JobStatus, VideoObject
 from dropreel.domain.options import Options
-from dropreel.domain.prices import price_cents
+from dropreel.domain.prices import PRICE_CENTS
 from tests.support.pictures import jpeg
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -21,7 +21,7 @@ _OPTIONS: dict[str, Any] = {
     "sound": True,
 }
 OPTIONS = Options(**_OPTIONS)
-PRICE = price_cents("fast", 5)
+PRICE = PRICE_CENTS["fast", 5]
 """US cents: what the video of `OPTIONS` costs, which is the default video of every stack in these tests."""
 IMAGE = Image(
     bucket="uploads",

@@ -27,6 +27,7 @@ from dropreel.domain.job import (
     requeue,
     resume,
 )
+from dropreel.domain.prices import DOCUMENTED_VERSION
 from dropreel.domain.reasons import Reason, ReasonCode
 from tests.support.sample_jobs import IMAGE, NOON, OPTIONS, PREPARED, PRICE, VIDEO
 
@@ -73,11 +74,13 @@ def full_job(status: JobStatus, **changes: Any) -> Job:
         "request_id": "r1",
         "request_fingerprint": "f1",
         "is_copy": True,
+        "rehearsal": True,
         "modified_at": NOON,
         "options": OPTIONS,
         "option_sources": {"prompt": "request"},
         "warnings": ("small",),
         "cost_cents": PRICE,
+        "prices_version": DOCUMENTED_VERSION,
         "charge": Charge.CHARGED,
         "reserved_day": "2026-05-04",
         "lease_until": NOON,

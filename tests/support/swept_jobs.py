@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from dropreel.domain.job import Job, JobStatus
+from dropreel.domain.job import TERMINAL, Job, JobStatus
 from dropreel.use_cases.sweep_jobs import QUIET
-from tests.support.fake_stack import FakeStack
+from tests.support.fake_stack import HAS, FakeStack
 from tests.support.sample_jobs import NOON, job_with
 
 SECOND = timedelta(seconds=1)
@@ -15,9 +15,17 @@ IDS = [f"{number:024x}" for number in range(600)]
 
 
 def put_job(stack: FakeStack, number: int, status: str, **changes: Any) -> Job:
-    """Put a job into the table; a higher number was created later."""
+    """Put a job into the table; a higher number was created later. An ended job has what its event needs."""
     created = NOON + number * SECOND
-    fields: dict[str, Any] = {"created_at": created, "generation_id": None, "submitted_at": None, **changes}
+    has = HAS[JobStatus(status)] if status in TERMINAL else {}
+    generation = "gen_1" if status == "completed" else None
+    fields: dict[str, Any] = {
+        "created_at": created,
+        "generation_id": generation,
+        "submitted_at": None,
+        **has,
+        **changes,
+    }
     stack.database.put(job_with(job_id=IDS[number], status=JobStatus(status), **fields))
     return job_at(stack, number)
 

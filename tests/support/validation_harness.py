@@ -7,6 +7,7 @@ from typing import Any
 from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.job import Job, job_id_of, receive, reject
 from dropreel.domain.messages import Drop
+from dropreel.domain.prices import DOCUMENTED
 from dropreel.use_cases.validate_image import ImageValidator, ValidatedImage
 from tests.support.fakes import Clock, FakeImageBucket, FakeStoredImage
 from tests.support.pictures import jpeg
@@ -54,7 +55,7 @@ class Harness:
         return receive(job_id_of(ref, drop.request_id), image, self.clock(), request_id=drop.request_id)
 
     def validate(self, drop: Drop = DROP) -> ValidatedImage:
-        validator = ImageValidator(self.images, frozenset({"uploads", "pictures"}), self.parameters)
+        validator = ImageValidator(self.images, frozenset({"uploads", "pictures"}), self.parameters, prices=DOCUMENTED)
         return validator.validate(drop, self.received(drop))
 
     def accepted(self, drop: Drop = DROP) -> Job:

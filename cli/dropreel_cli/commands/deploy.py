@@ -35,6 +35,9 @@ def command(parameters: tuple[str, ...], guided: bool, yes: bool, options: Stack
 
     The provider's API key is asked for without showing it, or taken from the environment variable NOHUMAN_API_KEY where the
     stack has none yet.
+
+    The spend table of a removed stack is kept, and a new stack counts from 0: deploying a stack of the same name on the same day
+    prints what was reserved, and the limit that counts it.
     """
     from dropreel_cli.checkout import enter_checkout
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         "aws iam create-policy --policy-name NAME --policy-document file://p.json",
     ],
 )
-@click.argument("policy", type=click.Choice(["operator", "reader"]))
+@click.argument("policy", type=click.Choice(["operator", "reader", "forget"]))
 @stack_options
 @json_option
 def command(policy: PolicyName, options: StackOptions, output: Output) -> None:
@@ -31,6 +31,7 @@ def command(policy: PolicyName, options: StackOptions, output: Output) -> None:
 
     reader: jobs, show, watch, spend, plan, and what doctor reads. operator: also drop, resume, adopt, resubmit, abandon,
     redrive, pause and unpause. The stack has both as managed policies: outputs OperatorPolicyArn and ReaderPolicyArn.
+    forget: the command forget alone, which deletes images and videos for good.
 
     set, deploy and remove need the deployment policy instead: docs/deploy-policy.json.
     """

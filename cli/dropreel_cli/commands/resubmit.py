@@ -54,12 +54,16 @@ def command(
     from dropreel.use_cases.settle_unknown import attempt_of_resubmit
     from dropreel_cli.decisions import Batch, day_note, named_or_since, number_of_jobs, plan_resubmit, total_cents
     from dropreel_cli.operations import Operations, now
+    from dropreel_cli.rehearsals import spend_day_of
+    from dropreel_cli.stack_settings import prices_of
 
     operations = Operations(options.connect())
     ledger = operations.ledger
     jobs = named_or_since(operations, names, since, lambda job: job.status is JobStatus.UNKNOWN)
-    planned = [plan_resubmit(job, ledger.limit) for job in jobs]
-    notes = [day_note(ledger.reserved_cents(day_of(now())), ledger.limit, planned)] if planned else []
+    prices = prices_of(operations.stack)
+    planned = [plan_resubmit(job, ledger.limit, prices) for job in jobs]
+    today = spend_day_of(operations.stack, day_of(now()))
+    notes = [day_note(ledger.reserved_cents(today), ledger.limit, planned)] if planned else []
     what, cost = number_of_jobs(planned), usd(total_cents(planned))
     blocked = (
         f"Nothing was submitted: {what} for up to ${cost} may be paid twice, because the first submission may have been "

@@ -29,8 +29,8 @@ def command(parameters: tuple[str, ...], foreground: bool, output: Output) -> No
     root = enter_checkout(".venvs/run/installed", ".venvs/ministack/installed", ".venvs/aws/installed", "build-local")
     from dropreel_cli.assignments import given_parameters
     from dropreel_cli.local_cloud import CloudFiles
-    from dropreel_cli.variables import SET_BY_THE_LOCAL_CLOUD
+    from dropreel_cli.variables import NOT_IN_THE_LOCAL_CLOUD
     from local.up import up_in_background, up_in_foreground
 
-    given = given_parameters(parameters, refused=SET_BY_THE_LOCAL_CLOUD)
+    given = given_parameters(parameters, refused=NOT_IN_THE_LOCAL_CLOUD)
     (up_in_foreground if foreground else up_in_background)(CloudFiles.of_checkout(root), given, output)

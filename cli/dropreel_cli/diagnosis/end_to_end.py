@@ -11,10 +11,12 @@ from pathlib import Path
 
 from dropreel.domain.job import JobStatus, job_id_of
 from dropreel.domain.next_steps import next_step
-from dropreel.domain.prices import price_cents, usd
+from dropreel.domain.prices import usd
 from dropreel_cli.diagnosis.check import Finding, Site, failed, ok, skipped
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.following import Following
+from dropreel_cli.rehearsals import is_rehearsal
+from dropreel_cli.stack_settings import prices_of
 from dropreel_cli.submissions import Submissions
 from dropreel_cli.uploading import upload_unchecked
 
@@ -25,9 +27,9 @@ _MAX_SECONDS = 300
 def refuse_unless_free(site: Site) -> None:
     """Raise CommandError (REFUSED) where a video would be paid."""
     parameters = site.stack.parameters
-    if site.is_local or parameters.get("Rehearsal") == "true":
+    if site.is_local or is_rehearsal(site.stack):
         return
-    cents = price_cents(parameters["DefaultMode"], int(parameters["DefaultDuration"]))
+    cents = prices_of(site.stack).cents_of(parameters["DefaultMode"], int(parameters["DefaultDuration"]))
     raise CommandError(
         f"--end-to-end would pay for a video in {site.stack.name}: ${usd(cents)}. It runs only in the local cloud (--local) and"
         " in a stack with Rehearsal=true. Nothing was dropped.",

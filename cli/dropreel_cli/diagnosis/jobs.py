@@ -10,10 +10,11 @@ from dropreel.adapters.job_table import JobTable
 from dropreel.domain.days import day_of
 from dropreel.domain.job import OPERATOR, JobStatus
 from dropreel.domain.next_steps import can_resume
-from dropreel.domain.prices import PRICE_CENTS, usd
+from dropreel.domain.prices import usd
 from dropreel.domain.spending import SpendLimit
 from dropreel_cli.diagnosis.check import JOB_DAYS, MOST_JOBS, Finding, Site, failed, ok
 from dropreel_cli.spend_table import charged_cents
+from dropreel_cli.stack_settings import prices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,7 @@ def charges(site: Site) -> Finding:
     today = charged_cents(site.stack, day_of(datetime.now(UTC)))
     said = f"${usd(today)} of {'no limit' if limit.cents is None else f'${usd(limit.cents)}'} today (UTC)"
     room = limit.room_after(today)
-    if room is not None and room < min(PRICE_CENTS.values()):
+    if room is not None and room < prices_of(site.stack).lowest:
         return failed(
             f"{said}: images are held until tomorrow (UTC), or until the limit is raised.",
             site.command("set DailySpendLimitUsd=…"),

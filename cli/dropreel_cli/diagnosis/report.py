@@ -11,6 +11,7 @@ from dropreel_cli.diagnosis import CHECKS
 from dropreel_cli.diagnosis.check import Check, Finding, Site, Status
 from dropreel_cli.diagnosis.end_to_end import check_end_to_end, refuse_unless_free
 from dropreel_cli.exits import Exit
+from dropreel_cli.rehearsals import REHEARSAL_NOTICE, is_rehearsal
 
 if TYPE_CHECKING:
     from dropreel_cli.command_line import StackOptions
@@ -24,6 +25,8 @@ _NAME_WIDTH = 18
 def diagnose(options: StackOptions, output: Output, *, end_to_end: bool) -> Exit:
     """Run every check in order; return FAILED if one of them failed."""
     site = Site(options.connect(), options)
+    if is_rehearsal(site.stack):
+        output.note(REHEARSAL_NOTICE, "bold yellow")
     checks = CHECKS
     if end_to_end:
         refuse_unless_free(site)
@@ -38,7 +41,7 @@ def diagnose(options: StackOptions, output: Output, *, end_to_end: bool) -> Exit
         {"name": check.name, "status": finding.status.value, "message": finding.message, "next_step": finding.next_step}
         for check, finding in found
     ]
-    output.document({"checks": documents})
+    output.document({"rehearsal": is_rehearsal(site.stack), "checks": documents})
     return Exit.FAILED if any(finding.status is Status.FAILED for _, finding in found) else Exit.DONE
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from dropreel.domain.errors import SettingsError
 
 if TYPE_CHECKING:
+    from dropreel.domain.prices import PriceTable
     from dropreel.domain.spending import SpendLimit
 
 
@@ -129,6 +130,36 @@ class Settings:
             raise SettingsError(f"DAILY_SPEND_LIMIT_USD: {error}") from error
 
     @property
+    def prices(self) -> "PriceTable":
+        """The provider's prices."""
+        from dropreel.domain.prices import PriceTable
+
+        try:
+            return PriceTable.parse(self._text("PRICES_USD"))
+        except ValueError as error:
+            raise SettingsError(f"PricesUsd (PRICES_USD): {error}") from error
+
+    @property
+    def webhook_url(self) -> str:
+        """The address that webhooks are sent to."""
+        return self._text("WEBHOOK_URL")
+
+    @property
+    def webhook_secret_arn(self) -> str:
+        """The ARN of the secret that signs webhooks."""
+        return self._text("WEBHOOK_SECRET_ARN")
+
+    @property
+    def webhook_queue_url(self) -> str:
+        """The URL of the queue of webhooks."""
+        return self._text("WEBHOOK_QUEUE_URL")
+
+    @property
+    def mail_topic_arn(self) -> str:
+        """The ARN of the topic whose subscribers get mails."""
+        return self._text("MAIL_TOPIC_ARN")
+
+    @property
     def resubmits_unknown(self) -> bool:
         """Whether a submission that may have been charged is sent again (`AmbiguousSubmitPolicy` is `resubmit`)."""
         return self._text("AMBIGUOUS_SUBMIT_POLICY") == "resubmit"
@@ -137,6 +168,11 @@ class Settings:
     def retries_content_refusals(self) -> bool:
         """Whether a generation that the provider's content check refused is submitted, and charged, again."""
         return self._text("RETRY_CONTENT_REFUSALS") == "true"
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether new jobs are rehearsals: no provider and no cost."""
+        return self._text("REHEARSAL") == "true"
 
     @property
     def default_options(self) -> dict[str, str]:

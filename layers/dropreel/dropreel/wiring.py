@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from dropreel.adapters.ledger import Ledger
     from dropreel.adapters.metrics import Metrics
     from dropreel.adapters.queues import JobQueue
+    from dropreel.adapters.rehearsal_videos import RehearsalVideos
     from dropreel.adapters.state_machine import StateMachine
     from dropreel.adapters.video_source import VideoSource
+    from dropreel.provider.by_generation import ProviderByGeneration
     from dropreel.provider.client import ProviderClient
+    from dropreel.provider.rehearsal import NoProvider, Rehearsal
     from dropreel.use_cases.check_status import CheckStatus
     from dropreel.use_cases.deliver_video import DeliverVideo
     from dropreel.use_cases.find_job import FindJob
@@ -28,12 +31,14 @@ if TYPE_CHECKING:
     from dropreel.use_cases.publish_events import Publisher
     from dropreel.use_cases.report_failure import ReportFailure
     from dropreel.use_cases.resume_job import ResumeJob
+    from dropreel.use_cases.send_mail import SendMail
+    from dropreel.use_cases.send_webhook import SendWebhook
     from dropreel.use_cases.settle_unknown import SettleUnknown
     from dropreel.use_cases.submit_generation import SubmitGeneration
     from dropreel.use_cases.sweep_jobs import SweepJobs
     from dropreel.use_cases.unknown_submission import UnknownSubmission
 
-_Service = Literal["dynamodb", "events", "s3", "secretsmanager", "sqs", "stepfunctions"]
+_Service = Literal["dynamodb", "events", "s3", "secretsmanager", "sns", "sqs", "stepfunctions"]
 
 
 @cache
@@ -55,9 +60,11 @@ def submit_generation() -> "SubmitGeneration":
             settings.default_options,
             settings.key_prefixes,
             prepares=settings.prepares_images,
+            prices=_prices(),
         ),
         images=images,
         provider=_on_first_use(_provider),
+        rehearsal=_on_first_use(_rehearsal),
         state_machine=_state_machine(),
         queue=_queue(),
         prepare_queue=_prepare_queue(),
@@ -97,7 +104,7 @@ def check_status() -> "CheckStatus":
     settings = Settings.from_environment()
     return CheckStatus(
         jobs=_jobs(),
-        provider=_on_first_use(_provider),
+        provider=_on_first_use(_provider_by_generation),
         timeout_seconds=settings.generation_timeout_seconds,
         count=_metrics().count,
         now=_now,
@@ -113,8 +120,9 @@ def deliver_video() -> "DeliverVideo":
     settings = Settings.from_environment()
     return DeliverVideo(
         jobs=_jobs(),
-        provider=_on_first_use(_provider),
+        provider=_on_first_use(_provider_by_generation),
         source=_on_first_use(_video_source),
+        rehearsal_source=_on_first_use(_rehearsal_videos),
         videos=VideoBucket(
             _client("s3", read_timeout=60), settings.videos_bucket
         ),  # S3 may take long to check a large one
@@ -145,6 +153,7 @@ def report_failure() -> "ReportFailure":
 def sweep_jobs() -> "SweepJobs":
     """Return the use case of SweepJobsFunction."""
     from dropreel.adapters.queues import DeadLetterQueue
+    from dropreel.use_cases.measure_stack import MeasureStack
     from dropreel.use_cases.sweep_jobs import SweepJobs
 
     return SweepJobs(
@@ -158,6 +167,32 @@ def sweep_jobs() -> "SweepJobs":
         unknown=_unknown_submission(),
         dead_letters=DeadLetterQueue(partial(_client, "sqs"), Settings.from_environment().dead_letter_queue_url),
         note_dead_letter=note_dead_letter(),
+        measure=MeasureStack(_jobs(), _ledger(), _metrics().write, _now, _prices()).run,
+        now=_now,
+        is_rehearsal=Settings.from_environment().is_rehearsal,
+    )
+
+
+@cache
+def send_mail() -> "SendMail":
+    """Return the use case of SendMailFunction."""
+    from dropreel.adapters.mail_topic import MailTopic
+    from dropreel.use_cases.send_mail import SendMail
+
+    return SendMail(MailTopic(_client("sns"), Settings.from_environment().mail_topic_arn))
+
+
+@cache
+def send_webhook() -> "SendWebhook":
+    """Return the use case of SendWebhookFunction."""
+    from dropreel.adapters.webhook_endpoint import WebhookEndpoint, WebhookQueue, WebhookSecret
+    from dropreel.use_cases.send_webhook import SendWebhook
+
+    settings = Settings.from_environment()
+    return SendWebhook(
+        endpoint=WebhookEndpoint(settings.webhook_url),
+        queue=WebhookQueue(partial(_client, "sqs"), settings.webhook_queue_url),
+        secret=WebhookSecret(_secrets, settings.webhook_secret_arn),
         now=_now,
     )
 
@@ -175,7 +210,9 @@ def settle_unknown() -> "SettleUnknown":
     """Return the use case that settles an `unknown` job."""
     from dropreel.use_cases.settle_unknown import SettleUnknown
 
-    return SettleUnknown(_jobs(), _on_first_use(_provider), _state_machine(), _queue(), _publisher(), _now)
+    return SettleUnknown(
+        _jobs(), _on_first_use(_provider_by_generation), _state_machine(), _queue(), _publisher(), _now
+    )
 
 
 def _dynamodb() -> Any:
@@ -218,7 +255,8 @@ def _publisher() -> "Publisher":
     from dropreel.use_cases.publish_events import Publisher
 
     settings = Settings.from_environment()
-    return Publisher(_jobs(), EventBus(_lazy_client("events"), settings.event_bus, settings.stack_name))
+    bus = EventBus(_lazy_client("events"), settings.event_bus, settings.stack_name)
+    return Publisher(_jobs(), bus, _metrics().measure)
 
 
 def _metrics() -> "Metrics":
@@ -235,10 +273,15 @@ def note_dead_letter() -> "NoteDeadLetter":
     return NoteDeadLetter(_jobs(), _find_job(), _publisher(), _now)
 
 
+def _prices() -> Any:
+    """Return the stack's prices. Wrong ones are the fault of a message or of the measurements, not of the start."""
+    return _on_first_use(lambda: Settings.from_environment().prices)
+
+
 def _find_job() -> "FindJob":
     from dropreel.use_cases.find_job import FindJob
 
-    return FindJob(_jobs(), _now)
+    return FindJob(_jobs(), _now, Settings.from_environment().is_rehearsal)
 
 
 def _unknown_submission() -> "UnknownSubmission":
@@ -255,12 +298,38 @@ def _unknown_submission() -> "UnknownSubmission":
     )
 
 
-def _provider() -> "ProviderClient":
+def _provider() -> "ProviderClient | NoProvider":
+    """Return the provider; in a rehearsal nothing that could reach it."""
+    settings = Settings.from_environment()
+    if settings.is_rehearsal:
+        from dropreel.provider.rehearsal import NoProvider
+
+        return NoProvider()
     from dropreel.adapters.api_key import ApiKey
     from dropreel.provider.client import ProviderClient
 
-    settings = Settings.from_environment()
     return ProviderClient(settings.api_base_url, ApiKey(_secrets, settings.api_key_secret_arn))
+
+
+def _rehearsal() -> "Rehearsal":
+    from secrets import token_hex
+
+    from dropreel.adapters.image_address import read_first_bytes
+    from dropreel.provider.rehearsal import Rehearsal
+
+    return Rehearsal(read_first_bytes, _now, partial(token_hex, 4))
+
+
+def _provider_by_generation() -> "ProviderByGeneration":
+    from dropreel.provider.by_generation import ProviderByGeneration
+
+    return ProviderByGeneration(_on_first_use(_provider), _on_first_use(_rehearsal))
+
+
+def _rehearsal_videos() -> "RehearsalVideos":
+    from dropreel.adapters.rehearsal_videos import RehearsalVideos
+
+    return RehearsalVideos(Settings.from_environment().max_video_bytes)
 
 
 def _video_source() -> "VideoSource":

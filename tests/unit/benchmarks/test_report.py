@@ -45,7 +45,11 @@ def test_every_table_is_on_a_page():
 def test_the_page_shows_every_picture_that_is_drawn():
     page = (DOCS / "performance.md").read_text(encoding="utf-8")
 
-    assert set(re.findall(r"pictures/(\w+\.png)\)", page)) == {path.name for path in (DOCS / "pictures").glob("*.png")}
+    assert set(re.findall(r"pictures/(\w+\.png)\)", page)) == {
+        path.name
+        for path in (DOCS / "pictures").glob("*.png")
+        if path.name != "dashboard.png"  # of docs/draw_dashboard.py
+    }
 
 
 def test_the_benchmarks_have_at_most_3000_lines():

@@ -71,6 +71,7 @@ def cloud(
     target = Target("shop", "eu-central-1")
     monkeypatch.setattr("dropreel_cli.deploy.target_from", lambda *_, **__: target)
     monkeypatch.setattr("dropreel_cli.remove.target_of", lambda _: target)
+    monkeypatch.setattr("dropreel_cli.deploy.report_kept_spend", lambda *_: [])
     for name in ("STACK", "NOHUMAN_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     with Stubber(client) as stubber:

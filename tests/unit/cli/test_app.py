@@ -165,3 +165,8 @@ def test_a_document_is_escaped_where_the_encoding_lacks_characters(monkeypatch: 
 def test_a_failure_prints_control_characters_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     print_failure("no a\x1b[31m\u202eb\nNext line", Exit.USAGE, is_json=False)
     assert capsys.readouterr().err.endswith("no a\\x1b[31m\\u202eb\nNext line\n")
+
+
+def test_a_failure_prints_tabs_as_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    print_failure("Choose from:\n\toperator,\n\treader", Exit.USAGE, is_json=False)
+    assert capsys.readouterr().err.endswith("Choose from:\n  operator,\n  reader\n")

@@ -28,7 +28,10 @@ def test_a_parameter_is_named_as_in_the_template_or_as_in_make() -> None:
         (["DefaultMode"], "DefaultMode has no value; write DefaultMode=VALUE."),
         (["DefaultMode=hd"], "DefaultMode is 'hd'; allowed are fast, hq."),
         (["DefaultMode=hq", "DEFAULT_MODE=fast"], "DefaultMode is given twice."),
-        (["NohumanApiKey=a real key"], "NohumanApiKey is set by the command itself."),
+        (
+            ["NohumanApiKey=a real key"],
+            "NohumanApiKey cannot be given here: the local cloud sets it itself or has no use for it.",
+        ),
     ],
 )
 def test_a_wrong_word_is_reported_before_anything_starts(words: list[str], sentence: str) -> None:

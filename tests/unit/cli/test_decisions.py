@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, Job, JobStatus
+from dropreel.domain.prices import DOCUMENTED, PriceTable
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.domain.spending import SpendLimit
 from dropreel.provider.poll_answers import InProgress, PollFault
@@ -74,7 +75,7 @@ def test_what_is_not_refused_is_what_the_status_allows(status: JobStatus) -> Non
     job = job_with(status=status, reason=TIMED_OUT)
 
     assert (plan_resume(job).refused is None) == (status in (JobStatus.FAILED, JobStatus.GENERATING))
-    for planned in (plan_abandon(job), plan_adopt(job, "gen_2"), plan_resubmit(job, LIMIT)):
+    for planned in (plan_abandon(job), plan_adopt(job, "gen_2"), plan_resubmit(job, LIMIT, DOCUMENTED)):
         assert (planned.refused is None) == (status is JobStatus.UNKNOWN)
 
 
@@ -83,16 +84,24 @@ def test_only_a_resubmission_costs() -> None:
 
     free = [plan_resume(jobs(1)[0]), plan_adopt(job, "gen_2"), plan_abandon(job)]
     assert [planned.may_cost_cents for planned in free] == [0, 0, 0]
-    paid = plan_resubmit(job, LIMIT)
+    paid = plan_resubmit(job, LIMIT, DOCUMENTED)
     assert (paid.may_cost_cents, paid.effect) == (PRICE, "is submitted again as attempt 2; MAY PAY TWICE")
-    assert total_cents([*free, paid, plan_resubmit(job_with(), LIMIT)]) == PRICE
+    assert total_cents([*free, paid, plan_resubmit(job_with(), LIMIT, DOCUMENTED)]) == PRICE
+
+
+def test_a_resubmission_costs_the_stacks_price_where_it_has_risen() -> None:
+    more = PriceTable.parse("fast-5=0.50 fast-10=1.00 hq-5=1.00 hq-10=2.00")
+    less = PriceTable.parse("fast-5=0.40 fast-10=0.90 hq-5=0.90 hq-10=1.80")
+
+    assert [plan_resubmit(unknown_job(), LIMIT, prices).may_cost_cents for prices in (more, less)] == [50, PRICE]
+    assert plan_resubmit(unknown_job(), SpendLimit(PRICE), more).refused is not None
 
 
 def test_what_was_decided_before_is_only_completed() -> None:
     again = [
         plan_adopt(job_with(generation_id="gen_1"), "gen_1"),
         plan_abandon(unknown_job(status=JobStatus.FAILED, reason=Reason(ReasonCode.ABANDONED, "x"))),
-        plan_resubmit(unknown_job(status=JobStatus.DEFERRED, attempt=2), LIMIT),
+        plan_resubmit(unknown_job(status=JobStatus.DEFERRED, attempt=2), LIMIT, DOCUMENTED),
     ]
 
     assert [planned.refused for planned in again] == [None, None, None]
@@ -100,7 +109,7 @@ def test_what_was_decided_before_is_only_completed() -> None:
 
 
 def test_a_resubmission_above_the_whole_limit_is_refused() -> None:
-    planned = plan_resubmit(unknown_job(), SpendLimit(PRICE - 1))
+    planned = plan_resubmit(unknown_job(), SpendLimit(PRICE - 1), DOCUMENTED)
 
     assert planned.refused == (
         "It costs $0.47, more than the whole daily limit of $0.46: raise DailySpendLimitUsd first."
@@ -118,7 +127,7 @@ def test_a_resubmission_above_the_whole_limit_is_refused() -> None:
     ],
 )
 def test_the_day_is_shown_against_the_limit(limit: int | None, reserved: int, note: str) -> None:
-    planned = [plan_resubmit(unknown_job(), SpendLimit(limit)) for _ in range(2)]
+    planned = [plan_resubmit(unknown_job(), SpendLimit(limit), DOCUMENTED) for _ in range(2)]
 
     assert day_note(reserved, SpendLimit(limit), planned) == note
 
@@ -209,7 +218,7 @@ def test_without_a_yes_nothing_is_done() -> None:
 
 
 def test_what_is_blocked_is_shown_and_not_done_even_with_a_yes(capsys: pytest.CaptureFixture[str]) -> None:
-    one = batch([plan_resubmit(unknown_job(), LIMIT)], blocked="Nothing was submitted.")
+    one = batch([plan_resubmit(unknown_job(), LIMIT, DOCUMENTED)], blocked="Nothing was submitted.")
 
     with pytest.raises(CommandError, match=r"Nothing was submitted\.") as refused:
         decide(one, lambda _: pytest.fail("it acts"))

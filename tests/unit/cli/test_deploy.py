@@ -11,7 +11,8 @@ from botocore.exceptions import NoRegionError
 from dropreel_cli.command_line import StackOptions
 from dropreel_cli.deploy import Deployment, deploy
 from dropreel_cli.exits import CommandError, Exit
-from dropreel_cli.questions import UsageError
+from dropreel_cli.kept_spend import KeptSpend
+from dropreel_cli.questions import Terminal, UsageError
 from dropreel_cli.stack import Stack
 from dropreel_cli.stack_status import CHANGEABLE, what_to_do
 from dropreel_cli.target import Target
@@ -316,6 +317,83 @@ def test_without_a_key_and_a_terminal_the_variable_is_named(cloud: Cloud, sam: d
     assert sam["commands"] == []
 
 
+def prepare_deployment(cloud: Cloud, before: dict[str, Any] | None) -> None:
+    """Answer one deployment that succeeds; `before` describes the stack, None for none."""
+    if before is None:
+        cloud.add_no_stack()
+        cloud.add_error("list_change_sets", "ValidationError")
+    else:
+        cloud.add_answer("describe_stacks", before)
+        cloud.add_answer("list_change_sets", change_sets())
+    cloud.add_answer("describe_stacks", described("CREATE_COMPLETE", LastUpdatedTime=LATER, Outputs=OUTPUTS))
+    cloud.add_answer("list_change_sets", change_sets("EXECUTE_COMPLETE"))
+
+
+def rehearsing() -> dict[str, Any]:
+    rehearsal = {"ParameterKey": "Rehearsal", "ParameterValue": "true"}
+    return described("UPDATE_COMPLETE", Parameters=[*HAS, rehearsal], LastUpdatedTime=CREATED)
+
+
+def test_a_first_rehearsal_needs_no_key_and_no_terminal(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOHUMAN_API_KEY", "s3cret")
+    prepare_deployment(cloud, None)
+
+    deploy(Deployment(CHECKOUT, given={"Rehearsal": "true"}), cloud.output, None)
+
+    assert sam["overrides"] == ['{"Rehearsal": "true", "NohumanApiKey": "rehearsal"}\n']
+
+
+def test_who_chooses_a_rehearsal_is_not_asked_for_a_key(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dropreel_cli.deploy.save_answers", lambda *_: None)
+    asked: list[str] = []
+
+    def answer(question: str, _hidden: bool) -> str:
+        asked.append(question.partition(" ")[0].rstrip(":"))
+        return "true" if question.startswith("Rehearsal") else ""
+
+    cloud.add_no_stack()
+    prepare_deployment(cloud, None)
+
+    deploy(PLAIN, cloud.output, Terminal(answer, lambda _: None))
+
+    assert sam["overrides"] == ['{"Rehearsal": "true", "NohumanApiKey": "rehearsal"}\n']
+    assert asked.count("Rehearsal") == 1
+    assert "NohumanApiKey" not in asked
+
+
+def test_the_way_back_from_a_rehearsal_takes_the_key_from_the_environment(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOHUMAN_API_KEY", "s3cret")
+    prepare_deployment(cloud, rehearsing())
+
+    deploy(Deployment(CHECKOUT, given={"Rehearsal": "false"}), cloud.output, None)
+
+    assert sam["overrides"] == ['{"Rehearsal": "false", "NohumanApiKey": "s3cret"}\n']
+
+
+def test_the_way_back_from_a_rehearsal_without_a_key_is_refused(cloud: Cloud, sam: dict[str, Any]) -> None:
+    cloud.add_answer("describe_stacks", rehearsing())
+
+    with pytest.raises(UsageError, match=r"NohumanApiKey is required\. Set it with .* variable NOHUMAN_API_KEY\."):
+        deploy(Deployment(CHECKOUT, given={"Rehearsal": "false"}), cloud.output, None)
+    assert sam["commands"] == []
+
+
+def test_the_word_as_the_answer_for_a_key_is_refused(cloud: Cloud, sam: dict[str, Any]) -> None:
+    cloud.add_answer("describe_stacks", rehearsing())
+
+    with pytest.raises(CommandError, match="goes with Rehearsal=true alone"):
+        deploy(
+            Deployment(CHECKOUT, given={"Rehearsal": "false"}), cloud.output, Terminal(lambda *_: "rehearsal", print)
+        )
+    assert sam["commands"] == []
+
+
 def test_sam_gets_the_profile_of_the_command(
     cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,3 +415,27 @@ def test_without_a_region_and_a_terminal_it_fails(cloud: Cloud, monkeypatch: pyt
 
     with pytest.raises(NoRegionError):
         deploy(PLAIN, cloud.output, None)
+
+
+def test_a_new_stack_says_what_an_earlier_one_has_reserved_today(
+    cloud: Cloud, sam: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def report(_: Any, *arguments: Any) -> list[KeptSpend]:
+        asked.append(arguments[:2])
+        return [KeptSpend("shop-SpendTable-A1", 564)]
+
+    monkeypatch.setattr("dropreel_cli.deploy.report_kept_spend", report)
+    monkeypatch.setenv("NOHUMAN_API_KEY", "k")
+    cloud.add_no_stack()
+    cloud.add_error("list_change_sets", "ValidationError")
+    cloud.add_answer("describe_stacks", described("CREATE_COMPLETE", Outputs=OUTPUTS))
+    cloud.add_answer("list_change_sets", change_sets("EXECUTE_COMPLETE"))
+    wanted = Deployment(CHECKOUT, StackOptions(), {"DailySpendLimitUsd": "12"}, is_confirmed=True)
+
+    document = deploy(wanted, cloud.output, None)
+
+    assert asked == [("shop", "12")]
+    assert document["earlier_spend"] == [{"table": "shop-SpendTable-A1", "reserved_usd": 5.64}]
+    validate_document({"version": 1, **document}, "deploy")

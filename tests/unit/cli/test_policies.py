@@ -2,7 +2,7 @@
 
 import json
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, get_args
 
 import boto3
 import pytest
@@ -17,6 +17,7 @@ HERE = "eu-central-1:123456789012"
 KEY = f"arn:aws:kms:{HERE}:key/12345678-1234-1234-1234-123456789012"
 EXISTING = {"ExistingUploadsBucketName": "pictures-from-before", "UploadsPrefix": "shop/"}
 LIMIT = 6144
+NAMES: tuple[PolicyName, ...] = get_args(PolicyName)
 
 
 def _resources(name: str = "shop", **parameters: str) -> StackResources:
@@ -28,7 +29,7 @@ def _resources(name: str = "shop", **parameters: str) -> StackResources:
     ids = {one: physical(one, 64) for one in (*RULES, *(f"{each}Function" for each in FUNCTIONS))}
     ids |= {one: f"https://sqs.eu-central-1.amazonaws.com/123456789012/{physical(one, 80)}" for one in QUEUES}
     ids |= dict.fromkeys(MAPPINGS, "12345678-1234-1234-1234-123456789012")
-    ids |= {one: physical(one, 63).lower() for one in ("UploadsBucket", "VideosBucket")}
+    ids |= {one: physical(one, 63).lower() for one in ("UploadsBucket", "PreparedBucket", "VideosBucket")}
     ids |= {one: physical(one, 255) for one in ("JobsTable", "SpendTable")}
     ids["GenerateVideoStateMachine"] = f"arn:aws:states:{HERE}:stateMachine:{physical('GenerateVideoStateMachine', 80)}"
     ids["ApiKeySecret"] = f"arn:aws:secretsmanager:{HERE}:secret:ApiKeySecret-1A2B3C4D5E6F-AbCdEf"
@@ -46,9 +47,9 @@ def _statements(policy: PolicyName, resources: StackResources) -> dict[str, Any]
 
 
 def test_every_action_has_its_commands_and_every_command_its_actions() -> None:
-    document = policy_document("operator", _resources(KmsKeyArn=KEY))
+    documents = [policy_document(name, _resources(KmsKeyArn=KEY)) for name in ("operator", "forget")]
 
-    assert {action for one in document["Statement"] for action in one["Action"]} == NEEDED_BY.keys()
+    assert {action for each in documents for one in each["Statement"] for action in one["Action"]} == NEEDED_BY.keys()
 
 
 def test_the_commands_that_need_an_action_exist() -> None:
@@ -66,6 +67,37 @@ def test_a_reader_can_change_nothing() -> None:
         verb.startswith(("Get", "List", "Describe", "BatchGet", "Query", "Decrypt", "Simulate")) for verb in verbs
     )
     assert "GetSecretValue" not in verbs
+
+
+def test_only_the_policy_forget_deletes_objects() -> None:
+    deleting = {action for action in NEEDED_BY if action.startswith(("s3:Delete", "dynamodb:Delete"))}
+    found = {
+        name: {action for one in policy_document(name, _resources(**EXISTING))["Statement"] for action in one["Action"]}
+        for name in NAMES
+    }
+
+    assert {name: actions & deleting for name, actions in found.items()} == {
+        "reader": set(),
+        "operator": set(),
+        "forget": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+    }
+
+
+def test_forget_deletes_in_the_stacks_buckets_and_under_the_prefix_alone() -> None:
+    found = _statements("forget", _resources(**EXISTING))
+
+    buckets = [f"arn:aws:s3:::shop-{one}bucket-1a2b3c4d5e6f" for one in ("uploads", "prepared", "videos")]
+    assert found["DeleteVersions"]["Resource"] == [
+        *(f"{one}/*" for one in buckets),
+        "arn:aws:s3:::pictures-from-before/shop/*",
+    ]
+    assert found["FindVersions"]["Resource"] == buckets
+    assert found["FindVersionsInExistingBucket"]["Condition"] == {"StringLike": {"s3:prefix": "shop/*"}}
+    assert "FindVersionsInExistingBucket" not in _statements("forget", _resources())
+    assert found["RedactJobs"]["Resource"] == [
+        f"arn:aws:dynamodb:{HERE}:table/shop-JobsTable-1A2B3C4D5E6F",
+        f"arn:aws:dynamodb:{HERE}:table/shop-JobsTable-1A2B3C4D5E6F/index/by_key",
+    ]
 
 
 def test_a_key_is_used_through_s3_alone() -> None:
@@ -94,7 +126,7 @@ def test_a_rule_on_a_bus_of_its_own_is_named_with_the_bus() -> None:
     )
 
 
-@pytest.mark.parametrize("policy", ["reader", "operator"])
+@pytest.mark.parametrize("policy", NAMES)
 @pytest.mark.parametrize("parameters", [{}, {**EXISTING, "KmsKeyArn": KEY}])
 def test_a_policy_fits_for_stack_names_of_up_to_40_characters(policy: PolicyName, parameters: dict[str, str]) -> None:
     document = policy_document(policy, _resources("s" * 40, **parameters))

@@ -8,12 +8,12 @@ from rich.console import Console
 from dropreel.domain.images import Image, Prepared, PrepareReason
 from dropreel.domain.job import Charge, JobStatus
 from dropreel.domain.next_steps import RESUMABLE, next_step
-from dropreel.domain.prices import price_cents, usd
+from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel_cli.progress import _MEANING, JobProgress, describe_preparation, describe_video, explain_end
 from tests.support.sample_jobs import OPTIONS, VIDEO, job_with
 
-PRICE = price_cents("fast", 5)
+PRICE = PRICE_CENTS["fast", 5]
 """What the job of these tests costs an attempt."""
 ENDS = [
     (JobStatus.FAILED, Charge.CHARGED, ReasonCode.TIMED_OUT),

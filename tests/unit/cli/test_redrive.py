@@ -8,18 +8,22 @@ import pytest
 
 from dropreel.domain.job import Job, JobStatus
 from dropreel.domain.messages import Drop, RetryMessage, decode_message
+from dropreel.domain.prices import DOCUMENTED, PriceTable
 from dropreel_cli.dead_letters import DeadLetter
 from dropreel_cli.exits import CommandError, Exit
-from dropreel_cli.redrive import HIGHEST_PRICE_CENTS, Redrivable, chosen_by, read_letters
+from dropreel_cli.redrive import Redrivable, chosen_by, read_letters
 from tests.support.fake_stack import DROP, JOB_ID, FakeStack
 from tests.support.sample_events import load_event
 from tests.support.sample_jobs import PRICE, job_with
 
 CURRENT = RetryMessage(JOB_ID, 2, 1)
+HIGHEST = 187
+MORE = PriceTable.parse("fast-5=0.50 fast-10=1.00 hq-5=1.00 hq-10=2.00")
+LESS = PriceTable.parse("fast-5=0.40 fast-10=0.90 hq-5=0.90 hq-10=1.80")
 
 
-def redrivable(message: Drop | RetryMessage, job: Job | None = None) -> Redrivable:
-    return Redrivable(DeadLetter("id", "receipt", "", 0.0), message, JOB_ID, job)
+def redrivable(message: Drop | RetryMessage, job: Job | None = None, prices: PriceTable = DOCUMENTED) -> Redrivable:
+    return Redrivable(DeadLetter("id", "receipt", "", 0.0), message, JOB_ID, job, prices=prices)
 
 
 def job(**changes: Any) -> Job:
@@ -40,8 +44,8 @@ def job(**changes: Any) -> Job:
         (CURRENT, None, "changes nothing: there is no job of it", 0),
         (CURRENT._replace(generation_id="gen_1"), job(status=JobStatus.SUBMITTING),
          "saves generation gen_1, which is paid already", 0),
-        (DROP, None, "becomes a job, is validated and submitted", HIGHEST_PRICE_CENTS),
-        (DROP, job(status=JobStatus.DEFERRED, attempt=1, requeues=0, options=None), "is submitted", HIGHEST_PRICE_CENTS),
+        (DROP, None, "becomes a job, is validated and submitted", HIGHEST),
+        (DROP, job(status=JobStatus.DEFERRED, attempt=1, requeues=0, options=None), "is submitted", HIGHEST),
         (replace(DROP, image=DROP.image._replace(key="folder/image.jpg.json")), None,
          "changes nothing: there is no job of it", 0),
     ],
@@ -50,6 +54,11 @@ def test_the_effect_and_the_cost_of_a_message(message: Any, found: Job | None, e
     one = redrivable(message, found)
 
     assert (one.effect, one.may_cost_cents) == (effect, cents)
+
+
+@pytest.mark.parametrize(("prices", "cents"), [(MORE, 50), (LESS, PRICE)], ids=["up", "down"])
+def test_a_changed_price_is_shown_where_it_is_higher(prices: PriceTable, cents: int) -> None:
+    assert redrivable(CURRENT, job(status=JobStatus.DEFERRED), prices).may_cost_cents == cents
 
 
 @pytest.mark.parametrize("status", [JobStatus.DEFERRED, JobStatus.PREPARING])
@@ -77,7 +86,7 @@ def test_reading_finds_every_job_and_creates_none() -> None:
         asked.append(list(job_ids))
         return [job for job in map(stack.jobs.get, asked[-1]) if job is not None]
 
-    readable, unreadable = read_letters(letters, get_all, stack.jobs.get)
+    readable, unreadable = read_letters(letters, get_all, stack.jobs.get, DOCUMENTED)
 
     assert [one.job for one in readable] == [created, None, None]
     assert len({one.job_id for one in readable}) == 3
@@ -102,7 +111,7 @@ def test_a_name_takes_the_messages_of_one_job() -> None:
 
 def test_a_name_without_a_message_or_with_several_jobs_is_a_wrong_call() -> None:
     first = redrivable(CURRENT, job(status=JobStatus.DEFERRED))
-    second = Redrivable(first.letter, first.message, "f" * 24, replace(job(status=JobStatus.DEFERRED), job_id="f" * 24))
+    second = replace(first, job_id="f" * 24, job=replace(job(status=JobStatus.DEFERRED), job_id="f" * 24))
 
     with pytest.raises(CommandError) as wrong:
         chosen_by(["holiday/beach.jpg", "nothing\x1b"], [first, second])

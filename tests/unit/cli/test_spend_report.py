@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dropreel.domain.job import Charge, Job, JobStatus
-from dropreel.domain.prices import price_cents
+from dropreel.domain.prices import PRICE_CENTS
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel_cli.spend_report import CSV_COLUMNS, bar
 from tests.support.command_documents import validate_document
@@ -31,7 +31,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandStack]:
 
 def job(number: int, key: str = "shop/a.jpg", mode: str = "fast", **changes: Any) -> Job:
     options, image = OPTIONS._replace(mode=mode), IMAGE._replace(key=key)
-    cents = price_cents(mode, 5)
+    cents = PRICE_CENTS[mode, 5]
     return job_with(job_id=f"{number:024x}", options=options, image=image, cost_cents=cents, created_at=NOON, **changes)
 
 

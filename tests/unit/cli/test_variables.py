@@ -45,6 +45,10 @@ def make(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]
         ),
         (["remove", "DURATION=5"], "make remove takes no DURATION: it belongs to make run, make drop."),
         (["up", "NOHUMAN_API_KEY=k"], "make up takes no NOHUMAN_API_KEY: it belongs to make deploy."),
+        (
+            ["up", "REGISTER_EVENT_SCHEMAS=true"],
+            "make up takes no REGISTER_EVENT_SCHEMAS: it belongs to make deploy.",
+        ),
         (["lint", "FAST=1"], "There is no variable FAST; make lint takes no variables."),
         (["run", "it's=1"], "There is no variable it's; make run takes IMAGE, "),
     ],

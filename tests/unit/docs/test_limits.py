@@ -1,4 +1,4 @@
-"""The template and the state machine keep within AWS's limits, outlast short faults, and raise alarms."""
+"""The template and the state machine keep within AWS's limits and outlast short faults."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from dropreel.adapters.metrics import DIMENSION, NAMESPACE
 from dropreel.domain.backoff import LONGEST_SECONDS
-from dropreel.domain.metrics import Metric
 from tests.support.templates import load_template
-from tests.unit.template.resolved import PSEUDO, refused, resources, translated
+from tests.unit.template.resolved import refused, translated
 
 ROOT = Path(__file__).resolve().parents[3]
 MAX_EVENTS = 25_000  # Step Functions' limit on the history of a Standard execution
@@ -85,25 +83,6 @@ def test_the_submitting_function_knows_its_queues_receive_count(template: dict[s
     handler = (ROOT / "functions" / "submit_generation" / "handler.py").read_text(encoding="utf-8")
 
     assert f"\nMAX_RECEIVES = {queue['RedrivePolicy']['maxReceiveCount']}  #" in handler
-
-
-def test_every_metric_has_an_alarm_and_every_alarm_a_metric() -> None:
-    alarms = [one["Properties"] for one in resources().values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    ours = [alarm for alarm in alarms if not alarm["Namespace"].startswith("AWS/")]
-
-    assert {alarm["Namespace"] for alarm in ours} == {NAMESPACE}
-    assert sorted(alarm["MetricName"] for alarm in ours) == sorted(Metric)
-
-
-@pytest.mark.parametrize("metric", Metric)
-def test_one_occurrence_raises_the_alarm_of_its_own_stack(metric: Metric) -> None:
-    there = resources(NotificationEmail="operator@example.com")
-    (alarm,) = [one["Properties"] for one in there.values() if one.get("Properties", {}).get("MetricName") == metric]
-
-    assert alarm["Dimensions"] == [{"Name": DIMENSION, "Value": PSEUDO["AWS::StackName"]}]
-    assert (alarm["Statistic"], alarm["ComparisonOperator"]) == ("Sum", "GreaterThanThreshold")
-    assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (0, 1)
-    assert alarm["AlarmActions"] == ["AlarmTopic"]
 
 
 def test_every_function_counts_for_its_own_stack(template: dict[str, Any]) -> None:

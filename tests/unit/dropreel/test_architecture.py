@@ -238,7 +238,18 @@ def test_a_handler_names_nothing_of_the_outside(path):
 def test_a_handler_asks_only_the_wiring_and_the_messages(path):
     ours = {module for module in imports_of(tree_of(path)) if within(module, {"dropreel"})}
 
-    assert ours <= {"dropreel.wiring", "dropreel.domain.messages", "dropreel.domain.executions"}
+    decoding = {"dropreel.domain.messages", "dropreel.domain.executions"}
+    assert ours <= {"dropreel.wiring", "dropreel.logs", "dropreel.domain.current_job", *decoding}
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=name)
+def test_a_handler_writes_the_log_that_is_redacted(path):
+    (handler,) = (
+        node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef) and node.name == "handler"
+    )
+
+    assert [ast.unparse(decorator) for decorator in handler.decorator_list] == ["logged"]
+    assert "Logger(" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", HANDLERS, ids=name)

@@ -50,7 +50,7 @@ def test_the_sample_of_prepare_image_is_current_for_its_job():
     assert record["eventSourceARN"].endswith("PrepareQueue")
 
 
-@pytest.mark.parametrize("step", ["submit_generation", "prepare_image"])
+@pytest.mark.parametrize("step", ["submit_generation", "prepare_image", "send_mail", "send_webhook"])
 def test_a_queues_sample_has_the_digest_of_its_body(step):
     (record,) = load_event(step)["Records"]
 

@@ -13,6 +13,9 @@ from dropreel import wiring
 from dropreel.domain.errors import SettingsError
 from dropreel.domain.options import OPTION_NAMES
 from dropreel.domain.spending import SpendLimit
+from dropreel.provider.poll_answers import PollFault
+from dropreel.provider.submit_answers import NotSent
+from tests.support.sample_jobs import OPTIONS
 from tests.unit.template.resolved import variables
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,6 +26,7 @@ ENVIRONMENT = {
     "JOBS_TABLE_NAME": "jobs",
     "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key",
     "API_BASE_URL": "https://api.example",
+    "REHEARSAL": "false",
     "GENERATION_TIMEOUT_MINUTES": "30",
     "STACK_NAME": "shop",
 }
@@ -32,6 +36,7 @@ SUBMITTING = {
     "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/queue",
     "PREPARE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/prepare",
     "PREPARE_IMAGES": "when-needed",
+    "PRICES_USD": "fast-5=0.47 fast-10=0.94 hq-5=0.94 hq-10=1.87",
     "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:machine",
     "DAILY_SPEND_LIMIT_USD": "50",
     "MAX_ATTEMPTS": "2",
@@ -85,8 +90,8 @@ def test_all_clients_come_from_one_session():
 
 @pytest.mark.usefixtures("settings")
 def test_the_secret_is_read_with_our_time_outs():
-    provider: Any = wiring.check_status().provider
-    key = provider.api_key
+    polled: Any = wiring.check_status().provider
+    key = polled.provider.api_key
 
     config = key.secrets().client.meta.config
     assert key.secret_arn == ENVIRONMENT["API_KEY_SECRET_ARN"]
@@ -142,6 +147,7 @@ def test_a_step_knows_its_stack_and_where_images_may_be(monkeypatch: pytest.Monk
 
     assert (step.publisher.bus.bus, step.publisher.bus.stack) == ("orders", "shop")
     assert (step.count.__self__.stack, step.unknown.count.__self__.stack) == ("shop", "shop")
+    assert (step.publisher.measure.__name__, step.publisher.measure.__self__.stack) == ("measure", "shop")
     assert step.validator.allowed_buckets == {"uploads", "pictures"}
     assert step.validator.key_prefixes == {"pictures": "shop/"}
     assert (step.queue.url, step.prepare_queue.url) == (SUBMITTING["QUEUE_URL"], SUBMITTING["PREPARE_QUEUE_URL"])
@@ -174,7 +180,8 @@ def test_prepare_image_writes_to_its_bucket_and_sends_the_job_on(monkeypatch: py
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize("step", sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py")))
 def test_each_function_has_every_setting_that_its_step_is_wired_from(monkeypatch: pytest.MonkeyPatch, step: str):
-    given = variables(f"{step.title().replace('_', '')}Function")
+    asked_for = {"NotificationEmail": "operator@example.com", "WebhookUrl": "https://hooks.example.com"}
+    given = variables(f"{step.title().replace('_', '')}Function", **asked_for)
     handler = (ROOT / "functions" / step / "handler.py").read_text(encoding="utf-8")
     (wired,) = re.findall(r"^from dropreel\.wiring import (.+)$", handler, re.MULTILINE)
     for name in ENVIRONMENT:
@@ -187,7 +194,9 @@ def test_each_function_has_every_setting_that_its_step_is_wired_from(monkeypatch
 
     assert step in wired
     assert [type(use_case).__name__ for use_case in made][-1] == step.title().replace("_", "")
-    assert {"JOBS_TABLE_NAME", "STACK_NAME"} <= set(given)
+    if step not in ("send_mail", "send_webhook"):  # they know no job but that of their event
+        assert {"JOBS_TABLE_NAME", "STACK_NAME"} <= set(given)
+    assert ("PRICES_USD" in given) == (step in ("submit_generation", "sweep_jobs"))  # read at its first use
 
 
 @pytest.mark.usefixtures("settings")
@@ -209,3 +218,69 @@ def test_what_writes_to_both_tables_and_queues_knows_which_is_which(monkeypatch:
     assert sweep.failure.retries_content_refusals
     assert {step.state_machine.arn for step in (sweep, settle, resume)} == {SUBMITTING["STATE_MACHINE_ARN"]}
     assert sweep.ledger.limit == SpendLimit(5000)
+    measured = sweep.measure.__self__
+    assert measured.prices.lowest == 47
+    assert (measured.jobs.table, measured.ledger.spend_table, measured.ledger.limit) == (
+        "jobs",
+        "spend",
+        sweep.ledger.limit,
+    )
+    assert (measured.write.__name__, measured.write.__self__.stack) == ("write", "shop")
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_rehearsal_has_no_client_of_the_provider_and_no_key(monkeypatch: pytest.MonkeyPatch):
+    for name, value in {
+        **SUBMITTING,
+        "REHEARSAL": "true",
+        "VIDEOS_BUCKET_NAME": "videos",
+        "MAX_VIDEO_BYTES": "9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("API_KEY_SECRET_ARN", "API_BASE_URL"):  # what a client of the provider is made of
+        monkeypatch.delenv(name)
+
+    submit, check, deliver, settle = (
+        wiring.submit_generation(), wiring.check_status(), wiring.deliver_video(), wiring.settle_unknown(),
+    )  # fmt: skip
+
+    providers: list[Any] = [submit.provider, *(step.provider.provider for step in (check, deliver, settle))]  # type: ignore[attr-defined]
+    assert all(isinstance(one.poll("gen_1"), PollFault) for one in providers)
+    assert isinstance(submit.provider.prepare(OPTIONS, "https://x").send(), NotSent)
+    assert submit.find_job.is_rehearsal
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(("value", "rehearses"), [("true", True), ("false", False)])
+def test_what_creates_or_releases_jobs_knows_whether_they_are_rehearsals(monkeypatch, value, rehearses):
+    dead_letters = {"DEAD_LETTER_QUEUE_URL": "https://sqs/dead", "RETRY_CONTENT_REFUSALS": "true"}
+    for name, setting in {**SUBMITTING, **dead_letters, "REHEARSAL": value}.items():
+        monkeypatch.setenv(name, setting)
+
+    sweep = wiring.sweep_jobs()
+
+    found = {sweep.is_rehearsal, sweep.note_dead_letter.find_job.is_rehearsal}
+    assert found | {wiring.submit_generation().find_job.is_rehearsal} == {rehearses}
+
+
+def test_a_real_stack_polls_without_the_rehearsals_code():
+    code = (
+        "import sys, handler; from dropreel import wiring as w; p = w.check_status().provider; p.poll; p.provider.base_url;"
+        " print(*sys.modules)"
+    )
+    paths = f"{ROOT / 'functions' / 'check_status'}:{ROOT / 'layers' / 'dropreel'}"
+
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**ENVIRONMENT, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "dropreel.provider.client" in said.stdout.split()
+    assert not [
+        name
+        for name in said.stdout.split()
+        if name in ("dropreel.provider.rehearsal", "dropreel.adapters.image_address")
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.template.resolved import ROOT, nested, written
+from tests.unit.template.resolved import ROOT, nested
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.y*ml"))
@@ -71,6 +71,14 @@ def test_a_checkout_leaves_no_token_behind(path):
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_job_that_runs_all_tests_has_the_history_of_releases(path):
+    for job in loaded(path)["jobs"].values():
+        checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        runs_all = any(".ci/run" in step.get("run", "") for step in job["steps"])
+        assert not runs_all or [step["with"].get("fetch-depth") for step in checkouts] == [0]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_job_ends_in_time_on_a_fixed_runner(path):
     for job in loaded(path)["jobs"].values():
         assert job["runs-on"] == "ubuntu-24.04"
@@ -115,15 +123,17 @@ def test_what_is_released_was_attested():
     assert "dist/*.zip dist/*.cdx.json" in commands(workflow("release"))
 
 
-def test_the_nested_application_is_published_first_and_named_in_the_other():
+def test_the_nested_applications_are_published_first_and_named_in_the_other():
     done = commands(workflow("release"))
-    name = nested()["Metadata"]["AWS::ServerlessRepo::Application"]["Name"]
-
-    # Where `sam build` puts the template of the resource Operations.
-    assert written()["Resources"]["Operations"]["Properties"]["Location"] == "operations.yaml"
-    assert "s|Location: Operations/template.yaml|" in done
-    assert f":applications/{name}" in done
-    assert done.index('/Operations"\npublish') < done.index("sed -i") < done.rindex("publish")
+    assert nested()
+    for name, template in nested().items():  # `sam build` puts a nested template where its resource's name says
+        application = template["Metadata"]["AWS::ServerlessRepo::Application"]["Name"]
+        assert f"publish_nested {name} {application}\n" in done
+    assert "s|Location: $1/template.yaml|" in done
+    assert ':applications/$2"' in done
+    assert (
+        done.index('cd "$1"') < done.index("sed -i") < done.index("publish_nested Operations") < done.rindex("publish")
+    )
 
 
 def test_only_the_job_that_creates_the_release_may_write_to_the_repository():

@@ -20,7 +20,7 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 REQUIRED = {"NohumanApiKey": "key"}
-NESTED_STACK = "shop-Operations-1A2B3C4D5E6F"
+NESTED_STACK = "shop-{}-1A2B3C4D5E6F"
 _NOTHING = object()
 
 
@@ -32,10 +32,13 @@ def written() -> dict[str, Any]:
 
 
 @cache
-def nested() -> dict[str, Any]:
-    """Return operations.yaml, the template of the nested stack, as it is written."""
-    loaded: dict[str, Any] = load_template(str(ROOT / "operations.yaml"))
-    return loaded
+def nested() -> dict[str, dict[str, Any]]:
+    """Return the templates of the nested stacks as they are written, by the logical ids of these stacks."""
+    return {
+        name: load_template(str(ROOT / one["Properties"]["Location"]))
+        for name, one in written()["Resources"].items()
+        if one["Type"] == "AWS::Serverless::Application"
+    }
 
 
 @cache
@@ -81,17 +84,23 @@ def _is_number(value: str) -> bool:
 def variables(function: str, **given: str) -> dict[str, str]:
     """Return a function's environment variables: the shared ones and its own."""
     values = parameters(**given)
-    own = resources(**given)[function]["Properties"]["Environment"]["Variables"]
+    found = resources(**given)[function]
+    own: dict[str, str] = found["Properties"]["Environment"]["Variables"]
+    if found["Type"] == "AWS::Lambda::Function":  # in a nested stack, without what SAM adds
+        return own
     return {**_value(written()["Globals"]["Function"]["Environment"]["Variables"], values), **own}
 
 
 def resources(**given: str) -> dict[str, Any]:
-    """Return the resources of a stack with these parameters and of its nested stack, SAM's own forms as they are written."""
-    own = _resources(written(), parameters(**given))
-    passed = {**own["Operations"]["Properties"]["Parameters"], "AWS::StackName": NESTED_STACK}
-    inner = _resources(nested(), passed)
-    assert not own.keys() & inner.keys()
-    return {**own, **inner}
+    """Return the resources of a stack with these parameters and of its nested stacks, SAM's own forms as they are written."""
+    found = _resources(written(), parameters(**given))
+    for name, template in nested().items():
+        if name in found:
+            passed = {**found[name]["Properties"]["Parameters"], "AWS::StackName": NESTED_STACK.format(name)}
+            inner = _resources(template, passed)
+            assert not found.keys() & inner.keys()
+            found |= inner
+    return found
 
 
 def statements(role: str, **given: str) -> list[dict[str, Any]]:
@@ -117,7 +126,9 @@ def _resources(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[s
 
 
 def _holds(condition: str, values: Mapping[str, str]) -> bool:
-    conditions = {**written()["Conditions"], **nested()["Conditions"]}
+    conditions = dict(written()["Conditions"])
+    for template in nested().values():
+        conditions |= template.get("Conditions", {})
     return _is_true(conditions[condition], values)
 
 
@@ -126,6 +137,10 @@ def _is_true(expression: Any, values: Mapping[str, str]) -> bool:
     match function:
         case "Fn::Not":
             return not _is_true(arguments[0], values)
+        case "Fn::And":
+            return all(_is_true(one, values) for one in arguments)
+        case "Fn::Or":
+            return any(_is_true(one, values) for one in arguments)
         case "Fn::Equals":
             left, right = (_value(one, values) for one in arguments)
             return bool(left == right)
@@ -153,8 +168,28 @@ def _value(node: Any, values: Mapping[str, str]) -> Any:
                 return _value(yes if _holds(condition, values) else no, values)
             case "Fn::Sub":
                 return _substituted(arguments, values)
+            case "Fn::Join":
+                delimiter, parts = arguments
+                return delimiter.join(_list(parts, values))
+            case "Fn::Split":
+                return _split(arguments[0], _value(arguments[1], values))
+            case "Fn::Select":
+                return _list(arguments[1], values)[int(arguments[0])]
     found_values = {str(name): _value(one, values) for name, one in node.items()}
     return {name: one for name, one in found_values.items() if one is not _NOTHING}
+
+
+def _list(node: Any, values: Mapping[str, str]) -> list[str]:
+    """Return a list; a reference to a parameter of comma-delimited values is one."""
+    found = _value(node, values)
+    return found.split(",") if isinstance(found, str) else list(found)
+
+
+def _split(delimiter: str, text: str) -> list[str]:
+    """Return the parts of a text. Our `Name.Arn` stands for an ARN, whose name is the last part of five or six colons."""
+    if delimiter == ":" and text.endswith(".Arn"):
+        return ["arn", "aws", "service", "region", ACCOUNT, *[text.removesuffix(".Arn")] * 2]
+    return text.split(delimiter)
 
 
 def _reference(name: str, values: Mapping[str, str]) -> str:

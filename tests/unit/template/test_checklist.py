@@ -27,6 +27,9 @@ COSTS = re.compile(r"\$[0-9]|costs nothing")
         "deploy-policy.json",
         "ScalingConfig.MaximumConcurrency",
         "list-metrics --namespace Dropreel",
+        "the visibility time-out that the function has set",
+        "messages gather for five minutes",
+        "StartMessageMoveTask",
     ],
 )
 def test_what_only_aws_shows_has_its_line(what):
@@ -36,7 +39,7 @@ def test_what_only_aws_shows_has_its_line(what):
 def test_no_shell_function_takes_the_name_of_a_command():
     functions = re.findall(r"^(\w+)\(\) \{", PAGE, re.MULTILINE)
 
-    assert functions == ["name", "resource", "nested", "lines"]
+    assert functions == ["name", "resource", "nested", "lines", "version"]
 
 
 def test_every_resource_that_a_loop_names_is_in_the_template():

@@ -1,4 +1,4 @@
-"""docs/deploy-policy.json allows what CloudFormation's own schemas require for each resource of the template."""
+"""The deploy policies of docs/ allow what CloudFormation's own schemas require for each resource of the templates."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,12 @@ from typing import Any
 import cfnlint
 import pytest
 
+from tests.support.templates import load_template
 from tests.unit.template.resolved import ROOT, as_list, nested, translated, written
 
 POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
+SCHEMAS_POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deploy-schemas-policy.json").read_text(encoding="utf-8"))
+"""What RegisterEventSchemas needs in addition."""
 NOT_NEEDED = (
     # for properties that the template does not have
     "kinesis:*", "s3tables:*", "s3files:*", "ec2:*", "elasticfilesystem:*", "firehose:*", "s3:REST.PUT.OBJECT",
@@ -25,6 +28,10 @@ NOT_NEEDED = (
     "cloudformation:SetStackPolicy", "cloudformation:UpdateTerminationProtection",
     "sns:PutDataProtectionPolicy", "kms:*", "iam:*UserPolicy", "iam:*GroupPolicy",
 )  # fmt: skip
+NAMES = {
+    *("Name", "AlarmName", "BucketName", "DashboardName", "FunctionName", "LayerName", "LogGroupName", "ManagedPolicyName"),
+    *("QueueName", "RegistryName", "RoleName", "SchemaName", "StateMachineName", "TableName", "TopicName"),
+}  # fmt: skip
 
 
 @cache
@@ -36,12 +43,14 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def types() -> list[str]:
-    there = [*translated()["Resources"].values(), *nested()["Resources"].values()]
+    there = list(translated()["Resources"].values())
+    for template in nested().values():
+        there += template["Resources"].values()
     return sorted({one["Type"] for one in there})
 
 
 def allowed() -> Iterator[str]:
-    for statement in POLICY["Statement"]:
+    for statement in [*POLICY["Statement"], *SCHEMAS_POLICY["Statement"]]:
         yield from as_list(statement["Action"])
 
 
@@ -62,8 +71,8 @@ def test_the_policy_allows_what_a_resource_type_requires(kind):
 
 
 def resources_of(sid: str) -> list[str]:
-    (found,) = [one["Resource"] for one in POLICY["Statement"] if one["Sid"] == sid]
-    return as_list(found)
+    statements = [*POLICY["Statement"], *SCHEMAS_POLICY["Statement"]]
+    return [arn for one in statements if one["Sid"] == sid for arn in as_list(one["Resource"])]
 
 
 def test_the_nested_stack_may_be_deployed():
@@ -75,7 +84,18 @@ def test_the_nested_stack_may_be_deployed():
     assert nested_stacks
     for name in nested_stacks:
         arn = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/dropreel-{name}-1A2B3C4D5E6F/1a2b"
-        assert any(fnmatchcase(arn, pattern) for pattern in resources_of("Stacks"))
+        assert any(fnmatchcase(arn, pattern) for pattern in [*resources_of("Stacks"), *resources_of("NestedStack")])
+
+
+def test_the_schemas_may_be_registered():
+    template = load_template(str(ROOT / "schemas.yaml"))["Resources"].values()
+    names = [one["Properties"]["SchemaName"] for one in template if one["Type"] == "AWS::EventSchemas::Schema"]
+    wanted = ["registry/dropreel", *(f"schema/dropreel/{name}" for name in names)]
+
+    assert len(wanted) == 9
+    for one in wanted:
+        arn = f"arn:aws:schemas:eu-central-1:123456789012:{one}"
+        assert any(fnmatchcase(arn, pattern) for pattern in resources_of("EventSchemas"))
 
 
 def test_every_layer_may_be_published():
@@ -86,6 +106,50 @@ def test_every_layer_may_be_published():
     for name in layers:
         arn = f"arn:aws:lambda:eu-central-1:123456789012:layer:{name}"
         assert any(fnmatchcase(arn, pattern) for pattern in resources_of("Layers")), name
+
+
+def test_every_log_group_with_a_name_of_its_own_may_be_created():
+    """CloudFormation names the others after the stack."""
+    named = [
+        one["Properties"]["LogGroupName"]["Fn::Sub"].replace("${AWS::StackName}", "dropreel")
+        for template in (written(), *nested().values())
+        for one in template["Resources"].values()
+        if one["Type"] == "AWS::Logs::LogGroup" and "LogGroupName" in one["Properties"]
+    ]
+
+    assert named
+    for name in named:
+        arn = f"arn:aws:logs:eu-central-1:123456789012:log-group:{name}"
+        assert any(fnmatchcase(arn, pattern) for pattern in resources_of("QueuesLogsAlarms")), name
+
+
+def test_no_resource_has_a_name_that_the_policy_does_not_know():
+    """A name of its own does not begin with the stack's: each kind of them needs a look at the policy's resources."""
+    named = {
+        (kind["Type"], key)
+        for template in (written(), *nested().values())
+        for kind in template["Resources"].values()
+        for key in kind.get("Properties", {})
+        if key in NAMES
+    }
+
+    assert named == {
+        ("AWS::CloudWatch::Dashboard", "DashboardName"),
+        ("AWS::EventSchemas::Registry", "RegistryName"),
+        ("AWS::EventSchemas::Schema", "RegistryName"),
+        ("AWS::EventSchemas::Schema", "SchemaName"),
+        ("AWS::Logs::LogGroup", "LogGroupName"),
+        ("AWS::Lambda::EventSourceMapping", "FunctionName"),
+        ("AWS::Logs::QueryDefinition", "Name"),
+    }
+
+
+def test_the_spend_of_earlier_stacks_may_be_read():
+    """`dropreel deploy` of a new stack lists the tables, and reads the spend tables of its name."""
+    table = "arn:aws:dynamodb:eu-central-1:123456789012:table/dropreel-SpendTable-1A2B3C4D5E6F"
+
+    assert "dynamodb:ListTables" in allowed()
+    assert [fnmatchcase(table, pattern) for pattern in resources_of("SpendOfEarlierStacks")] == [True]
 
 
 def test_no_service_is_allowed_as_a_whole():
@@ -99,5 +163,6 @@ def test_only_actions_without_a_resource_name_are_allowed_on_all():
 
 
 def test_a_policy_is_small_enough_for_iam():
-    """A managed policy has at most 6,144 characters, white space not counted."""
-    assert len(json.dumps(POLICY, separators=(",", ":"))) <= 6_144
+    """A managed policy has at most 6,144 characters, white space not counted. The page says for how long a stack's name."""
+    for policy in (POLICY, SCHEMAS_POLICY):
+        assert len(json.dumps(policy, separators=(",", ":")).replace("dropreel", "n" * 19)) <= 6_144

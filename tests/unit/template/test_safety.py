@@ -1,18 +1,21 @@
 """Retention of data, access, encryption, and what is kept of failed invocations."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 
-from tests.unit.template.resolved import ROOT, as_list, resources, statements, translated, written
+from tests.unit.template.resolved import ROOT, as_list, nested, resources, statements, translated, written
 
 RETAINED = ("UploadsBucket", "PreparedBucket", "VideosBucket", "JobsTable", "SpendTable")
 EVERYTHING = {
     "ExistingUploadsBucketName": "pictures",
     "UploadsPrefix": "shop/",
     "NotificationEmail": "operator@example.com",
+    "WebhookUrl": "https://hooks.example.com/dropreel",
     "KmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd",
+    "Tracing": "Active",
 }
 WATCHED_QUEUES = ("DeadLetterQueue", "FailedInvocationsQueue")
 
@@ -156,7 +159,7 @@ def test_no_queue_has_two_policies():
         for queue in one["Properties"]["Queues"]
     ]
 
-    assert sorted(holders) == sorted(of_type("AWS::SQS::Queue"))
+    assert sorted(holders) == sorted(of_type("AWS::SQS::Queue", **EVERYTHING))
 
 
 @pytest.mark.parametrize("queue", WATCHED_QUEUES)
@@ -164,7 +167,8 @@ def test_a_queue_of_failures_has_an_alarm_that_notifies_the_operator(queue):
     watching = [
         one["Properties"]
         for one in of_type("AWS::CloudWatch::Alarm", **EVERYTHING).values()
-        if one["Properties"].get("Dimensions") == [{"Name": "QueueName", "Value": f"{queue}.QueueName"}]
+        if one["Properties"].get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        and one["Properties"]["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
     ]
 
     (alarm,) = watching
@@ -238,6 +242,7 @@ def test_no_partition_is_written_out():
     sources = [
         ROOT / "template.yaml",
         ROOT / "operations.yaml",
+        ROOT / "notifications.yaml",
         *(ROOT / "statemachine").glob("*.json"),
         *(ROOT / "functions").rglob("*.py"),
         *(ROOT / "layers" / "dropreel").rglob("*.py"),
@@ -333,9 +338,70 @@ def test_only_the_stacks_own_executions_may_be_described():
     }
 
 
+LOG_DELIVERY = {
+    *(f"logs:{verb}LogDelivery" for verb in ("Create", "Get", "Update", "Delete")),
+    *("logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"),
+}
+TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+"""Actions that have no resource in IAM."""
+
+
+def test_traces_are_written_only_where_they_are_asked_for():
+    for tracing, mode in (("PassThrough", False), ("Active", True)):
+        functions = of_type("AWS::Serverless::Function", Tracing=tracing)
+        machine = of_type("AWS::Serverless::StateMachine", Tracing=tracing)["GenerateVideoStateMachine"]["Properties"]
+        traced = [name for name in (*STEPS, "GenerateVideo") if "xray:" in str(statements(name, Tracing=tracing))]
+
+        assert written()["Globals"]["Function"]["Tracing"] == {"Ref": "Tracing"}
+        assert [name for name, one in functions.items() if "Tracing" in one["Properties"]] == []
+        assert machine["Tracing"] == {"Enabled": mode}
+        assert traced == ([*STEPS, "GenerateVideo"] if mode else [])
+
+
+def test_the_state_machine_logs_every_state_without_its_data():
+    logging = of_type("AWS::Serverless::StateMachine")["GenerateVideoStateMachine"]["Properties"]["Logging"]
+    group = of_type("AWS::Logs::LogGroup")["GenerateVideoLogGroup"]["Properties"]
+
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
+    assert logging["Destinations"] == [{"CloudWatchLogsLogGroup": {"LogGroupArn": "GenerateVideoLogGroup.Arn"}}]
+    assert group == {"LogGroupName": "/aws/vendedlogs/states/shop-generate-video", "RetentionInDays": "30"}
+
+
+def test_the_saved_query_reads_every_log_group():
+    (_, passed) = written()["Resources"]["Operations"]["Properties"]["Parameters"]["LogGroupNames"]["Fn::Join"]
+
+    assert sorted(one["Ref"] for one in passed) == sorted(of_type("AWS::Logs::LogGroup"))
+    assert nested()["Operations"]["Resources"]["JobQuery"]["Properties"]["LogGroupNames"] == {"Ref": "LogGroupNames"}
+
+
 def test_no_permission_is_for_everything():
     roles = [name.removesuffix("Role") for name in of_type("AWS::IAM::Role")]
-    found = {role: [one["Resource"] for one in statements(role, **EVERYTHING)] for role in roles}
+    found = {
+        (role, one["Sid"]): set(as_list(one["Action"]))
+        for role in roles
+        for one in statements(role, **EVERYTHING)
+        if "*" in as_list(one["Resource"])
+    }
 
-    assert {role: each for role, each in found.items() if "*" in each} == {}
+    assert found.pop(("GenerateVideo", "DeliverLogs")) == LOG_DELIVERY
+    assert found.pop(("GenerateVideo", "ReadSampling")) == {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
+    assert found == {(role, "WriteTraces"): TRACES for role in roles}
     assert written()["Globals"]["Function"].get("Policies") is None
+
+
+def test_no_output_can_be_empty():
+    """Whether CloudFormation gives the stack above an empty output is not documented."""
+    for template in (written(), *nested().values()):
+        for name, output in template.get("Outputs", {}).items():
+            assert '""' not in json.dumps(output["Value"]), name
+
+
+# --- the API key ------------------------------------------------------------------------------------------------------
+
+
+def test_the_secret_has_no_property_whose_change_could_write_an_old_key_back():
+    """CloudFormation updates a resource when a property changes, and could then send its SecretString again: keep these."""
+    assert written()["Resources"]["ApiKeySecret"]["Properties"] == {
+        "Description": "The provider's API key for Dropreel.",
+        "SecretString": {"Ref": "NohumanApiKey"},
+    }

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 WAITING_INDEX = "waiting"
-"""Job ids by what they wait for, oldest first. Jobs that need no more work are not in it."""
+"""Job ids by what they wait for, oldest first. Jobs that need no more work are not in it; those that are
+`unknown` are."""
 BY_DAY_INDEX = "by_day"
-"""Rows by `listed` (`job#<day>` or `attempt#<day>`, UTC), oldest first: the jobs created on a day, the submissions reserved on it."""
+"""Rows by `listed`, oldest first: a day's jobs (`job#<day>`, UTC) and the submissions that are reserved on it (`attempt#<day>`)."""
 BY_KEY_INDEX = "by_key"
 """Jobs by `image_key`, oldest first."""
 JOB_ROW = "job"
@@ -68,6 +69,23 @@ class JobTable:
                 self.client.update_item(**updates[0])
             except self.client.exceptions.ConditionalCheckFailedException:
                 return None
+        return replace(after, version=after.version + 1)
+
+    def redact(self, before: Job, after: Job, redacted: Callable[[Reason], Reason]) -> Job | None:
+        """Save other texts of a job that stays at its step: first the reasons of its submissions' rows, then the job.
+
+        Return the job with its new version. None: it was changed meanwhile; its submissions' rows may be written.
+        """
+        for row in self.history(before.job_id):
+            if row["row"] != JOB_ROW and row.get("reason"):
+                reason = redacted(Reason.from_json(row["reason"])).as_json()
+                if reason != row["reason"]:
+                    key = key_of(before.job_id, row["row"])
+                    self.client.update_item(**_update(self.table, key, {"reason": reason}, {"version": 1}))
+        try:
+            self.client.update_item(**_job_update(self.table, before, after))
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return None
         return replace(after, version=after.version + 1)
 
     def discard(self, job: Job) -> bool:
@@ -137,6 +155,24 @@ class JobTable:
         for page in pages:
             for item in page["Items"]:
                 yield item["job_id"]["S"]
+
+    def count_waiting(self, what: str) -> tuple[int, datetime | None]:
+        """Return how many jobs wait for something (`Job.waits_for`), and when the oldest of them was created.
+
+        From the index alone: the jobs are not read.
+        """
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName=WAITING_INDEX,
+            KeyConditionExpression="waiting = :what",
+            ExpressionAttributeValues={":what": attribute_value(what)},
+        )
+        count, oldest = 0, None
+        for page in pages:
+            if count == 0 and page["Items"]:
+                oldest = datetime.fromisoformat(page["Items"][0]["created_at"]["S"])
+            count += len(page["Items"])
+        return count, oldest
 
 
 def key_of(job_id: str, row: str) -> dict[str, Any]:
@@ -243,6 +279,7 @@ def item_of(job: Job) -> dict[str, Any]:
     del item["job_id"], item["version"]
     item |= {
         "image": job.image.as_json(),
+        "rehearsal": job.rehearsal or None,
         "options": None if job.options is None else job.options._asdict(),
         "notices": {event.value: reason.as_json() for event, reason in job.notices.items()},
         "last_fault": None if job.last_fault is None else job.last_fault._asdict(),

@@ -34,7 +34,7 @@ def transact(
                 return codes.index("ConditionalCheckFailed")
             if tries + 1 < max_tries:
                 pause = min(MAX_PAUSE_SECONDS, 0.05 * 2 ** min(tries, 10))
-                sleep(random.uniform(0, pause))  # noqa: S311  # jitter, not a secret
+                sleep(random.uniform(0, pause))  # noqa: S311  # nosec B311 # jitter, not a secret
         else:
             return None
     raise RetryLater("the table is busy: too many transactions at once")

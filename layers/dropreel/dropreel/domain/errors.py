@@ -6,7 +6,8 @@ DropreelError
 ├── TransitionError    the job's status does not allow the transition: the job has changed, or the code is wrong
 ├── ActionNotAllowed   the job's status does not allow what the operator asked for; the message says why
 ├── VideoFault         the bytes at `result.url` are not one complete video; the message begins with `code` where it is set
-└── PublishFault       EventBridge did not accept an event
+├── PublishFault       EventBridge did not accept an event
+└── WebhookFault       the endpoint of the webhooks did not answer
 """
 
 
@@ -47,3 +48,7 @@ class VideoFault(DropreelError):
 
 class PublishFault(DropreelError):
     """EventBridge did not accept the event (an error, or a failed entry in the response)."""
+
+
+class WebhookFault(DropreelError):
+    """The endpoint of the webhooks did not answer; the message has no part of its address."""

@@ -32,7 +32,8 @@ def detail_of(job: Job, event: EventType, stack: str = DEFAULT_STACK) -> dict[st
         charge = job.charge if job.status is status else earlier
         reason = job.notices.get(event, job.reason)
         job = replace(job, status=status, generation_id=None, charge=charge, reason=reason, video=None)
-    return {"metadata": {"version": VERSION, "id": event_id(job, event), "stack": stack}, "data": data_of(job)}
+    metadata = {"version": VERSION, "id": event_id(job, event), "stack": stack, "rehearsal": job.rehearsal}
+    return {"metadata": metadata, "data": data_of(job)}
 
 
 def data_of(job: Job) -> dict[str, Any]:

@@ -29,12 +29,15 @@ def picture_of(job: Job, modified_at: datetime) -> Picture | None:
     """Return the picture of an upload's job; None for a request, which is never a duplicate of another job's picture.
 
     The image's own options count (S3 metadata and sidecar). Folder defaults and stack parameters do not: a change of the
-    storage class of a whole bucket is not paid, even if they have changed since.
+    storage class of a whole bucket is not paid, even if they have changed since. A rehearsal's picture is one of its own: a
+    real copy of it has no video yet.
     """
     if job.request_id is not None or job.image.sha256 is None:
         return None
     own = {name: getattr(job.options, name) for name, source in job.option_sources.items() if _is_own(source)}
     parts = [job.image.bucket, job.image.key, job.image.sha256, _comparable(own)]
+    if job.rehearsal:
+        parts.append("rehearsal")
     return Picture(f"picture-{_digest(parts)}", job.is_copy, modified_at)
 
 

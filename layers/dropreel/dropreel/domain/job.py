@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec
 
-from dropreel.domain.days import day_of
+from dropreel.domain.days import day_of, spend_day
 from dropreel.domain.errors import TransitionError
 from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.reasons import Reason, ReasonCode
@@ -98,10 +98,11 @@ class Job:
 
     `version` is the optimistic lock: each save increments it, and 0 is a job that was never saved. `request_id` is that of
     a request event, None for an upload; `request_fingerprint` identifies the request's content
-    (`fingerprints.request_fingerprint`). `is_copy`: S3's event was about a copy (`CopyObject`). `modified_at` is the image's
-    LastModified in S3. `options` is None until the image is validated; their `aspect_ratio` can be `auto` until it is
-    prepared. `cost_cents` is the price of one attempt in US cents. `reserved_day` is the day on which it is
-    reserved, from the claim on, None after a release. `lease_until` is when the last claim expires.
+    (`fingerprints.request_fingerprint`). `is_copy`: S3's event was about a copy (`CopyObject`). `rehearsal`: it is never
+    sent to the provider and is reserved on days of its own, whatever the stack's `Rehearsal` is now. `modified_at` is the
+    image's LastModified in S3. `options` is None until the image is validated; their `aspect_ratio` can be `auto` until it
+    is prepared. `cost_cents` is the price of one attempt in US cents, by the prices of `prices_version`. `reserved_day` is
+    the day on which it is reserved, from the claim on, None after a release. `lease_until` is when the last claim expires.
 
     `requeues` numbers the retry messages of this attempt; only the message with the current number is processed. A deferred
     job is not submitted before `retry_at`. `waiting_since` is when this attempt began to wait. `notices` has the reason of
@@ -122,11 +123,13 @@ class Job:
     request_id: str | None = None
     request_fingerprint: str | None = None
     is_copy: bool = False
+    rehearsal: bool = False
     modified_at: datetime | None = None
     options: "Options | None" = None
     option_sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     cost_cents: int = 0
+    prices_version: str | None = None
     charge: Charge = Charge.NONE
     reserved_day: str | None = None
     lease_until: datetime | None = None
@@ -159,9 +162,14 @@ class Job:
 
     @property
     def waits_for(self) -> str | None:
-        """The job's value in the job table's index: its status, `PUBLISHING`, `OPERATOR`, or None (not in the index)."""
-        if self.is_terminal:
-            return PUBLISHING if self.pending_events else None
+        """The job's value in the job table's index: its status, `PUBLISHING`, `OPERATOR`, or None (not in the index).
+
+        Of the final statuses only `unknown` is in the index, so that what the operator has to settle can be counted.
+        """
+        if self.is_terminal and self.pending_events:
+            return PUBLISHING
+        if self.is_terminal and self.status is not JobStatus.UNKNOWN:
+            return None
         return OPERATOR if self.is_dead_letter and not self.pending_events else self.status.value
 
     def has_reason(self, *codes: ReasonCode) -> bool:
@@ -255,6 +263,7 @@ def receive(
     request_id: str | None = None,
     request_fingerprint: str | None = None,
     is_copy: bool = False,
+    rehearsal: bool = False,
 ) -> Job:
     """Create the job of an image on its first message."""
     return Job(
@@ -267,6 +276,7 @@ def receive(
         request_id=request_id,
         request_fingerprint=request_fingerprint,
         is_copy=is_copy,
+        rehearsal=rehearsal,
         waiting_since=at,
     )
 
@@ -311,7 +321,7 @@ def claim(job: Job, at: datetime, lease: timedelta) -> Job:
         job,
         status=JobStatus.SUBMITTING,
         lease_until=at + lease,
-        reserved_day=day_of(at),
+        reserved_day=spend_day(day_of(at), is_rehearsal=job.rehearsal),
         retry_at=None,
         waiting_since=at if job.is_dead_letter else job.waiting_since,  # time in the dead-letter queue does not count
         reason=None,

@@ -56,13 +56,14 @@ _BY_CODE = {
 
 
 def can_resume(job: Job) -> bool:
-    """Return whether a job failed with a paid generation whose video can still be delivered."""
-    return (
-        job.status is JobStatus.FAILED
-        and job.generation_id is not None
-        and job.reason is not None
-        and job.reason.code in RESUMABLE
-    )
+    """Return whether a job failed with a paid generation whose video can still be delivered, and is not forgotten."""
+    if job.status is not JobStatus.FAILED or job.generation_id is None:
+        return False
+    if job.reason is None or job.reason.code not in RESUMABLE:
+        return False
+    from dropreel.domain.forgetting import FORGOTTEN
+
+    return job.reason.message != FORGOTTEN
 
 
 def next_step(job: Job) -> str | None:

@@ -19,6 +19,7 @@ def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str
     submitted_at = job.submitted_at or job.created_at
     return {
         "version": VERSION,
+        "rehearsal": job.rehearsal,
         "job_id": job.job_id,
         "attempt": job.attempt,
         "request_id": job.request_id,
@@ -30,6 +31,7 @@ def receipt_of(job: Job, video: VideoObject, delivered_at: datetime) -> dict[str
         },
         "warnings": list(job.warnings),
         "cost_usd": float(usd(job.cost_cents)),
+        "prices": {"version": job.prices_version},
         "polls": job.polls,
         "timings": {
             "created_at": job.created_at.isoformat(),

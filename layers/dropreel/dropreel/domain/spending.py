@@ -31,6 +31,16 @@ class SpendLimit(NamedTuple):
         """Return how many cents are left of the limit; None for no limit."""
         return None if self.cents is None else max(0, self.cents - reserved_cents)
 
+    def percent_used(self, reserved_cents: int, cheapest_cents: int) -> float | None:
+        """Return how much of the limit is reserved, in percent, rounded down; None for no limit, and for 0, which pauses on purpose.
+
+        At least 100 as soon as not even the cheapest video fits: the day then has no room, whatever cents are left.
+        """
+        if not self.cents:
+            return None
+        percent = 1000 * reserved_cents // self.cents / 10
+        return max(percent, 100.0) if reserved_cents and self.cents - reserved_cents < cheapest_cents else percent
+
 
 class NotReserved(Enum):
     """Why nothing was reserved: the optimistic lock failed or the submission is claimed, a copy, or the limit is reached."""

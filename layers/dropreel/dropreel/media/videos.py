@@ -26,11 +26,13 @@ def video_key(job: Job) -> str:
 
 
 def video_metadata(job: Job) -> dict[str, str]:
-    """Return a video's user metadata: source, job and generation id.
+    """Return a video's user metadata: source, job and generation id, and `rehearsal` where it is one.
 
     S3 takes ASCII, so other letters are percent-encoded; an id that is too long is cut, a source that is too long left out.
     """
     ids = {"job-id": job.job_id, "generation-id": quote(job.generation_id or "", safe=":/")[:_LONGEST_ID]}
+    if job.rehearsal:
+        ids["rehearsal"] = "true"
     whole = {"source": quote(f"s3://{job.image.bucket}/{job.image.key}", safe=":/"), **ids}
     return whole if sum(map(len, (*whole, *whole.values()))) <= MAX_METADATA_BYTES else ids
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from dropreel.domain.encodable import is_encodable
 from dropreel.domain.redaction import redact
+from dropreel.domain.rehearsals import is_rehearsal_id
 from dropreel.provider.error_texts import NO_REASON_GIVEN, error_text, failure_text, retry_after_in
 from dropreel.provider.limits import MAX_RETRY_AFTER_SECONDS
 from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
@@ -81,6 +82,7 @@ def _success_answer(reply: Reply, secrets: tuple[str, ...]) -> SubmitAnswer:
     if (
         isinstance(generation_id, str)
         and is_usable_id(generation_id)
+        and not is_rehearsal_id(generation_id)  # the provider would never be asked about it
         and not any(secret in generation_id for secret in secrets if secret)
     ):
         return Accepted(generation_id, _provider_status(body.get("status") or "created", secrets))

@@ -15,7 +15,7 @@ from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgres
 from dropreel.provider.refusals import is_content_refusal
 
 if TYPE_CHECKING:
-    from dropreel.use_cases.ports import Jobs, Provider
+    from dropreel.use_cases.ports import Jobs, PolledProvider
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class CheckStatus:
     """One poll. A poll that fails does not fail a paid job: polling continues until the deadline."""
 
     jobs: "Jobs"
-    provider: "Provider"
+    provider: "PolledProvider"
     timeout_seconds: int
     count: Callable[[Metric, str], None]
     now: Callable[[], datetime]

@@ -9,13 +9,14 @@ from dropreel.domain.errors import RetryLater, VideoFault
 from dropreel.domain.executions import Generation
 from dropreel.domain.job import Job, JobStatus, VideoObject, complete
 from dropreel.domain.receipts import receipt_key, receipt_of
+from dropreel.domain.rehearsals import is_rehearsal_id
 from dropreel.media.video_stream import PIECE_BYTES, StoredVideo, VideoStream
 from dropreel.media.videos import video_key, video_metadata, video_warnings
 from dropreel.provider.poll_answers import Finished
 from dropreel.use_cases.publish_events import Publisher
 
 if TYPE_CHECKING:
-    from dropreel.use_cases.ports import Jobs, Provider, Videos, VideoSource
+    from dropreel.use_cases.ports import Jobs, PolledProvider, Videos, VideoSource
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class DeliverVideo:
     """Runs after the payment, any number of times. A job becomes `completed` only when its video is in the bucket."""
 
     jobs: "Jobs"
-    provider: "Provider"
+    provider: "PolledProvider"
     source: "VideoSource"
+    rehearsal_source: "VideoSource"
     videos: "Videos"
     publisher: Publisher
     now: Callable[[], datetime]
@@ -78,6 +80,8 @@ class DeliverVideo:
         answer = self.provider.poll(job.generation_id or "")  # the address may have expired since the last poll
         if not isinstance(answer, Finished):
             raise RetryLater(f"job {job.job_id}: the provider gives no address of the video now: {answer}")
-        with self.source.open(answer.result_url) as stream:
+        # The id decides, not the URL, which is untrusted.
+        source = self.rehearsal_source if is_rehearsal_id(job.generation_id) else self.source
+        with source.open(answer.result_url) as stream:
             version_id = self.videos.put(key, stream, video_metadata(job), None if stored is None else stored.etag)
         return stream, version_id

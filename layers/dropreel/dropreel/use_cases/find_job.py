@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dropreel.domain.current_job import work_on
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.fingerprints import request_fingerprint
 from dropreel.domain.images import Image
@@ -21,12 +22,21 @@ class FindJob:
 
     jobs: "Jobs"
     now: Callable[[], datetime]
+    is_rehearsal: bool = False
+    """Whether the jobs that it creates are rehearsals."""
 
     def run(self, message: Drop | RetryMessage) -> Job | None:
         """Return the message's job as it is now. None for a RetryMessage whose job was discarded, as that of a copy.
 
         A request that repeats another request's id with other contents gets a job of its own, so that it can be rejected.
         """
+        work_on(first_job_id(message))
+        job = self._find(message)
+        if job is not None:
+            work_on(job.job_id, job.generation_id)
+        return job
+
+    def _find(self, message: Drop | RetryMessage) -> Job | None:
         if isinstance(message, RetryMessage):
             return self.jobs.get(message.job_id)
         fingerprint = fingerprint_of(message)
@@ -46,6 +56,7 @@ class FindJob:
             request_id=drop.request_id,
             request_fingerprint=fingerprint_of(drop),
             is_copy=drop.is_copy,
+            rehearsal=self.is_rehearsal,
         )
         return self.jobs.save(None, received) or self._get(job_id)
 

@@ -3,7 +3,7 @@
 A method raises what its adapter raises (botocore's ClientError, requests' exceptions, or a DropreelError): a fault to retry.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from dropreel.domain.images import ImageRef, Missing, PrepareReason
 from dropreel.domain.job import EventType, Job
 from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.options import Options
+from dropreel.domain.reasons import Reason
 from dropreel.domain.spending import NotReserved, SpendLimit
 from dropreel.media.video_stream import StoredVideo, VideoStream
 from dropreel.provider.poll_answers import PollAnswer
@@ -29,6 +30,9 @@ class Jobs(Protocol):
     def save(self, before: Job | None, after: Job) -> Job | None:
         """Save a transition if the job is still at `before.version`; None: it was changed, or its generation is another job's."""
 
+    def redact(self, before: Job, after: Job, redacted: Callable[[Reason], Reason]) -> Job | None:
+        """Save other texts of a job and of its submissions' reasons. None: it was changed."""
+
     def discard(self, job: Job) -> bool:
         """Delete a job that was never claimed or published. False: it was changed."""
 
@@ -42,6 +46,9 @@ class Jobs(Protocol):
 
     def waiting(self, what: str, created_until: datetime) -> Iterator[str]:
         """Yield the ids of jobs that wait for `what` (`Job.waits_for`), oldest first, created at `created_until` or before."""
+
+    def count_waiting(self, what: str) -> tuple[int, datetime | None]:
+        """Return how many jobs wait for `what`, and when the oldest of them was created."""
 
 
 class Ledger(Protocol):
@@ -260,3 +267,24 @@ class Videos(Protocol):
 
     def put_receipt(self, key: str, receipt: dict[str, Any]) -> None:
         """Write a receipt."""
+
+
+class MailTopic(Protocol):
+    """The topic whose subscribers get mails."""
+
+    def publish(self, subject: str, text: str) -> None:
+        """Send one mail."""
+
+
+class WebhookEndpoint(Protocol):
+    """The owner's endpoint for webhooks."""
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Post once and return the status. Raises WebhookFault where there is no answer."""
+
+
+class WebhookQueue(Protocol):
+    """The queue of webhooks."""
+
+    def hide(self, receipt_handle: str, seconds: int) -> None:
+        """Make a received message visible again after `seconds`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from dropreel.domain.current_job import work_on
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.executions import EndedExecution, Generation
 from dropreel.domain.job import Job, JobStatus, fail, is_running, next_attempt
@@ -54,9 +55,11 @@ class ReportFailure:
         The event may be late and the execution redriven, so its status is read now. Return `{"outcome": <the job's
         status>}`, or `ignored` without such a job.
         """
+        work_on(ended.job_id)
         job = self.jobs.get(ended.job_id)
         if job is None:
             return {"outcome": "ignored"}
+        work_on(job.job_id, job.generation_id)
         generation = Generation(job.job_id, job.attempt, job.generation_id or "", ended.name)
         if not generation.is_current(job) or is_running(self.execution_status(ended.arn)):
             return {"outcome": job.status.value}

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dropreel.domain.errors import ActionNotAllowed, RetryLater
+from dropreel.domain.forgetting import FORGOTTEN
 from dropreel.domain.job import Job, JobStatus, resume
 from dropreel.domain.next_steps import RESUMABLE, can_resume
 from dropreel.use_cases.publish_events import Publisher
@@ -50,6 +51,10 @@ def resume_refusal(job: Job) -> str | None:
     """Return why a job cannot be resumed; None for one that can. A `generating` job is being polled: resuming it changes nothing."""
     if job.status is JobStatus.GENERATING or can_resume(job):
         return None
+    if job.reason is not None and job.reason.message == FORGOTTEN:
+        return (
+            f"Job {job.job_id} was forgotten: what was made of its image is deleted, and nothing new is stored of it."
+        )
     why = f" ({job.reason.code})" if job.reason else ""
     allowed = ", ".join(sorted(RESUMABLE))
     return (

@@ -10,6 +10,7 @@ from dropreel.domain.errors import ActionNotAllowed, RetryLater
 from dropreel.domain.job import Job, JobStatus, adopt, fail, next_attempt
 from dropreel.domain.messages import retry_message_of
 from dropreel.domain.reasons import Reason, ReasonCode
+from dropreel.domain.rehearsals import is_rehearsal_id
 from dropreel.provider.poll_answers import PollFault
 from dropreel.provider.submit_answers import is_usable_id
 from dropreel.use_cases.publish_events import Publisher
@@ -63,6 +64,9 @@ class SettleUnknown:
         """Check that a job may be given a generation. Changes nothing and pays nothing: the provider is asked for its state."""
         if not is_usable_id(generation_id):
             raise ActionNotAllowed(f"{generation_id!r:.100} is not a generation id.")
+        if is_rehearsal_id(generation_id) != job.rehearsal:
+            is_one = "is a rehearsal" if job.rehearsal else "is no rehearsal"
+            raise ActionNotAllowed(f"Job {job.job_id} {is_one}, and the generation {generation_id} is not of its kind.")
         self._require_free(generation_id, job)
         self._require_known(generation_id)
 

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dropreel.domain.backoff import backoff_seconds, is_notice_due
+from dropreel.domain.current_job import work_on
 from dropreel.domain.days import day_of, next_day
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.fingerprints import picture_of
@@ -91,6 +92,7 @@ class SubmitGeneration:
     validator: ImageValidator
     images: "Images"
     provider: "Provider"
+    rehearsal: "Provider"
     queue: "Queue"
     prepare_queue: "Queue"
     state_machine: "StateMachine"
@@ -124,6 +126,7 @@ class SubmitGeneration:
         if isinstance(message, Drop) and job.job_id != job_id_of(message.image, message.request_id):
             return self._reject_reused_request_id(job, job_id_of(message.image, message.request_id))
         if isinstance(message, RetryMessage) and message.generation_id is not None:
+            work_on(job.job_id, message.generation_id)
             return self._accept_late(job, message.generation_id, message.attempt)
         match job.status:
             case JobStatus.PREPARING if is_previous(message, job) or not is_overtaken(message, job):
@@ -195,6 +198,9 @@ class SubmitGeneration:
         `read` is the job as it is in the table, `job` the same one validated. `image` is None for a job that was validated
         by an earlier message: it is read again.
         """
+        priced = self.validator.priced(job)  # it may have waited since it was validated
+        if job.attempt == 1 or priced.cost_cents > job.cost_cents:  # so that attempts times price is never too little
+            job = priced
         if self.ledger.limit.rejects(job.cost_cents):
             limit = usd(self.ledger.limit.cents or 0)
             message = f"The video costs ${usd(job.cost_cents)}, more than the whole daily limit of ${limit}."
@@ -206,9 +212,10 @@ class SubmitGeneration:
             if job.image.prepared is not None:  # it is kept for seven days
                 return self._prepare(read, job)
             return self._reject(read, job, MISSING_REASONS[stored])
-        assert job.options is not None  # noqa: S101  # it was validated
+        assert job.options is not None  # noqa: S101  # nosec B101 # it was validated
         image_url = stored.presigned_url(CONTENT_TYPES[job.image.submitted_format])
-        submission = self.provider.prepare(job.options, image_url)
+        provider = self.rehearsal if job.rehearsal else self.provider
+        submission = provider.prepare(job.options, image_url)
         now = self.now()
         if deadline - now < MIN_TIME_LEFT:
             raise RetryLater("there is not enough time left for a submission")
@@ -220,7 +227,7 @@ class SubmitGeneration:
             case NotReserved.CHANGED:
                 raise _Conflict
             case NotReserved.DUPLICATE:
-                assert picture is not None  # noqa: S101  # only a picture can be claimed by another job
+                assert picture is not None  # noqa: S101  # nosec B101 # only a picture can be claimed by another job
                 return self._drop_duplicate(read, job, self.ledger.claimed_by(picture))
             case NotReserved.NO_ROOM:
                 return self._hold(read, job)
@@ -301,6 +308,7 @@ class SubmitGeneration:
 
     def _save_generation(self, job: Job, generation_id: str, provider_status: str, deadline: datetime) -> str:
         """Log and save the id of a paid generation. A failed write is repeated until `SAVE_SECONDS` are left."""
+        work_on(job.job_id, generation_id)
         logger.info("accepted", extra={"job_id": job.job_id, "generation_id": generation_id})
         while True:
             try:

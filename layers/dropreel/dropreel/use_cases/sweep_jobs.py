@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dropreel.domain.backoff import is_notice_due, longest_wait
-from dropreel.domain.days import day_of
+from dropreel.domain.current_job import work_on
+from dropreel.domain.days import day_of, spend_day
 from dropreel.domain.executions import Generation
 from dropreel.domain.job import (
     OPERATOR,
@@ -47,7 +48,7 @@ logger = logging.getLogger("dropreel")
 
 @dataclass(frozen=True)
 class SweepJobs:
-    """Runs on a schedule. A job that cannot be swept is logged, and the next one follows."""
+    """Runs on a schedule. A job that cannot be swept is logged, and the next one follows. `measure` writes the metrics."""
 
     jobs: "Jobs"
     ledger: "Ledger"
@@ -59,7 +60,10 @@ class SweepJobs:
     unknown: UnknownSubmission
     dead_letters: "DeadLetters"
     note_dead_letter: NoteDeadLetter
+    measure: Callable[[], None]
     now: Callable[[], datetime]
+    is_rehearsal: bool = False
+    """Whether new jobs are rehearsals."""
 
     def run(self) -> dict[str, int]:
         """Return how many jobs were swept, by what was done with them; `unfinished` counts passes that ran out of time."""
@@ -70,6 +74,7 @@ class SweepJobs:
             age = timedelta(0) if waiting == JobStatus.SUBMITTING else QUIET  # a lease is shorter
             for job_id in self._within_pass(done, waiting, self.now() - age):
                 self._count(done, step, job_id)
+        self._measure()
         return done
 
     def passes(self) -> dict[str, Callable[[Job], str | None]]:
@@ -94,6 +99,13 @@ class SweepJobs:
                 return
             yield job_id
 
+    def _measure(self) -> None:
+        """Measure the stack as the sweep leaves it. Without the measurements the sweep is still done."""
+        try:
+            self.measure()
+        except Exception:
+            logger.exception("stack not measured")
+
     def _read_dead_letters(self, done: dict[str, int]) -> None:
         """Note the dead letters that Submit Generation could not note: it was killed, or the rule could not deliver."""
         try:
@@ -112,16 +124,24 @@ class SweepJobs:
             except Exception:
                 logger.exception("dead letter not noted")
                 continue
+            finally:
+                work_on(None)
             if noted is not None:
                 done["dead_letters"] = done.get("dead_letters", 0) + 1
 
     def _count(self, done: dict[str, int], step: Callable[[Job], str | None], job_id: str) -> None:
+        work_on(job_id)
         try:
             job = self.jobs.get(job_id)
+            if job is not None:
+                work_on(job_id, job.generation_id)
             what = None if job is None else step(job)
+            if what is not None:
+                logger.info("swept", extra={"outcome": what})
         except Exception:
             logger.exception("not swept", extra={"job_id": job_id})
             what = "not_swept"
+        work_on(None)
         if what is not None:
             done[what] = done.get(what, 0) + 1
 
@@ -218,16 +238,26 @@ class SweepJobs:
         return "ended"
 
     def _release_held(self, done: dict[str, int]) -> None:
-        """Requeue held jobs, oldest first, as long as the day has room. Whether one is paid, its claim decides."""
-        limit = self.ledger.limit
-        room = _Room(limit, limit.room_after(self.ledger.reserved_cents(day_of(self.now()))))
+        """Requeue held jobs, oldest first, as long as the day has room. Whether one is paid, its claim decides.
+
+        Rehearsals have days of their own. Those of the kind that is not made now are few, and older: they end no pass.
+        """
+        rooms = {self.is_rehearsal: self._room(self.is_rehearsal)}
         for job_id in self._within_pass(done, JobStatus.HELD, self.now()):
-            self._count(done, partial(self._requeue_held, room), job_id)
-            if room.is_used_up:
+            self._count(done, partial(self._requeue_held, rooms), job_id)
+            if rooms[self.is_rehearsal].is_used_up:
                 return
 
-    def _requeue_held(self, room: "_Room", job: Job) -> str | None:
-        if job.status is not JobStatus.HELD or not room.takes(job):
+    def _room(self, is_rehearsal: bool) -> "_Room":
+        limit, day = self.ledger.limit, spend_day(day_of(self.now()), is_rehearsal=is_rehearsal)
+        return _Room(limit, limit.room_after(self.ledger.reserved_cents(day)))
+
+    def _requeue_held(self, rooms: "dict[bool, _Room]", job: Job) -> str | None:
+        if job.status is not JobStatus.HELD:
+            return None
+        if job.rehearsal not in rooms:
+            rooms[job.rehearsal] = self._room(job.rehearsal)
+        if rooms[job.rehearsal].is_used_up or not rooms[job.rehearsal].takes(job):
             return None
         job = self.publisher.publish(job)
         if job.status is not JobStatus.HELD:

@@ -11,15 +11,15 @@ from dropreel.domain.images import Missing, PrepareReason
 from dropreel.domain.job import Job
 from dropreel.domain.messages import Drop, truncate_messages
 from dropreel.domain.option_files import MAX_FILE_BYTES, decode_option_file, find_option_keys
-from dropreel.domain.option_places import S3_METADATA, STACK_PARAMETERS, Fault, Place, Resolved, resolve
+from dropreel.domain.option_places import S3_METADATA, STACK_PARAMETERS, Fault, Place, resolve
 from dropreel.domain.options import OPTION_NAMES, ratio_for, warnings_for
-from dropreel.domain.prices import price_cents
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.media.images.preparation import MAX_ORIGINAL_BYTES, classify_image, original_too_large
 from dropreel.media.images.reader import inspect_image, too_large
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
+    from dropreel.domain.prices import PriceTable
     from dropreel.use_cases.ports import Images, StoredImage
 
 MISSING_REASONS = {
@@ -65,7 +65,7 @@ class ImageValidator:
     """Decides whether a job may be claimed. A rejection lists every fault at once.
 
     `key_prefixes`: in these buckets, only keys with this prefix may be read, images and option files alike. `prepares`:
-    images that the provider would not take, or might show wrongly, are prepared first.
+    images that the provider would not take, or might show wrongly, are prepared first. `prices` may be read at its first use.
     """
 
     images: "Images"
@@ -73,6 +73,7 @@ class ImageValidator:
     default_options: dict[str, str]
     key_prefixes: Mapping[str, str] = field(default_factory=dict)
     prepares: bool = False
+    prices: "PriceTable" = field(kw_only=True)
 
     def validate(self, drop: Drop, job: Job) -> ValidatedImage:
         """Return the received job with its image, options and price, or with the reason why it must be rejected."""
@@ -117,10 +118,17 @@ class ImageValidator:
             job = replace(job, image=image._replace(format=facts.format, width=facts.width, height=facts.height))
         if faults or isinstance(resolved, list):
             return ValidatedImage(job, _rejection(ReasonCode.OPTIONS_INVALID, [*map(_sentence, faults)]), stored)
-        job = _priced(job, resolved)
+        job = self.priced(replace(job, options=resolved.options, option_sources=resolved.sources))
         if not isinstance(facts, ImageFacts) or (self.prepares and facts.prepare_for):
             return ValidatedImage(job, None, stored, is_prepared_first=True)
         return ValidatedImage(with_facts(job, facts), None, stored)
+
+    def priced(self, job: Job) -> Job:
+        """Return a job with the price of its options. Raises SettingsError where the stack's prices are not valid."""
+        if job.options is None:
+            raise ValueError(f"job {job.job_id} has no options: it was not validated")
+        cents = self.prices.cents_of(job.options.mode, job.options.duration)
+        return replace(job, cost_cents=cents, prices_version=self.prices.version)
 
     def _too_many_bytes(self, size: int) -> Reason | None:
         if self.prepares:
@@ -202,15 +210,9 @@ def _metadata_options(metadata: Mapping[str, str]) -> tuple[dict[str, str], list
     return found, faults
 
 
-def _priced(job: Job, resolved: Resolved) -> Job:
-    options = resolved.options
-    cost_cents = price_cents(options.mode, options.duration)
-    return replace(job, options=options, option_sources=resolved.sources, cost_cents=cost_cents)
-
-
 def with_facts(job: Job, facts: ImageFacts) -> Job:
     """Return a validated job with the options and warnings for the picture as it is submitted: `auto` becomes a ratio."""
-    assert job.options is not None  # noqa: S101  # it was validated
+    assert job.options is not None  # noqa: S101  # nosec B101 # it was validated
     options = job.options._replace(aspect_ratio=ratio_for(job.options.aspect_ratio, facts))
     return replace(job, options=options, warnings=warnings_for(job.options, facts))
 

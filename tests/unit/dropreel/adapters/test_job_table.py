@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.adapters.job_table import JobTable, item_of, key_of
-from dropreel.domain.images import Image, PrepareReason
+from dropreel.domain.images import Image, Prepared, PrepareReason
 from dropreel.domain.job import (
     OPERATOR,
     PUBLISHING,
@@ -215,12 +215,23 @@ REASONS = st.builds(
     Reason, st.sampled_from(ReasonCode), TEXTS, st.lists(TEXTS, max_size=2).map(tuple), st.none() | TEXTS
 )
 PIXELS = st.none() | st.integers(1, 20_000)
+COPIES = st.builds(Prepared, size=st.integers(0, 2**40), width=st.integers(1, 20_000), height=st.integers(1, 20_000))
 JOBS = st.builds(
     Job,
     job_id=st.just("a" * 24),
     status=st.sampled_from(JobStatus),
     attempt=st.integers(1, 120),
-    image=st.builds(Image, TEXTS, TEXTS, *[st.none() | TEXTS] * 2, PIXELS, *[st.none() | TEXTS] * 2, PIXELS, PIXELS),
+    image=st.builds(
+        Image,
+        TEXTS,
+        TEXTS,
+        *[st.none() | TEXTS] * 2,
+        PIXELS,
+        *[st.none() | TEXTS] * 2,
+        PIXELS,
+        PIXELS,
+        prepared=st.none() | COPIES,
+    ),
     created_at=TIMES,
     updated_at=TIMES,
     version=st.just(0),

@@ -48,7 +48,7 @@ def test_a_detail_has_metadata_and_data():
     detail = detail_of(job_with(), EventType.SUBMITTED)
 
     assert set(detail) == {"metadata", "data"}
-    assert set(detail["metadata"]) == {"version", "id", "stack"}
+    assert set(detail["metadata"]) == {"version", "id", "stack", "rehearsal"}
     assert set(detail["data"]) >= {
         *("job_id", "status", "image", "options", "generation_id", "attempt", "cost_usd", "charge", "reason", "video"),
     }

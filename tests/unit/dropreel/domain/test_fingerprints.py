@@ -43,6 +43,11 @@ def test_another_picture_or_another_key_is_another_item(change: dict[str, Any]):
     assert key_of(other) != key_of(job())
 
 
+def test_a_rehearsals_picture_is_another_item_than_the_real_one():
+    assert key_of(job(rehearsal=True)) == key_of(job(rehearsal=True))
+    assert key_of(job(rehearsal=True)) != key_of(job())
+
+
 @pytest.mark.parametrize("change", [{"version_id": "v2"}, {"etag": '"e1-2"'}, {"etag": None}])
 def test_what_a_copy_changes_is_the_same_item(change):
     assert key_of(replace(job(), image=job().image._replace(**change))) == key_of(job())

@@ -195,11 +195,11 @@ def test_a_job_that_has_not_ended_waits_for_its_status(status, events):
 
 
 @pytest.mark.parametrize("status", OUTCOMES)
-def test_an_ended_job_waits_only_while_an_event_is_pending(status):
+def test_an_ended_job_waits_for_its_event_and_an_unknown_one_for_the_operator(status):
     owing = job_with(status=JobStatus(status), pending_events=frozenset({EventType.FAILED}))
 
     assert owing.waits_for == PUBLISHING
-    assert job_with(status=JobStatus(status)).waits_for is None
+    assert job_with(status=JobStatus(status)).waits_for == ("unknown" if status == "unknown" else None)
 
 
 @pytest.mark.parametrize("status", [JobStatus.DEFERRED, JobStatus.PREPARING])

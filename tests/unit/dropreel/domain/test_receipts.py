@@ -44,6 +44,11 @@ def test_a_receipt_has_the_price_in_dollars(cents, dollars):
     assert receipt_of(job_with(cost_cents=cents), VIDEO, NOON)["cost_usd"] == dollars
 
 
+@pytest.mark.parametrize("version", ["documented-2026-11", "custom-1a2b3c4d", None])
+def test_a_receipt_has_the_version_of_the_prices(version):
+    assert receipt_of(job_with(prices_version=version), VIDEO, NOON)["prices"] == {"version": version}
+
+
 def test_a_receipt_has_the_times_and_the_length_of_the_generation():
     job = job_with(created_at=NOON - timedelta(seconds=3))
 

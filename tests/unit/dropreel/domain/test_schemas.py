@@ -247,7 +247,7 @@ def test_all_event_types_are_checked():
 
 
 DETAIL = detail_of(COMPLETED, EventType.COMPLETED)
-MAY_BE_ABSENT = {f"data.image.{name}" for name in ("etag", "format", "width", "height")}
+MAY_BE_ABSENT = {f"data.image.{name}" for name in ("etag", "format", "width", "height")} | {"metadata.rehearsal"}
 
 
 @pytest.mark.parametrize("path", [path for path in paths_of(DETAIL) if not path.startswith("data.option_sources.")])

@@ -134,7 +134,7 @@ def test_every_target_of_a_transition_is_reached(name):
 
 
 def test_a_received_job_waits_for_validation_and_is_not_charged():
-    job = receive("a" * 24, IMAGE, NOON, request_id="r1", request_fingerprint="f1", is_copy=True)
+    job = receive("a" * 24, IMAGE, NOON, request_id="r1", request_fingerprint="f1", is_copy=True, rehearsal=True)
 
     assert job == Job(
         job_id="a" * 24,
@@ -147,10 +147,12 @@ def test_a_received_job_waits_for_validation_and_is_not_charged():
         request_id="r1",
         request_fingerprint="f1",
         is_copy=True,
+        rehearsal=True,
     )
     assert (job.version, job.requeues, job.resumes, job.cost_cents) == (0, 0, 0, 0)
     assert (job.polls, job.poll_faults, job.charge, job.pending_events) == (0, 0, Charge.NONE, frozenset())
     assert not receive("a" * 24, IMAGE, NOON).is_copy
+    assert not receive("a" * 24, IMAGE, NOON).rehearsal
 
 
 # --- waiting ------------------------------------------------------------------------------------------------------------
@@ -189,8 +191,12 @@ def test_finish_preparation_numbers_the_next_message_and_the_wait_begins():
     }
 
 
+def test_the_claim_of_a_rehearsal_reserves_on_a_day_of_its_own():
+    assert MOVES["claim"](full_job(D, rehearsal=True)).reserved_day == "rehearsal-2026-05-05"
+
+
 def test_claim_writes_the_lease_and_the_day_and_ends_the_waiting():
-    job = full_job(D)
+    job = full_job(D, rehearsal=False)
 
     assert changes_of(job, MOVES["claim"](job)) == {
         "status": S,

@@ -318,11 +318,11 @@ def test_a_deferred_job_without_a_prepared_image_is_not_sent_on(stack: FakeStack
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_an_ended_job_publishes_what_it_owes(stack: FakeStack, status: JobStatus):
-    owed = frozenset({EventType.REJECTED})
-    stack.put_job(status=status, requeues=1, pending_events=owed, reason=UNDECODABLE)
+    event = EventType(f"Video Generation {status.capitalize()}")
+    stack.put_job(status=status, requeues=1, pending_events=frozenset({event}))
 
     assert stack.prepare.run(RetryMessage(JOB_ID, 1, 1)) == status
-    assert stack.bus.types == [EventType.REJECTED]
+    assert stack.bus.types == [event]
     assert stack.job.pending_events == frozenset()
 
 

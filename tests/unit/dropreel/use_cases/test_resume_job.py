@@ -4,9 +4,10 @@ import pytest
 
 from dropreel.domain.errors import ActionNotAllowed, PublishFault, RetryLater
 from dropreel.domain.job import Charge, EventType, Job, JobStatus
-from dropreel.domain.next_steps import RESUMABLE
+from dropreel.domain.next_steps import RESUMABLE, next_step
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.poll_answers import Finished, InProgress
+from dropreel.use_cases.forget_job import ForgetJob
 from dropreel.use_cases.resume_job import ResumeJob
 from tests.support.executions import generation_of
 from tests.support.fake_stack import GENERATION, JOB_ID, TIMEOUT_SECONDS, FakeStack
@@ -118,6 +119,17 @@ def test_a_refused_resume_states_why_and_what_can_be_resumed(stack: FakeStack, r
         f"Job {JOB_ID} is {why}; only a failed one with a paid generation can be resumed (check_failed, "
         "delivery_failed, generation_not_found, timed_out, video_without_media, watch_ended)."
     )
+
+
+def test_a_forgotten_job_brings_no_video_back(stack: FakeStack, resume: ResumeJob):
+    failed(stack)
+    ForgetJob(stack.jobs).run(JOB_ID)
+
+    with pytest.raises(ActionNotAllowed, match="was forgotten"):
+        resume.run(JOB_ID)
+
+    assert (stack.job.status, stack.state_machine.executions) == (JobStatus.FAILED, {})
+    assert "dropreel resume" not in (next_step(stack.job) or "")
 
 
 def test_a_missing_job_cannot_be_resumed(resume: ResumeJob):

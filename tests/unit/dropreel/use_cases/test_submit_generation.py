@@ -13,7 +13,7 @@ from dropreel.domain.errors import RetryLater
 from dropreel.domain.images import ImageRef, Missing
 from dropreel.domain.job import Charge, EventType, JobStatus, job_id_of
 from dropreel.domain.messages import Drop, RetryMessage
-from dropreel.domain.prices import price_cents
+from dropreel.domain.prices import PRICE_CENTS
 from dropreel.domain.reasons import ReasonCode
 from dropreel.media.images.preparation import HEAD_BYTES
 from dropreel.provider.submit_answers import Busy, Refused, Unknown
@@ -45,9 +45,9 @@ def test_an_accepted_job_keeps_when_it_was_submitted_and_what_it_costs(stack: Fa
 @pytest.mark.parametrize(
     ("metadata", "cents"),
     [
-        ({"mode": "hq"}, price_cents("hq", 5)),
-        ({"duration": "10"}, price_cents("fast", 10)),
-        ({"mode": "hq", "duration": "10"}, price_cents("hq", 10)),
+        ({"mode": "hq"}, PRICE_CENTS["hq", 5]),
+        ({"duration": "10"}, PRICE_CENTS["fast", 10]),
+        ({"mode": "hq", "duration": "10"}, PRICE_CENTS["hq", 10]),
     ],
 )
 def test_a_job_costs_what_its_options_cost(stack: FakeStack, metadata, cents):

@@ -10,7 +10,7 @@ from dropreel.domain.days import next_day
 from dropreel.domain.errors import RetryLater
 from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
-from dropreel.domain.prices import price_cents
+from dropreel.domain.prices import PRICE_CENTS
 from dropreel.provider.limits import SUBMIT_SECONDS
 from dropreel.provider.submit_answers import Busy, Refused, Unknown
 from dropreel.use_cases.submit_generation import LEASE, MAX_CONFLICTS, MIN_TIME_LEFT, SAVE_SECONDS
@@ -307,14 +307,14 @@ def test_a_job_that_waits_for_the_next_day_is_validated_and_claimed_then(stack: 
     assert stack.job.options is not None
     assert (stack.job.options.mode, stack.job.cost_cents, stack.job.image.format) == (
         "hq",
-        price_cents("hq", 5),
+        PRICE_CENTS["hq", 5],
         "JPEG",
     )
 
     outcome = stack.deliver_retry_message()
 
     assert outcome == "generating"
-    assert stack.database.reserved == {"2026-05-05": price_cents("hq", 5)}
+    assert stack.database.reserved == {"2026-05-05": PRICE_CENTS["hq", 5]}
     assert (stack.job.reserved_day, len(stack.provider.sent)) == ("2026-05-05", 1)
 
 

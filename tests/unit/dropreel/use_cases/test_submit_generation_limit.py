@@ -6,7 +6,7 @@ from dropreel.domain.errors import PublishFault
 from dropreel.domain.images import Missing
 from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.messages import RetryMessage
-from dropreel.domain.prices import price_cents, usd
+from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.submit_answers import Busy, KeyRefused, NoBalance
 from tests.support.fake_stack import ACCEPTED, DROP, GENERATION, JOB_ID, FakeStack
@@ -71,7 +71,7 @@ def test_a_held_job_was_validated(stack: FakeStack):
     assert stack.job.options is not None
     assert (stack.job.options.mode, stack.job.cost_cents, stack.job.image.format) == (
         "hq",
-        price_cents("hq", 5),
+        PRICE_CENTS["hq", 5],
         "JPEG",
     )
 

@@ -11,7 +11,7 @@ from dropreel.domain.job import Charge, EventType, Job, JobStatus, execution_nam
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.sweep_jobs import PASS, QUIET, SweepJobs
-from tests.support.fake_stack import FakeStack
+from tests.support.fake_stack import HAS, FakeStack
 from tests.support.interleaving import just_after
 from tests.support.sample_jobs import NOON, PRICE
 from tests.support.swept_jobs import IDS, SECOND, job_at, put_generating, put_job, set_time
@@ -143,7 +143,9 @@ def test_an_interrupted_last_attempt_is_parked_under_any_policy(stack: FakeStack
 
 def test_an_interrupted_submission_publishes_its_owed_events_first(stack: FakeStack):
     stack.set_resubmit_policy()
-    put_job(stack, 0, "submitting", lease_until=NOON, pending_events=frozenset({EventType.HELD}))
+    held = HAS[JobStatus.HELD]["reason"]
+    owed = {"pending_events": frozenset({EventType.HELD}), "notices": {EventType.HELD: held}}
+    put_job(stack, 0, "submitting", lease_until=NOON, **owed)
     set_time(stack, timedelta(hours=1))
 
     assert stack.sweep.run() == {"resubmitted": 1}

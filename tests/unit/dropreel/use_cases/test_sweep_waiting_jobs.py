@@ -339,7 +339,7 @@ def test_a_job_at_its_maximum_wait_ends_by_what_it_cost(stack: FakeStack, what, 
     assert (job_at(stack, 0).status, job_at(stack, 0).charge) == (status, charge)
     assert job_at(stack, 0).has_reason(ReasonCode.WAITED_TOO_LONG)
     assert stack.bus.types == [event]
-    assert job_at(stack, 0).waits_for is None
+    assert job_at(stack, 0).waits_for == (None if charge is not Charge.UNKNOWN else "unknown")
     assert (stack.queue.sent, stack.provider.sent) == ([], [])
 
 

@@ -8,6 +8,7 @@ import pytest
 from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.job import job_id_of, receive
 from dropreel.domain.messages import Drop
+from dropreel.domain.prices import DOCUMENTED
 from dropreel.domain.reasons import ReasonCode
 from dropreel.use_cases.validate_image import ImageValidator, ValidatedImage
 from tests.support.fake_stack import STACK
@@ -24,7 +25,9 @@ def validated(
     image = FakeStoredImage(journal, content=jpeg(), bucket=bucket, key=key)
     images = FakeImageBucket(journal, stored=image)
     images.files = {name: json.dumps(options).encode() for name, options in (files or {}).items()}
-    validator = ImageValidator(images, frozenset({"uploads", "pictures"}), STACK, {"pictures": prefix})
+    validator = ImageValidator(
+        images, frozenset({"uploads", "pictures"}), STACK, {"pictures": prefix}, prices=DOCUMENTED
+    )
     drop = Drop(ImageRef(bucket, key, "v1", "e1", "s1"), size=len(jpeg()), request_id="r1")
     job = receive(job_id_of(drop.image, "r1"), Image(bucket, key, "v1", "e1"), NOON, request_id="r1")
     return validator.validate(drop, job), images.listed

@@ -205,7 +205,7 @@ def test_a_job_holds_exactly_the_version_that_was_validated(harness: Harness):
 def test_validation_does_not_change_the_jobs_status(harness: Harness):
     job = harness.accepted()
 
-    found = {"image", "modified_at", "options", "option_sources", "warnings", "cost_cents"}
+    found = {"image", "modified_at", "options", "option_sources", "warnings", "cost_cents", "prices_version"}
     assert {name for name, value in vars(job).items() if value != getattr(harness.received(DROP), name)} == found
 
 

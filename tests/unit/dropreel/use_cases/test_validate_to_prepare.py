@@ -7,6 +7,7 @@ import pytest
 from dropreel.domain.images import Missing
 from dropreel.domain.messages import Drop
 from dropreel.domain.options import Options
+from dropreel.domain.prices import DOCUMENTED
 from dropreel.media.images.preparation import HEAD_BYTES, MAX_ORIGINAL_BYTES
 from dropreel.provider.limits import MAX_IMAGE_BYTES
 from dropreel.use_cases.validate_image import ImageValidator, ValidatedImage
@@ -23,7 +24,9 @@ def harness() -> Harness:
 
 def validate(harness: Harness, content: bytes | None, drop: Drop = DROP, *, prepares: bool = True) -> ValidatedImage:
     harness.image.content, harness.image.head = content, (content or jpeg())[:HEAD_BYTES]
-    validator = ImageValidator(harness.images, frozenset({"uploads"}), harness.parameters, prepares=prepares)
+    validator = ImageValidator(
+        harness.images, frozenset({"uploads"}), harness.parameters, prepares=prepares, prices=DOCUMENTED
+    )
     return validator.validate(drop, harness.received(drop))
 
 
