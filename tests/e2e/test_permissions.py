@@ -351,12 +351,21 @@ def _send_mail(account: Account) -> Iterator[str]:
 
 def _send_webhook(account: Account) -> Iterator[str]:
     """Send one webhook that is taken and one that is not, whose message is none that the queue has."""
-    yield _notify(account, "SendWebhook", account.new_key())
+    taken = _notify(account, "SendWebhook", account.new_key())
+    yield taken and _logged(account, "SendWebhook", "AccessDenied", taken)  # it is logged, and the message hidden
     key = account.new_key()
     account.webhooks.answers[key] = [500]
     wrong = _notify(account, "SendWebhook", key)
     assert wrong
     yield "" if "ReceiptHandleIsInvalid" in wrong else wrong
+
+
+def _logged(account: Account, role: str, code: str, otherwise: str) -> str:
+    """Return an error code that the function has just logged, or else the other text."""
+    since = int((time.time() - 60) * 1000)
+    group = account.physical(f"{role}LogGroup")
+    events = account.client("logs").filter_log_events(logGroupName=group, startTime=since)["events"]
+    return code if any(code in one["message"] for one in events) else otherwise
 
 
 STEPS: dict[str, Callable[[Account], Iterator[str]]] = {

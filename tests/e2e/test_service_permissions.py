@@ -77,7 +77,7 @@ def without_function(account: Account, step: str) -> Iterator[None]:
     iam, role = account.client("iam"), account.physical("GenerateVideoRole")
     ((policy, document),) = policies(account, "GenerateVideo").items()
     before = json.dumps(document)
-    (statement,) = document["Statement"]
+    (statement,) = (one for one in document["Statement"] if one["Sid"] == "InvokeFunctions")
     name = account.physical(f"{step}Function")
     statement["Resource"] = [one for one in statement["Resource"] if not one.endswith(f":{name}")]
     assert len(statement["Resource"]) == 2
