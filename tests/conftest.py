@@ -7,6 +7,8 @@ from tests.support.shared_loader import share_loader
 
 OWN_CLOUDS = ("tests/e2e/test_stock_clients.py", "tests/e2e/test_local_runs.py", "tests/e2e/test_command_up.py")
 """Tests that start local clouds of their own."""
+WITH_COMMANDS = ("test_command_", "test_deploy", "test_names_and_copies", "test_photographs", "test_recipes")
+"""Files that run in the second shared cloud, so that both take about as long."""
 
 
 class TwoClouds(LoadScopeScheduling):
@@ -14,9 +16,9 @@ class TwoClouds(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if file.startswith("tests/e2e/test_command_") and file not in OWN_CLOUDS:
-            return "tests/e2e/test_command"
-        return "tests/e2e" if file.startswith("tests/e2e/") and file not in OWN_CLOUDS else file
+        if not file.startswith("tests/e2e/") or file in OWN_CLOUDS:
+            return file
+        return "tests/e2e/test_command" if file.removeprefix("tests/e2e/").startswith(WITH_COMMANDS) else "tests/e2e"
 
 
 def pytest_configure() -> None:
