@@ -240,7 +240,8 @@ class SweepJobs:
     def _release_held(self, done: dict[str, int]) -> None:
         """Requeue held jobs, oldest first, as long as the day has room. Whether one is paid, its claim decides.
 
-        Rehearsals have days of their own. Those of the kind that is not made now are few, and older: they end no pass.
+        Rehearsals have days of their own. Those of the kind that is not made now are few, and older: they end no pass. Real
+        jobs stay held during a rehearsal.
         """
         rooms = {self.is_rehearsal: self._room(self.is_rehearsal)}
         for job_id in self._within_pass(done, JobStatus.HELD, self.now()):
@@ -254,6 +255,8 @@ class SweepJobs:
 
     def _requeue_held(self, rooms: "dict[bool, _Room]", job: Job) -> str | None:
         if job.status is not JobStatus.HELD:
+            return None
+        if self.is_rehearsal and not job.rehearsal:  # without a provider it would wait as deferred, for days and not a year
             return None
         if job.rehearsal not in rooms:
             rooms[job.rehearsal] = self._room(job.rehearsal)

@@ -138,9 +138,9 @@ def test_a_job_that_waits_for_the_provider_waits_through_a_rehearsal():
     stack = FakeStack()
     stack.set_daily_limit(0)
     stack.run()
-    set_rehearsal(stack, True)
     stack.set_daily_limit(5000)
     stack.sweep.run()
+    set_rehearsal(stack, True)
 
     assert stack.deliver_retry_message() == "deferred"
 
@@ -149,6 +149,22 @@ def test_a_job_that_waits_for_the_provider_waits_through_a_rehearsal():
     set_rehearsal(stack, False)
     assert stack.deliver_retry_message() == "generating"
     assert (stack.job.rehearsal, stack.job.generation_id) == (False, "gen_1")
+
+
+def test_a_real_job_stays_held_through_a_rehearsal_of_months():
+    stack = FakeStack()
+    stack.set_daily_limit(0)
+    stack.run()
+    set_rehearsal(stack, True)
+    stack.set_daily_limit(5000)
+    stack.clock.pass_seconds(100 * 86_400)
+
+    assert stack.sweep.run() == {}
+    assert (stack.job.status, stack.queue.sent) == (JobStatus.HELD, [])
+
+    set_rehearsal(stack, False)
+    assert stack.sweep.run() == {"released": 1}
+    assert stack.deliver_retry_message() == "generating"
 
 
 def test_a_paid_generation_is_never_answered_by_the_rehearsal():
@@ -175,7 +191,7 @@ def test_the_url_of_a_paid_generation_cannot_name_a_rehearsals_video():
     assert stack.source.opened == ["rehearsal:16x9-5-sound"]  # the real source, which takes https alone
 
 
-@pytest.mark.parametrize(("is_on", "is_job"), [(True, False), (False, True), (True, True), (False, False)])
+@pytest.mark.parametrize(("is_on", "is_job"), [(False, True), (True, True), (False, False)])
 def test_a_held_job_is_released_by_the_room_of_its_own_kind(is_on, is_job):
     stack = set_rehearsal(FakeStack(), is_on)
     stack.set_daily_limit(PRICE)
