@@ -21,7 +21,7 @@ from dropreel_cli.connection import environment_of
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.kept_spend import report_kept_spend
 from dropreel_cli.output import Output
-from dropreel_cli.parameters import Parameter, overrides_file, read_parameters
+from dropreel_cli.parameters import Parameter, overrides_file, read_parameters, rule_faults
 from dropreel_cli.questions import Terminal, UsageError, ask_target, check_stack_name, values_to_send
 from dropreel_cli.rehearsals import with_key
 from dropreel_cli.stack import Stack, StackMissing
@@ -85,6 +85,8 @@ def deploy(wanted: Deployment, output: Output, terminal: Terminal | None) -> dic
     given |= _secrets_from_environment(parameters, given, environment, in_stack, output)
     values = values_to_send(rest, given, in_stack, terminal, ask_all=asks_all)
     with_key(values, None if stack is None else stack.parameters)
+    if faults := rule_faults(values, in_stack):
+        raise UsageError("\n".join([*faults, "Nothing was changed."]))
     return {**_run_sam(wanted, target, values, output, stack), **earlier}
 
 

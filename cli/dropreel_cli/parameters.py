@@ -86,10 +86,17 @@ def prices_fault(value: str) -> str | None:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the base has no types
-    """Reads a template. CloudFormation's own tags are read as None."""
+    """Reads a template. CloudFormation's own tags are read as `{tag: value}`."""
 
 
-_Loader.add_multi_constructor("!", lambda *_: None)
+def _function(loader: Any, tag: str, node: Any) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        return {tag: node.value}
+    is_list = isinstance(node, yaml.SequenceNode)
+    return {tag: loader.construct_sequence(node, deep=True) if is_list else loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _function)
 
 
 def read_parameters(template: Path = TEMPLATE) -> dict[str, Parameter]:
@@ -101,6 +108,52 @@ def parameters_of(template: str) -> dict[str, Parameter]:
     """Return the parameters of a template's text (YAML or JSON) by name, in their order."""
     loaded = yaml.load(template, _Loader)  # noqa: S506  # nosec B506 # a SafeLoader
     return {name: Parameter(name, declared) for name, declared in loaded.get("Parameters", {}).items()}
+
+
+def rule_faults(given: Mapping[str, str], in_stack: Mapping[str, str] | None = None) -> list[str]:
+    """Return a sentence for each of the template's rules that these values break, as CloudFormation would after a while.
+
+    What is not given has the stack's value, or else the default. Rules about secrets are left out: their values are unknown.
+    """
+    loaded = yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # nosec B506 # a SafeLoader
+    parameters = [Parameter(name, declared) for name, declared in loaded["Parameters"].items()]
+    values = {one.name: one.default or "" for one in parameters} | dict(in_stack or {}) | dict(given)
+    for one in parameters:
+        if one.is_secret:
+            del values[one.name]
+    faults = []
+    for rule in loaded["Rules"].values():
+        try:
+            if _evaluate(rule.get("RuleCondition", True), values):
+                broken = [one for one in rule["Assertions"] if not _evaluate(one["Assert"], values)]
+                faults += [one["AssertDescription"] for one in broken]
+        except KeyError:  # a secret
+            continue
+    return faults
+
+
+def _evaluate(expression: Any, values: Mapping[str, str]) -> Any:
+    """Return the value of a rule's expression. Raises KeyError for a parameter that is not among the values."""
+    if isinstance(expression, list):
+        return [_evaluate(one, values) for one in expression]
+    if not isinstance(expression, dict):
+        return expression
+    ((function, argument),) = expression.items()
+    if function == "Ref":
+        return values[argument]
+    evaluated = _evaluate(argument, values)
+    match function:
+        case "Equals":
+            return evaluated[0] == evaluated[1]
+        case "Contains":
+            return evaluated[1] in evaluated[0]
+        case "Not":
+            return not evaluated[0]
+        case "And":
+            return all(evaluated)
+        case "Or":
+            return any(evaluated)
+    raise NotImplementedError(f"a rule with {function}")
 
 
 def overrides_file(values: Mapping[str, str]) -> str:

@@ -101,11 +101,20 @@ def test_a_cloud_stays_up_until_down_and_leaves_nothing(command: InstalledComman
     assert (lost.returncode, lost.stdout) == (0, "No local cloud was running.\n")
 
 
-def test_a_wrong_parameter_starts_nothing(command: InstalledCommand, files: CloudFiles) -> None:
-    done = command.run("up", "DefaultMode=hd", cwd=ROOT)
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("DefaultMode=hd", "DefaultMode is 'hd'; allowed are fast, hq."),
+        ("UploadsPrefix=shop/", "UploadsPrefix needs an ExistingUploadsBucketName"),
+    ],
+)
+def test_a_wrong_parameter_starts_nothing(
+    command: InstalledCommand, files: CloudFiles, given: str, sentence: str
+) -> None:
+    done = command.run("up", given, cwd=ROOT)
 
     assert done.returncode == Exit.USAGE
-    assert "DefaultMode is 'hd'; allowed are fast, hq." in done.stderr
+    assert sentence in done.stderr
     assert not files.description.parent.exists()
 
 

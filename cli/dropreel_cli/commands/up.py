@@ -29,8 +29,12 @@ def command(parameters: tuple[str, ...], foreground: bool, output: Output) -> No
     root = enter_checkout(".venvs/run/installed", ".venvs/ministack/installed", ".venvs/aws/installed", "build-local")
     from dropreel_cli.assignments import given_parameters
     from dropreel_cli.local_cloud import CloudFiles
+    from dropreel_cli.parameters import rule_faults
+    from dropreel_cli.questions import UsageError
     from dropreel_cli.variables import NOT_IN_THE_LOCAL_CLOUD
     from local.up import up_in_background, up_in_foreground
 
     given = given_parameters(parameters, refused=NOT_IN_THE_LOCAL_CLOUD)
+    if faults := rule_faults(given):
+        raise UsageError("\n".join([*faults, "Nothing was started."]))
     (up_in_foreground if foreground else up_in_background)(CloudFiles.of_checkout(root), given, output)

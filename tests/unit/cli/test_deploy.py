@@ -165,6 +165,16 @@ def test_only_given_values_are_sent_and_the_stack_keeps_the_others(
     assert "aws s3 cp my.jpg s3://shop-uploads/ --region eu-central-1" in cloud.printed
 
 
+def test_values_that_do_not_go_together_are_refused_before_sam_runs(cloud: Cloud, sam: dict[str, Any]) -> None:
+    cloud.add_answer("describe_stacks", described("UPDATE_COMPLETE", Parameters=HAS))
+    wanted = Deployment(CHECKOUT, given={"UploadsPrefix": "shop/"})
+
+    with pytest.raises(UsageError, match=r"needs an ExistingUploadsBucketName(.|\n)*Nothing was changed") as raised:
+        deploy(wanted, cloud.output, None)
+
+    assert (raised.value.exit_status, sam["commands"]) == (Exit.USAGE, [])
+
+
 def test_without_given_values_nothing_is_sent(cloud: Cloud, sam: dict[str, Any]) -> None:
     before = described("UPDATE_COMPLETE", Parameters=HAS, LastUpdatedTime=CREATED, Outputs=OUTPUTS)
     cloud.add_answer("describe_stacks", before)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel_cli.parameters import Parameter, overrides_file, read_parameters
+from dropreel_cli.parameters import Parameter, overrides_file, read_parameters, rule_faults
 
 ROOT = Path(__file__).resolve().parents[3]
 SAM_PYTHON = ROOT / ".venvs" / "run" / "bin" / "python"
@@ -106,3 +106,32 @@ def test_the_file_for_sam_is_ascii_on_one_line(values: dict[str, str]) -> None:
 
     assert text.isascii()
     assert text.count("\n") == 1
+
+
+NO_BUCKET = ["UploadsPrefix needs an ExistingUploadsBucketName; the stack's own bucket has no prefix."]
+TOO_MANY_POLLS = ["A GenerationTimeoutMinutes above 36 needs a PollIntervalSeconds of 5 or more."]
+
+
+@pytest.mark.parametrize(
+    ("given_values", "in_stack", "faults"),
+    [
+        ({}, None, []),
+        ({"UploadsPrefix": "shop/"}, None, NO_BUCKET),
+        ({"UploadsPrefix": "shop/", "ExistingUploadsBucketName": "pictures"}, None, []),
+        ({"UploadsPrefix": "shop/"}, {"ExistingUploadsBucketName": "pictures"}, []),
+        ({"ExistingUploadsBucketName": ""}, {"ExistingUploadsBucketName": "pictures", "UploadsPrefix": "a"}, NO_BUCKET),
+        ({"PollIntervalSeconds": "4"}, None, TOO_MANY_POLLS),
+        ({"PollIntervalSeconds": "4", "GenerationTimeoutMinutes": "36"}, None, []),
+        ({"Rehearsal": "true"}, {"NohumanApiKey": "****"}, []),  # what is under the asterisks is unknown
+    ],
+)
+def test_the_templates_rules_are_checked_before_anything_starts(
+    given_values: dict[str, str], in_stack: dict[str, str] | None, faults: list[str]
+) -> None:
+    assert rule_faults(given_values, in_stack) == faults
+
+
+def test_every_rule_of_the_template_can_be_evaluated(parameters: dict[str, Parameter]) -> None:
+    values = dict.fromkeys(parameters, "x")
+
+    assert rule_faults(values) == []

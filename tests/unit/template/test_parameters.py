@@ -176,7 +176,10 @@ def test_a_prefix_of_the_existing_bucket_is_taken(prefix):
     assert refused(UploadsPrefix=prefix, ExistingUploadsBucketName="pictures") == []
 
 
-@pytest.mark.parametrize("prefix", ["*", "shop/*", "sho?/", "${aws:userid}/", "/shop/", 'a"b', "a\\b", "x" * 513])
+NO_PREFIXES = ["*", "shop/*", "sho?/", "${aws:userid}/", "/shop/", 'a"b', "a\\b", "x" * 513]
+
+
+@pytest.mark.parametrize("prefix", [*NO_PREFIXES, "shop/\n", "\nshop/", "a\tb", "a\x00", "a\x7f", "\r"])
 def test_a_prefix_that_iam_would_read_as_more_is_refused(prefix):
     assert "UploadsPrefix" in refused(UploadsPrefix=prefix, ExistingUploadsBucketName="pictures")
 

@@ -256,7 +256,7 @@ class SweepJobs:
     def _requeue_held(self, rooms: "dict[bool, _Room]", job: Job) -> str | None:
         if job.status is not JobStatus.HELD:
             return None
-        if self.is_rehearsal and not job.rehearsal:  # without a provider it would wait as deferred, for days and not a year
+        if self.is_rehearsal and not job.rehearsal:  # without a provider it would be deferred, which ends after 7 days
             return None
         if job.rehearsal not in rooms:
             rooms[job.rehearsal] = self._room(job.rehearsal)
