@@ -7,6 +7,8 @@ import requests
 
 from dropreel.adapters.http import Deadline, open_session
 from dropreel.domain.errors import SettingsError, WebhookFault
+from dropreel.domain.retry_after import retry_after_seconds
+from dropreel.domain.webhooks import WebhookAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,8 +30,8 @@ class WebhookEndpoint:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def post(self, body: bytes, headers: "Mapping[str, str]") -> int:
-        """Post once, without following redirects, and return the status. The response's body is not read.
+    def post(self, body: bytes, headers: "Mapping[str, str]") -> WebhookAnswer:
+        """Post once, without following redirects, and return the status and `Retry-After`. The response's body is not read.
 
         Raises WebhookFault without the address: its path may hold a token.
         """
@@ -39,10 +41,10 @@ class WebhookEndpoint:
                 with session.post(
                     self.url, data=body, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False, stream=True
                 ) as response:
-                    status = response.status_code
+                    answer = WebhookAnswer(response.status_code, retry_after_seconds(response.headers))
                 if deadline.expired:  # the status may be cut
                     raise requests.Timeout
-                return status
+                return answer
         except requests.RequestException as error:
             why = "its address is not public" if "is not public" in str(error) else type(error).__name__
             raise WebhookFault(f"the endpoint did not answer: {why}") from None

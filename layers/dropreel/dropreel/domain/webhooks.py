@@ -6,12 +6,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropreel.domain.errors import SettingsError
 
 RETRY_SECONDS = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600)
 """The delay after each failed delivery, in seconds: 27.6 hours in all. SQS hides a message for at most 12 hours."""
+LONGEST_SECONDS = 12 * 3600 - 60
+"""The longest `Retry-After` that is followed. SQS counts its 12 hours from the receive on."""
 MAX_RECEIVES = len(RETRY_SECONDS) + 1
 """Deliveries of one webhook: the `maxReceiveCount` of its queue."""
 SECRET_PREFIX = "whsec_"  # noqa: S105 # nosec B105 # the specification's prefix, not a secret
@@ -19,9 +21,27 @@ SECRET_BYTES = range(24, 65)
 """Lengths of a secret, in bytes, by the specification."""
 
 
-def retry_seconds(receives: int) -> int:
-    """Return the delay after a message's n-th failed delivery (`receives` counts from 1); 0 after the last one."""
-    return RETRY_SECONDS[receives - 1] if receives < MAX_RECEIVES else 0
+_BUSY = (429, 503)
+"""The statuses whose `Retry-After` is followed."""
+
+
+class WebhookAnswer(NamedTuple):
+    """What the endpoint answered: the status, and the seconds of `Retry-After`; None without one."""
+
+    status: int
+    retry_after: int | None = None
+
+
+def retry_seconds(receives: int, answer: WebhookAnswer | None = None) -> int:
+    """Return the delay after a message's n-th failed delivery (`receives` counts from 1); 0 after the last one.
+
+    The `Retry-After` of a busy endpoint makes it longer, never shorter: deliveries that follow each other quickly would
+    soon use up all. `answer` is None where there was none.
+    """
+    if receives >= MAX_RECEIVES:
+        return 0
+    asked = answer.retry_after if answer is not None and answer.status in _BUSY else None
+    return min(max(RETRY_SECONDS[receives - 1], asked or 0), LONGEST_SECONDS)
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:

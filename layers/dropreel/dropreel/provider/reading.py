@@ -8,12 +8,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from dropreel.domain.encodable import is_encodable
 from dropreel.domain.redaction import redact
 from dropreel.domain.rehearsals import is_rehearsal_id
+from dropreel.domain.retry_after import retry_after_seconds
 from dropreel.provider.error_texts import NO_REASON_GIVEN, error_text, failure_text, retry_after_in
 from dropreel.provider.limits import MAX_RETRY_AFTER_SECONDS
 from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollAnswer, PollFault
@@ -194,18 +194,6 @@ def _is_readable(text: str) -> bool:
 
 def _retry_after(reply: Reply, content: Any) -> int | None:
     """Return the seconds that `Retry-After` asks for, or else those that the body asks for; at most MAX_RETRY_AFTER_SECONDS."""
-    seconds = _retry_after_header(reply.headers)
+    seconds = retry_after_seconds(reply.headers)
     seconds = retry_after_in(content) if seconds is None else seconds
     return None if seconds is None else max(0, min(seconds, MAX_RETRY_AFTER_SECONDS))
-
-
-def _retry_after_header(headers: Mapping[str, str]) -> int | None:
-    """Read seconds or a date (RFC 9110). A date counts from the reply's own `Date`, so that no two clocks are compared."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdecimal():
-        return int(value[:9])
-    try:
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return round(wait.total_seconds())

@@ -16,6 +16,7 @@ from dropreel.domain.messages import Drop, RetryMessage
 from dropreel.domain.options import Options
 from dropreel.domain.reasons import Reason
 from dropreel.domain.spending import NotReserved, SpendLimit
+from dropreel.domain.webhooks import WebhookAnswer
 from dropreel.media.video_stream import StoredVideo, VideoStream
 from dropreel.provider.poll_answers import PollAnswer
 from dropreel.provider.submit_answers import SubmitAnswer
@@ -279,8 +280,8 @@ class MailTopic(Protocol):
 class WebhookEndpoint(Protocol):
     """The owner's endpoint for webhooks."""
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """Post once and return the status. Raises WebhookFault where there is no answer."""
+    def post(self, body: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
+        """Post once and return the answer. Raises WebhookFault where there is no answer."""
 
 
 class WebhookQueue(Protocol):

@@ -37,16 +37,17 @@ class SendWebhook:
 
         `retried` and `failed` (the last time) do not: the message is then visible again after its delay.
         """
+        answer = None
         try:
             body = body_of(event)
-            status = self.endpoint.post(body, headers_of(event, body, self.secret(), int(self.now().timestamp())))
-            if status // 100 == 2:
+            answer = self.endpoint.post(body, headers_of(event, body, self.secret(), int(self.now().timestamp())))
+            if answer.status // 100 == 2:
                 return DELIVERED
-            if status == HTTPStatus.GONE:
+            if answer.status == HTTPStatus.GONE:
                 logger.warning("the endpoint is gone")
                 return GONE
-            logger.warning("the endpoint refused", extra={"http_status": status, "receives": receives})
+            logger.warning("the endpoint refused", extra={"http_status": answer.status, "receives": receives})
         except Exception:
             logger.exception("not delivered", extra={"receives": receives})
-        self.queue.hide(receipt_handle, retry_seconds(receives))
+        self.queue.hide(receipt_handle, retry_seconds(receives, answer))
         return RETRIED if receives < MAX_RECEIVES else FAILED

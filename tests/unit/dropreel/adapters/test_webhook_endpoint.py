@@ -27,31 +27,46 @@ def client(service: str) -> Any:
 def test_the_body_and_headers_are_posted_and_the_status_returned(server: ScriptedServer, status: int):
     server.answers(status)
 
-    assert WebhookEndpoint(server.base_url + PATH).post(b'{"type":"x"}', HEADERS) == status
+    assert WebhookEndpoint(server.base_url + PATH).post(b'{"type":"x"}', HEADERS).status == status
 
     (request,) = server.requests
     assert (request.method, request.target, request.body) == ("POST", PATH, b'{"type":"x"}')
     assert {name: request.headers[name] for name in HEADERS} == HEADERS
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "Mon, 04 May 2026 12:02:00 GMT", "Date": "Mon, 04 May 2026 12:00:00 GMT"}, 120),
+        ({"Retry-After": "soon"}, None),
+    ],
+)
+def test_a_retry_after_is_returned_in_seconds(server: ScriptedServer, headers: dict[str, str], seconds: int | None):
+    server.answers(429, **headers)
+
+    assert WebhookEndpoint(server.base_url).post(b"{}", HEADERS) == (429, seconds)
+
+
 def test_a_redirect_is_not_followed(server: ScriptedServer):
     server.answers(307, Location=f"{server.base_url}/elsewhere")
 
-    assert WebhookEndpoint(server.base_url).post(b"{}", HEADERS) == 307
+    assert WebhookEndpoint(server.base_url).post(b"{}", HEADERS).status == 307
     assert server.connections == 1
 
 
 def test_the_body_of_the_response_is_not_waited_for(server: ScriptedServer):
     server.plays(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", hangs=True)
 
-    assert WebhookEndpoint(server.base_url).post(b"{}", HEADERS) == 200
+    assert WebhookEndpoint(server.base_url).post(b"{}", HEADERS).status == 200
 
 
 def test_a_cookie_or_proxy_of_the_environment_is_not_used(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
     server.answers(200)
 
-    assert WebhookEndpoint(server.base_url).post(b"{}", HEADERS) == 200
+    assert WebhookEndpoint(server.base_url).post(b"{}", HEADERS).status == 200
 
 
 @pytest.mark.parametrize(
@@ -99,7 +114,7 @@ def test_a_public_https_address_is_posted_to(cdn: Callable[[str], ScriptedServer
     server = cdn("cdn.example")
     server.answers(202)
 
-    assert WebhookEndpoint("https://cdn.example/x").post(b"{}", HEADERS) == 202
+    assert WebhookEndpoint("https://cdn.example/x").post(b"{}", HEADERS).status == 202
 
 
 def test_a_certificate_of_another_name_is_refused_before_anything_is_sent(cdn: Callable[[str], ScriptedServer]):

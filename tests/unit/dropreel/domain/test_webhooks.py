@@ -10,7 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from dropreel.domain.errors import SettingsError
 from dropreel.domain.events import detail_of
 from dropreel.domain.job import EventType
-from dropreel.domain.webhooks import MAX_RECEIVES, RETRY_SECONDS, body_of, headers_of, retry_seconds
+from dropreel.domain.webhooks import LONGEST_SECONDS, MAX_RECEIVES, RETRY_SECONDS, body_of, headers_of, retry_seconds
 from tests.support.sample_jobs import job_with
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -123,6 +123,13 @@ def test_the_delays_grow_and_add_up_to_more_than_a_day():
     assert list(RETRY_SECONDS) == sorted(RETRY_SECONDS)
     assert 24 * 3600 <= sum(RETRY_SECONDS) <= 2 * 24 * 3600
     assert max(RETRY_SECONDS) < 12 * 3600  # SQS counts from the receive on
+
+
+def test_the_longest_retry_after_fits_into_sqs_and_into_the_queues_retention():
+    function_seconds, retention_days = 30, 10
+
+    assert LONGEST_SECONDS + function_seconds < 12 * 3600
+    assert retention_days * 86_400 > MAX_RECEIVES * LONGEST_SECONDS
 
 
 @pytest.mark.parametrize("receives", [MAX_RECEIVES, MAX_RECEIVES + 1])

@@ -9,7 +9,7 @@ from standardwebhooks import Webhook
 from dropreel.domain.errors import SettingsError, WebhookFault
 from dropreel.domain.events import detail_of
 from dropreel.domain.job import EventType
-from dropreel.domain.webhooks import MAX_RECEIVES, RETRY_SECONDS
+from dropreel.domain.webhooks import LONGEST_SECONDS, MAX_RECEIVES, RETRY_SECONDS, WebhookAnswer
 from dropreel.use_cases.send_webhook import SendWebhook
 from tests.support.sample_jobs import job_with
 
@@ -27,12 +27,13 @@ class Endpoint:
 
     status: int | Exception = 200
     posted: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
+    retry_after: int | None = None
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+    def post(self, body: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
         self.posted.append((body, dict(headers)))
         if isinstance(self.status, Exception):
             raise self.status
-        return self.status
+        return WebhookAnswer(self.status, self.retry_after)
 
 
 @dataclass
@@ -79,6 +80,31 @@ def test_any_other_status_is_retried_after_its_delay(status: int, receives: int)
 
     assert send(Endpoint(status), queue, receives) == "retried"
     assert queue.hidden == [("handle", RETRY_SECONDS[receives - 1])]
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "seconds"),
+    [
+        (429, 900, 900),
+        (503, 900, 900),
+        (429, 1, RETRY_SECONDS[1]),
+        (429, -60, RETRY_SECONDS[1]),
+        (429, 10**9, LONGEST_SECONDS),
+        (500, 900, RETRY_SECONDS[1]),
+    ],
+)
+def test_a_busy_endpoint_is_given_the_time_that_it_asks_for(status: int, retry_after: int, seconds: int):
+    queue = Queue()
+
+    assert send(Endpoint(status, retry_after=retry_after), queue, receives=2) == "retried"
+    assert queue.hidden == [("handle", seconds)]
+
+
+def test_after_the_last_delivery_no_retry_after_keeps_the_message():
+    queue = Queue()
+
+    assert send(Endpoint(429, retry_after=900), queue, MAX_RECEIVES) == "failed"
+    assert queue.hidden == [("handle", 0)]
 
 
 @pytest.mark.parametrize("fault", [WebhookFault("no answer"), RuntimeError("anything")])
