@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dropreel.adapters.job_table import JOB_ROW, JobTable, job_of
+from dropreel.domain.forgetting import is_forgotten
 from dropreel_cli.console_links import ConsoleLinks, execution_arn, log_groups
 from dropreel_cli.job_lists import JobLists
 from dropreel_cli.job_search import JobSearch
@@ -63,17 +64,23 @@ def read_story(stack: Stack, lists: JobLists, jobs: list[Job], arguments: str) -
 
 
 def links_of(stack: Stack, job: Job) -> dict[str, str]:
-    """Return where to look further: the AWS console, or the local cloud's own addresses. None of them is signed."""
+    """Return where to look further: the AWS console, or the local cloud's own addresses. None of them is signed.
+
+    Of a forgotten job neither image nor video is there to look at.
+    """
     machine = stack.outputs["StateMachineArn"]
     execution = execution_arn(machine, job) if job.generation_id else None
+    has_objects = not is_forgotten(job)
     if stack.endpoint_url:
-        local = {"image": _local(stack.endpoint_url, job.image.bucket, job.image.key)}
-        if job.video is not None:
+        local = {"image": _local(stack.endpoint_url, job.image.bucket, job.image.key)} if has_objects else {}
+        if job.video is not None and has_objects:
             local["video"] = _local(stack.endpoint_url, job.video.bucket, job.video.key)
         return {**local, **({"execution": execution} if execution else {})}
     console = ConsoleLinks.of(machine)
-    links = {"image": console.s3_object(job.image.bucket, job.image.key, job.image.version_id)}
-    if job.video is not None:
+    links = {}
+    if has_objects:
+        links["image"] = console.s3_object(job.image.bucket, job.image.key, job.image.version_id)
+    if job.video is not None and has_objects:
         links["video"] = console.s3_object(job.video.bucket, job.video.key, job.video.version_id)
     if execution:
         links["execution"] = console.execution(execution)

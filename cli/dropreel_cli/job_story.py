@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dropreel.domain.days import date_of
+from dropreel.domain.days import date_of, spend_day
 from dropreel.domain.events import in_order
+from dropreel.domain.forgetting import is_forgotten
 from dropreel.domain.job import Charge
 from dropreel.domain.next_steps import next_step
 from dropreel.domain.prices import usd
@@ -168,7 +169,7 @@ def headline(job: Job) -> tuple[str, str]:
 
 def _image(job: Job) -> Iterable[tuple[str, str]]:
     image = job.image
-    yield "object", f"s3://{image.bucket}/{image.key}"
+    yield "object", f"s3://{image.bucket}/{image.key}{_gone(job)}"
     if image.version_id:
         yield "version", image.version_id
     facts = [image.format or "", f"{image.width} x {image.height}" if image.width else ""]
@@ -228,10 +229,11 @@ def _submissions(story: JobStory) -> Iterable[tuple[str, str]]:
             Charge.CHARGED: "charged",
             Charge.UNKNOWN: "may have been charged",
         }
-        price = f"${usd(each.cost_cents)} {state[each.charge]}"
+        price = f"${usd(each.cost_cents)}{_kind(story.job)} {state[each.charge]}"
+        day = spend_day(each.day, is_rehearsal=story.job.rehearsal)
         yield (
             f"attempt {each.attempt}",
-            f"{_moment(each.claimed_at)}{requeue}, reserved on {each.day}: {price}; {each.status}",
+            f"{_moment(each.claimed_at)}{requeue}, reserved on {day}: {price}; {each.status}",
         )
         if each.generation_id:
             yield "", f"generation {each.generation_id}"
@@ -241,22 +243,31 @@ def _submissions(story: JobStory) -> Iterable[tuple[str, str]]:
                 yield "", f"provider: {each.reason.provider_error}"
     if story.submissions:
         unknown = story.cents(Charge.UNKNOWN)
-        doubt = f"; ${usd(unknown)} more may have been charged" if unknown else ""
-        yield "in all", f"${usd(story.cents(Charge.CHARGED))} charged{doubt}"
+        doubt = f"; ${usd(unknown)}{_kind(story.job)} more may have been charged" if unknown else ""
+        yield "in all", f"${usd(story.cents(Charge.CHARGED))}{_kind(story.job)} charged{doubt}"
     elif story.job.is_terminal:
         yield "none", "nothing was submitted, nothing was spent"
+
+
+def _kind(job: Job) -> str:
+    """Return what kind of money an amount is, where it is not real."""
+    return " of rehearsal money" if job.rehearsal else ""
 
 
 def _video(job: Job) -> Iterable[tuple[str, str]]:
     video = job.video
     if video is None:
         return
-    yield "object", f"s3://{video.bucket}/{video.key}"
+    yield "object", f"s3://{video.bucket}/{video.key}{_gone(job)}"
     size = f"{video.width} x {video.height}, " if video.width else ""
     length = "" if video.duration_seconds is None else f"{video.duration_seconds:g} s, "
     yield "is", f"{length}{size}{video.size:,} bytes"
     yield "receipt", f"s3://{video.bucket}/{video.receipt_key}"
     yield "sha256", video.sha256
+
+
+def _gone(job: Job) -> str:
+    return " (forgotten: all its versions are deleted)" if is_forgotten(job) else ""
 
 
 def _next(story: JobStory) -> Iterable[tuple[str, str]]:

@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from boto3.session import Session
 
+from dropreel.domain.forgetting import forgotten
 from dropreel.domain.job import Charge, EventType, Job, JobStatus, PollFaultNote
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel_cli.console_links import ConsoleLinks
+from dropreel_cli.job_details import links_of
+from dropreel_cli.stack import Stack
 from tests.support.command_documents import validate_document
 from tests.support.command_stack import MACHINE, CommandStack, command_stack, run
 from tests.support.sample_jobs import IMAGE, PREPARED, VIDEO, job_with
@@ -253,3 +257,31 @@ def test_the_consoles_addresses_are_those_of_the_stacks_partition() -> None:
     assert "#logsV2:logs-insights$3FqueryDetail$3D~(end~'" in logs
     assert logs.endswith("~source~(~'*2faws*2fone~'two))")
     assert f"like*20*27{ID}*27" in logs
+
+
+def test_a_forgotten_job_has_no_link_to_what_is_deleted(
+    stack: CommandStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = forgotten(job(video=VIDEO, charge=Charge.CHARGED))
+    stack.put(made)
+    local = Stack("shop", {"StateMachineArn": MACHINE}, Session(), "http://127.0.0.1:4566")
+
+    text = printed(capsys, ID)
+
+    assert {"image", "video"}.isdisjoint(shown(capsys, ID)["links"])
+    assert list(links_of(local, made)) == ["execution"]
+    assert f"s3://uploads/{IMAGE.key} (forgotten: all its versions are deleted)" in text
+    assert f"s3://videos/{VIDEO.key} (forgotten: all its versions are deleted)" in text
+
+
+def test_the_money_of_a_rehearsal_is_called_so(stack: CommandStack, capsys: pytest.CaptureFixture[str]) -> None:
+    made = job(rehearsal=True, charge=Charge.CHARGED, generation_id="rehearsal_1")
+    stack.put(made)
+    claimed = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    stack.put_submission(made, claimed, generation_id="rehearsal_1")
+
+    text = printed(capsys, ID)
+
+    assert "reserved on rehearsal-2026-05-04: $0.47 of rehearsal money charged" in text
+    assert "$0.47 of rehearsal money charged\n" in text
+    assert shown(capsys, ID)["submissions"][0]["day"] == "2026-05-04"

@@ -36,8 +36,10 @@ def forgotten(job: Job) -> Job:
 
 
 def is_forgotten(job: Job) -> bool:
-    """Return whether a job's prompt was redacted: what was made of its image is deleted, too."""
-    return job.options is not None and job.options.prompt == FORGOTTEN
+    """Return whether a job's texts were redacted: its image and what was made of it are deleted, too."""
+    if job.options is not None:
+        return job.options.prompt == FORGOTTEN
+    return job.reason is not None and job.reason.message == FORGOTTEN  # rejected before its options were read
 
 
 def forgotten_reason(reason: Reason) -> Reason:

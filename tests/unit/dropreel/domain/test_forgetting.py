@@ -104,3 +104,11 @@ def test_a_job_that_has_not_ended_is_refused_with_what_to_do(status: JobStatus, 
     assert refused is not None
     assert refused.startswith(f"Job 0123456789abcdef01234567 is {status.value}. ")
     assert way in refused
+
+
+@pytest.mark.parametrize("has_options", [True, False])
+def test_a_job_is_forgotten_or_not_with_and_without_options(has_options: bool) -> None:
+    job = wordy_job() if has_options else wordy_job(options=None)
+
+    assert (is_forgotten(job), is_forgotten(forgotten(job))) == (False, True)
+    assert not is_forgotten(job_with(options=None, reason=None))
