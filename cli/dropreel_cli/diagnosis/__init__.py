@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dropreel_cli.diagnosis import access, jobs, outside, wiring
+from dropreel_cli.diagnosis import access, jobs, notifications, outside, wiring
 from dropreel_cli.diagnosis.check import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -28,6 +28,9 @@ CHECKS: tuple[Check, ...] = (
     Check("resumable jobs", jobs.resumable),
     Check("dead letters", jobs.dead_letters),
     Check("failed invocations", jobs.failed_invocations),
+    Check("mails", notifications.mails),
+    Check("webhooks", notifications.webhooks),
+    Check("unsent", notifications.dead_letters),
     Check("your permissions", access.permissions),
 )
 """In the order in which they run."""

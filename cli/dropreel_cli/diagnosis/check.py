@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -87,7 +88,18 @@ class Site:
 
     def command(self, words: str) -> str:
         """Return a command to paste: `dropreel <words>` with the user's own options."""
-        return f"dropreel {words}{self.options.arguments}"
+        return self._in_local_cloud(f"dropreel {words}{self.options.arguments}")
+
+    def named(self, text: str) -> str:
+        """Return a text whose commands name the stack as the user named it, where they say `--stack` and its name."""
+        pattern = rf" --stack {re.escape(self.stack.name)}(?=[\s.:,]|$)"
+        return self._in_local_cloud(re.sub(pattern, lambda _: self.options.arguments, text))
+
+    def _in_local_cloud(self, text: str) -> str:
+        """Return a text without `dropreel deploy` where it is about the local cloud, which is deployed when it starts."""
+        if not self.options.local:
+            return text
+        return re.sub(r"dropreel deploy( --(local|guided))*", "dropreel down, then dropreel up", text)
 
 
 @dataclass(frozen=True)

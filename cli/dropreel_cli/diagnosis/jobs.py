@@ -37,7 +37,8 @@ def alarms(site: Site) -> Finding:
     if ringing:
         ids = {name: logical_id for logical_id, name in logical.items()}
         named = ", ".join(sorted(ids[one["AlarmName"]] for one in ringing))
-        return failed(f"In ALARM: {named}.", " ".join(one.get("AlarmDescription", "") for one in ringing))
+        described = " ".join(one.get("AlarmDescription", "") for one in ringing)
+        return failed(f"In ALARM: {named}.", site.named(described))
     return ok(f"none of {len(names)} is in ALARM")
 
 
@@ -99,7 +100,7 @@ def resumable(site: Site) -> Finding:
 
 def dead_letters(site: Site) -> Finding:
     """Count the messages that could not be processed, and the jobs that wait for theirs."""
-    count, waiting = _messages(site, site.stack.outputs["DeadLetterQueueUrl"]), _waiting(site, OPERATOR)
+    count, waiting = message_count(site, site.stack.outputs["DeadLetterQueueUrl"]), _waiting(site, OPERATOR)
     if count or waiting:
         return failed(
             f"{_counted(count, 'message')} in the dead-letter queue; {waiting} jobs need one sent back.",
@@ -110,7 +111,7 @@ def dead_letters(site: Site) -> Finding:
 
 def failed_invocations(site: Site) -> Finding:
     """Count the failed invocations of the sweeper and of Report Failure."""
-    count = _messages(site, site.resources["FailedInvocationsQueue"])
+    count = message_count(site, site.resources["FailedInvocationsQueue"])
     if count:
         return failed(
             f"{_counted(count, 'message')} in the queue FailedInvocationsQueue: Sweep Jobs or Report Failure failed.",
@@ -119,7 +120,8 @@ def failed_invocations(site: Site) -> Finding:
     return ok("none")
 
 
-def _messages(site: Site, url: str) -> int:
+def message_count(site: Site, url: str) -> int:
+    """Return how many messages are in a queue."""
     name = "ApproximateNumberOfMessages"
     answer = site.stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
     return int(answer["Attributes"][name])

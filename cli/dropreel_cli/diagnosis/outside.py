@@ -30,7 +30,7 @@ def api_key(site: Site) -> Finding:
         return ok("rehearsal: no provider, and no key")
     secret = site.stack.client("secretsmanager").get_secret_value(SecretId=site.resources["ApiKeySecret"])
     key, base_url = secret.get("SecretString", "").strip(), site.stack.parameters["NohumanApiBaseUrl"]
-    change = f"Put a valid key into the secret {site.resources['ApiKeySecret']}, or: {site.command('deploy')} --guided"
+    change = f"Put a valid key into the secret {site.resources['ApiKeySecret']}, or: {site.command('deploy --guided')}"
     if not key:
         return failed("The secret holds no text.", change)
     try:

@@ -76,21 +76,29 @@ def rules(site: Site) -> Finding:
     (queue,) = StackArns(resources).queues("SubmissionQueue")
     there = [one for one in RULES if one in resources]
     for logical_id in there:
+        if (fault := rule_fault(site, logical_id)) is not None:
+            return fault
         bus, _, name = resources[logical_id].rpartition("|")
-        named = {"EventBusName": bus} if bus else {}
-        if events.describe_rule(Name=name, **named)["State"] == "DISABLED":
-            where = f" --event-bus-name {bus}" if bus else ""
-            return failed(
-                f"The rule {logical_id} is disabled.",
-                f"aws events enable-rule --name {name}{where} --region {site.stack.session.region_name}",
-            )
-        targets = events.list_targets_by_rule(Rule=name, **named)["Targets"]
+        targets = events.list_targets_by_rule(Rule=name, **({"EventBusName": bus} if bus else {}))["Targets"]
         if logical_id in IMAGE_RULES and queue not in [one["Arn"] for one in targets]:
             return failed(
                 f"The rule {logical_id} does not send to the submission queue.",
                 f"Deploy again: {site.command('deploy')}",
             )
     return ok(f"{len(there)} enabled, and images go to the submission queue")
+
+
+def rule_fault(site: Site, logical_id: str) -> Finding | None:
+    """Return what is to be done about a disabled rule; None for one that is enabled."""
+    bus, _, name = site.resources[logical_id].rpartition("|")
+    named = {"EventBusName": bus} if bus else {}
+    if site.stack.client("events").describe_rule(Name=name, **named)["State"] != "DISABLED":
+        return None
+    where = f" --event-bus-name {bus}" if bus else ""
+    return failed(
+        f"The rule {logical_id} is disabled.",
+        f"aws events enable-rule --name {name}{where} --region {site.stack.session.region_name}",
+    )
 
 
 def queue_policy(site: Site) -> Finding:
@@ -132,26 +140,37 @@ def submissions(site: Site) -> Finding:
     if prepare != "Enabled":
         return failed(
             f"The trigger of the prepare queue is {prepare}: images that must be prepared wait.",
-            f"aws lambda update-event-source-mapping --enabled --uuid {site.resources[MAPPINGS[1]]}"
-            f" --region {site.stack.session.region_name}",
+            enable_command(site, MAPPINGS[1]),
         )
     return ok("on: images are submitted as they arrive")
 
 
+def enable_command(site: Site, mapping: str) -> str:
+    """Return the command that enables an event source mapping."""
+    return (
+        f"aws lambda update-event-source-mapping --enabled --uuid {site.resources[mapping]}"
+        f" --region {site.stack.session.region_name}"
+    )
+
+
 def functions(site: Site) -> Finding:
     """Look whether each function is active and its last update has succeeded."""
-    client = site.stack.client("lambda")
     for name in FUNCTIONS:
-        found = client.get_function_configuration(FunctionName=site.resources[f"{name}Function"])
-        state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
-        if state == "Failed" or update == "Failed":
-            why = found.get("LastUpdateStatusReason") or found.get("StateReason") or "Lambda gives no reason."
-            return failed(
-                f"{name} is {state}, its last update {update}: {why}", f"Deploy again: {site.command('deploy')}"
-            )
-        if state == "Pending" or update == "InProgress":
-            return failed(f"{name} is {state}, its last update {update}.", "Wait a minute, and look again.")
+        if (fault := function_fault(site, name)) is not None:
+            return fault
     return ok(f"all {len(FUNCTIONS)} are active and up to date")
+
+
+def function_fault(site: Site, name: str) -> Finding | None:
+    """Return what is to be done about a function; None for one that is active and up to date."""
+    answer = site.stack.client("lambda").get_function_configuration(FunctionName=site.resources[f"{name}Function"])
+    state, update = answer.get("State", "Active"), answer.get("LastUpdateStatus", "Successful")
+    if state == "Failed" or update == "Failed":
+        why = answer.get("LastUpdateStatusReason") or answer.get("StateReason") or "Lambda gives no reason."
+        return failed(f"{name} is {state}, its last update {update}: {why}", f"Deploy again: {site.command('deploy')}")
+    if state == "Pending" or update == "InProgress":
+        return failed(f"{name} is {state}, its last update {update}.", "Wait a minute, and look again.")
+    return None
 
 
 def tables(site: Site) -> Finding:

@@ -16,11 +16,12 @@ from dropreel.domain.job import JobStatus
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel_cli.command_line import StackOptions
 from dropreel_cli.commands import resume
-from dropreel_cli.diagnosis import CHECKS, access, jobs, wiring
+from dropreel_cli.diagnosis import CHECKS, access, jobs, notifications, wiring
 from dropreel_cli.diagnosis.check import Check, Finding, Site, Status
 from dropreel_cli.diagnosis.end_to_end import png, refuse_unless_free
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.stack import Stack
+from dropreel_cli.stack_resources import StackResources
 from tests.support.sample_jobs import job_with
 
 
@@ -160,3 +161,156 @@ def test_the_picture_is_a_png_that_decodes() -> None:
         picture.load()
         assert (picture.format, picture.size) == ("PNG", (64, 64))
     assert content.endswith(struct.pack(">I", zlib.crc32(b"IEND")))
+
+
+# --- alarms -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "step"),
+    [
+        (
+            StackOptions(local=True),
+            "Raise it: dropreel set --local D=80. Look: dropreel doctor --local",
+        ),
+        (StackOptions(), "Raise it: dropreel set D=80. Look: dropreel doctor"),
+        (
+            StackOptions(stack="shop", region="eu-west-1"),
+            "Raise it: dropreel set --region eu-west-1 --stack shop D=80. Look: dropreel doctor --region eu-west-1 --stack shop",
+        ),
+    ],
+)
+def test_the_commands_of_an_alarm_are_for_the_stack_as_it_was_named(options: StackOptions, step: str) -> None:
+    text = "Raise it: dropreel set --stack shop D=80. Look: dropreel doctor --stack shop"
+    alarm = {"AlarmName": "shop-x", "StateValue": "ALARM", "AlarmDescription": text}
+    stack = _site({"describe_alarms": {"MetricAlarms": [alarm]}}).stack
+    site = _with_resources(Site(stack, options), {"SpendAlarm": "shop-x"}, {"SpendAlarm": "AWS::CloudWatch::Alarm"})
+
+    assert jobs.alarms(site).next_step == step
+
+
+# --- mails and webhooks -----------------------------------------------------------------------------------------------
+
+MAIL = "ada@example.com"
+NAMES = (
+    "PaidWithoutVideoRule", "WaitingRule", "OutcomeRule", "SendMailFunctionQueue", "SendWebhookFunctionQueue",
+    "SendMailFunction", "SendWebhookFunction", "WebhookSecret", "NotificationDeadLetterQueue",
+)  # fmt: skip
+WORKING: dict[str, Any] = {
+    "describe_rule": {"State": "ENABLED"},
+    "get_event_source_mapping": {"State": "Enabled"},
+    "get_function_configuration": {"State": "Active", "LastUpdateStatus": "Successful"},
+    "list_subscriptions_by_topic": {"Subscriptions": [{"Endpoint": MAIL, "SubscriptionArn": "arn:aws:sns:x"}]},
+    "get_secret_value": {"SecretString": "QUFB" * 8},
+    "get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
+}
+SENDING = (notifications.mails, notifications.webhooks, notifications.dead_letters)
+
+
+def _with_resources(site: Site, ids: dict[str, str], kinds: dict[str, str] | None = None) -> Site:
+    site.__dict__["resources"] = StackResources(site.stack, ids, kinds or {})
+    return site
+
+
+def _sending(answers: dict[str, Any], **parameters: str) -> Site:
+    parameters = parameters or {"NotificationEmail": MAIL, "WebhookUrl": "https://hooks.example.com"}
+    site = _site({**WORKING, **answers}, parameters=parameters)
+    return _with_resources(site, {**{name: f"shop-{name}" for name in NAMES}, "AlarmTopic": "topic"})
+
+
+@pytest.mark.parametrize("look", SENDING)
+def test_mails_and_webhooks_that_work_are_green(look: Any) -> None:
+    assert look(_sending({})).status is Status.OK
+
+
+@pytest.mark.parametrize("look", SENDING)
+def test_what_is_not_sent_is_not_looked_at(look: Any) -> None:
+    answers = dict.fromkeys(WORKING)
+
+    found = look(_sending(answers, NotificationEmail="", WebhookUrl=""))
+
+    assert (found.status, found.next_step) == (Status.OK, None)
+
+
+@pytest.mark.parametrize(
+    ("look", "answers", "message", "step"),
+    [
+        (
+            notifications.mails,
+            {"describe_rule": {"State": "DISABLED"}},
+            "PaidWithoutVideoRule is disabled",
+            "aws events",
+        ),
+        (notifications.webhooks, {"describe_rule": {"State": "DISABLED"}}, "OutcomeRule is disabled", "aws events"),
+        (notifications.mails, {"get_event_source_mapping": {"State": "Disabled"}}, "trigger of SendMail", "aws lambda"),
+        (notifications.webhooks, {"get_event_source_mapping": {"State": "Disabled"}}, "of SendWebhook", "aws lambda"),
+        (notifications.mails, {"get_function_configuration": {"State": "Failed"}}, "SendMail is Failed", "Deploy"),
+        (
+            notifications.webhooks,
+            {"get_function_configuration": {"State": "Failed"}},
+            "SendWebhook is Failed",
+            "Deploy",
+        ),
+        (
+            notifications.mails,
+            {
+                "list_subscriptions_by_topic": {
+                    "Subscriptions": [{"Endpoint": MAIL, "SubscriptionArn": "PendingConfirmation"}]
+                }
+            },
+            "ada@example.com has not confirmed",
+            "Follow the link",
+        ),
+        (
+            notifications.mails,
+            {
+                "list_subscriptions_by_topic": {
+                    "Subscriptions": [{"Endpoint": "b@example.com", "SubscriptionArn": "arn"}]
+                }
+            },
+            "ada@example.com has no subscription",
+            "aws sns subscribe",
+        ),
+        (notifications.webhooks, {"get_secret_value": {"SecretString": "short"}}, "No webhook is sent", "docs/notif"),
+        (notifications.webhooks, {"get_secret_value": {}}, "has 0 bytes", "docs/notifications.md"),
+        (
+            notifications.dead_letters,
+            {"get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "2"}}},
+            "2 mails or webhooks could not be sent",
+            "docs/notifications.md",
+        ),
+    ],
+)
+def test_what_keeps_mails_or_webhooks_from_being_sent_is_red(
+    look: Any, answers: dict[str, Any], message: str, step: str
+) -> None:
+    found = look(_sending(answers))
+
+    assert found.status is Status.FAILED
+    assert message in found.message
+    assert step in (found.next_step or "")
+
+
+@pytest.mark.parametrize("look", SENDING)
+def test_who_may_not_look_at_mails_and_webhooks_reads_who_may(look: Any) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeRule")
+
+    site = _sending({})
+    object.__setattr__(
+        site.stack, "client", lambda _service: type("Client", (), dict.fromkeys(WORKING, staticmethod(refuse)))
+    )
+
+    found = look(site)
+
+    assert (found.status, found.next_step) == (Status.SKIPPED, "Look as who deploys the stack.")
+
+
+def test_nothing_is_deployed_into_the_local_cloud_but_by_starting_it_again() -> None:
+    local, aws = Site(_site().stack, StackOptions(local=True)), _site()
+
+    assert local.command("deploy --guided") == "dropreel down, then dropreel up"
+    assert local.named("Deploy: dropreel deploy --stack shop. Then: dropreel redrive --stack shop") == (
+        "Deploy: dropreel down, then dropreel up. Then: dropreel redrive --local"
+    )
+    assert aws.command("deploy --guided") == "dropreel deploy --guided --stack shop"

@@ -199,4 +199,9 @@ def _reference(name: str, values: Mapping[str, str]) -> str:
 def _substituted(arguments: Any, values: Mapping[str, str]) -> str:
     text, more = arguments if isinstance(arguments, list) else (arguments, {})
     own = {name: _value(one, values) for name, one in more.items()}
-    return re.sub(r"\$\{([\w.:]+)\}", lambda found: str(own.get(found[1]) or _reference(found[1], values)), text)
+    named = {name: value for name, value in own.items() if value is not None}
+
+    def value_of(found: re.Match[str]) -> str:
+        return str(named[found[1]]) if found[1] in named else _reference(found[1], values)
+
+    return re.sub(r"\$\{([\w.:]+)\}", value_of, text)

@@ -10,7 +10,7 @@ import pytest
 from dropreel.adapters.metrics import DIMENSION, NAMESPACE
 from dropreel.domain.metrics import Metric
 from dropreel_cli.app import application
-from tests.unit.template.resolved import PSEUDO, nested, resources, written
+from tests.unit.template.resolved import ACCOUNT, PSEUDO, nested, resources, written
 
 STACK = PSEUDO["AWS::StackName"]
 OWN = {DIMENSION: STACK}
@@ -68,7 +68,7 @@ def shown() -> list[_Read]:
 
 ALARMS = alarms()
 OF_NOTIFICATIONS = {"NotificationDeadLetterAlarm"}
-"""In the stack Notifications, which is created after the dashboard, and only where something is sent."""
+"""In the stack Notifications, which is created after the dashboard, and only where something is sent: it has a fixed name."""
 
 
 def assert_it_exists(metric: _Read) -> None:
@@ -247,11 +247,18 @@ def test_the_dashboard_reads_metrics_that_exist():
         assert_it_exists(metric)
 
 
-def test_the_dashboard_shows_every_alarm():
-    (widget,) = [one for one in dashboard() if one["type"] == "alarm"]
+@pytest.mark.parametrize("given", [{"NotificationEmail": "a@example.com"}, {"WebhookUrl": "https://a.example"}, {}])
+def test_the_dashboard_shows_every_alarm(given):
+    (widget,) = [one for one in dashboard(**given) if one["type"] == "alarm"]
+    there = resources(**given)
+    names = [there[one]["Properties"]["AlarmName"] for one in sorted(OF_NOTIFICATIONS & there.keys())]
 
+    assert bool(names) == bool(given)
     assert sorted(widget["properties"]["alarms"]) == sorted(
-        f"{name}.Arn" for name in sorted(ALARMS.keys() - OF_NOTIFICATIONS)
+        [
+            *(f"{name}.Arn" for name in sorted(ALARMS.keys() - OF_NOTIFICATIONS)),
+            *(f"arn:aws:cloudwatch:{PSEUDO['AWS::Region']}:{ACCOUNT}:alarm:{name}" for name in names),
+        ]
     )
 
 

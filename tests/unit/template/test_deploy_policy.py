@@ -134,6 +134,7 @@ def test_no_resource_has_a_name_that_the_policy_does_not_know():
     }
 
     assert named == {
+        ("AWS::CloudWatch::Alarm", "AlarmName"),  # it begins with the stack's
         ("AWS::CloudWatch::Dashboard", "DashboardName"),
         ("AWS::EventSchemas::Registry", "RegistryName"),
         ("AWS::EventSchemas::Schema", "RegistryName"),

@@ -61,7 +61,7 @@ def headers_of(event: Mapping[str, Any], body: bytes, secret: str, timestamp: in
     """
     webhook_id = str(event["detail"]["metadata"]["id"])
     signed = b".".join((webhook_id.encode(), str(timestamp).encode(), body))
-    signatures = (hmac.new(key, signed, hashlib.sha256).digest() for key in _keys_in(secret))
+    signatures = (hmac.new(key, signed, hashlib.sha256).digest() for key in keys_in(secret))
     return {
         "content-type": "application/json",
         "webhook-id": webhook_id,
@@ -70,8 +70,8 @@ def headers_of(event: Mapping[str, Any], body: bytes, secret: str, timestamp: in
     }
 
 
-def _keys_in(secret: str) -> list[bytes]:
-    """Return the keys of secrets that are separated by white space, each with or without `whsec_`."""
+def keys_in(secret: str) -> list[bytes]:
+    """Return the keys of secrets that are separated by white space, each with or without `whsec_`. Raises SettingsError."""
     return [_key_of(one) for one in secret.split()] or [_key_of("")]
 
 
