@@ -1,10 +1,11 @@
 """The events that Dropreel publishes: `source` is `dropreel`, `detail-type` one of `EventType`."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id
+from dropreel.domain.job import Charge, EventType, Job, JobStatus
 from dropreel.domain.next_steps import next_step
 from dropreel.domain.prices import usd
 
@@ -17,6 +18,22 @@ DEFAULT_STACK = "dropreel"
 def in_order(events: Iterable[EventType]) -> list[EventType]:
     """Return event types in the order in which they can be due."""
     return sorted(events, key=list(EventType).index)
+
+
+def event_id(job: Job, event: EventType) -> str:
+    """Return `metadata.id`: 32 hex digits, the same each time the same event is published.
+
+    It depends on `resumes`, because a resumed job can fail again, which is another event.
+    """
+    parts = [job.job_id, str(job.attempt), event.value, *([str(job.resumes)] if job.resumes else [])]
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
+
+def mark_published(job: Job, event: EventType, published_id: str) -> Job:
+    """Remove a published event from the pending ones. Another event of the same type that is due since then stays."""
+    if event not in job.pending_events or event_id(job, event) != published_id:
+        return job
+    return replace(job, pending_events=job.pending_events - {event})
 
 
 def detail_of(job: Job, event: EventType, stack: str = DEFAULT_STACK) -> dict[str, Any]:

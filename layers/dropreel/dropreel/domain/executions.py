@@ -94,3 +94,8 @@ def decode_ended_execution(event: Mapping[str, Any]) -> EndedExecution | None:
 
 
 _EXECUTION_NAME = r"([0-9a-f]{24})-[0-9]+(-[0-9]+)?"
+
+
+def is_running(execution_status: str | None) -> bool:
+    """Return whether an execution's status (DescribeExecution) means that it runs, or will run after a redrive."""
+    return execution_status in ("RUNNING", "PENDING_REDRIVE")

@@ -200,20 +200,6 @@ def execution_name(job: Job) -> str:
     return f"{job.job_id}-{job.attempt}" + (f"-{job.resumes}" if job.resumes else "")
 
 
-def is_running(execution_status: str | None) -> bool:
-    """Return whether an execution's status (DescribeExecution) means that it runs, or will run after a redrive."""
-    return execution_status in ("RUNNING", "PENDING_REDRIVE")
-
-
-def event_id(job: Job, event: EventType) -> str:
-    """Return `metadata.id`: 32 hex digits, the same each time the same event is published.
-
-    It depends on `resumes`, because a resumed job can fail again, which is another event.
-    """
-    parts = [job.job_id, str(job.attempt), event.value, *([str(job.resumes)] if job.resumes else [])]
-    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
-
-
 # --- transitions ------------------------------------------------------------------------------------------------------
 
 
@@ -473,13 +459,6 @@ def adopt(job: Job, generation_id: str, at: datetime) -> Job:
     _require_published(job)
     adopted = replace(job, resumes=job.resumes + 1)
     return _generating(adopted, generation_id, None, submitted_at=job.updated_at, at=at)
-
-
-def mark_published(job: Job, event: EventType, published_id: str) -> Job:
-    """Remove a published event from the pending ones. Another event of the same type that is due since then stays."""
-    if event not in job.pending_events or event_id(job, event) != published_id:
-        return job
-    return replace(job, pending_events=job.pending_events - {event})
 
 
 def _generating(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dropreel.domain.events import detail_of, in_order
-from dropreel.domain.job import EventType, Job, event_id, mark_published
+from dropreel.domain.events import detail_of, event_id, in_order, mark_published
+from dropreel.domain.job import EventType, Job
 
 if TYPE_CHECKING:
     from dropreel.use_cases.ports import Bus, Jobs

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dropreel.domain.current_job import work_on
 from dropreel.domain.errors import RetryLater
-from dropreel.domain.executions import EndedExecution, Generation
-from dropreel.domain.job import Job, JobStatus, fail, is_running, next_attempt
+from dropreel.domain.executions import EndedExecution, Generation, is_running
+from dropreel.domain.job import Job, JobStatus, fail, next_attempt
 from dropreel.domain.messages import retry_message_of
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.use_cases.publish_events import Publisher

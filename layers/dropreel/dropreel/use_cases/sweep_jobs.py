@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from dropreel.domain.backoff import is_notice_due, longest_wait
 from dropreel.domain.current_job import work_on
 from dropreel.domain.days import day_of, spend_day
-from dropreel.domain.executions import Generation
+from dropreel.domain.executions import Generation, is_running
 from dropreel.domain.job import (
     OPERATOR,
     PUBLISHING,
     Job,
     JobStatus,
     execution_name,
-    is_running,
     notice_wait,
     prepare,
     reject,

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.adapters.job_table import JobTable, item_of, key_of
+from dropreel.domain.events import event_id, mark_published
 from dropreel.domain.images import Image, Prepared, PrepareReason
 from dropreel.domain.job import (
     OPERATOR,
@@ -24,10 +25,8 @@ from dropreel.domain.job import (
     PollFaultNote,
     VideoObject,
     dead_letter,
-    event_id,
     fail,
     hold,
-    mark_published,
     prepare,
     requeue,
     resume,

@@ -5,15 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dropreel.domain.attempts import Attempt, attempt_after
-from dropreel.domain.job import (
-    TRANSITIONS,
-    Charge,
-    EventType,
-    Job,
-    JobStatus,
-    event_id,
-    mark_published,
-)
+from dropreel.domain.events import event_id, mark_published
+from dropreel.domain.job import TRANSITIONS, Charge, EventType, Job, JobStatus
 from tests.support.sample_transitions import LATER, MOVES, NEW, C, D, F, G, H, P, R, S, U, full_job
 
 NONE, CHARGED, UNKNOWN = Charge.NONE, Charge.CHARGED, Charge.UNKNOWN

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from dropreel.domain.events import detail_of, in_order
-from dropreel.domain.job import Charge, EventType, JobStatus, event_id
+from dropreel.domain.events import detail_of, event_id, in_order
+from dropreel.domain.job import Charge, EventType, JobStatus
 from dropreel.domain.reasons import Reason, ReasonCode
 from tests.support.fake_stack import FakeStack
 from tests.support.sample_jobs import OPTIONS, VIDEO, job_with

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from dropreel.domain.events import event_id
+from dropreel.domain.executions import is_running
 from dropreel.domain.images import Image, ImageRef
 from dropreel.domain.job import (
     OPERATOR,
@@ -15,8 +17,6 @@ from dropreel.domain.job import (
     Job,
     JobStatus,
     VideoObject,
-    event_id,
-    is_running,
     job_id_of,
 )
 from tests.support.sample_jobs import job_with

@@ -8,16 +8,8 @@ from hypothesis import strategies as st
 
 from dropreel.domain.attempts import Attempt, attempt_after
 from dropreel.domain.errors import TransitionError
-from dropreel.domain.job import (
-    TRANSITIONS,
-    Charge,
-    Job,
-    JobStatus,
-    event_id,
-    execution_name,
-    mark_published,
-    receive,
-)
+from dropreel.domain.events import event_id, mark_published
+from dropreel.domain.job import TRANSITIONS, Charge, Job, JobStatus, execution_name, receive
 from tests.support.sample_jobs import IMAGE, NOON
 from tests.support.sample_transitions import MOVES, full_job
 

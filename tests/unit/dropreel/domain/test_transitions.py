@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from dropreel.domain import events
 from dropreel.domain import job as jobs
 from dropreel.domain.errors import TransitionError
+from dropreel.domain.events import event_id, mark_published
 from dropreel.domain.job import (
     TRANSITIONS,
     Charge,
     EventType,
     Job,
     JobStatus,
-    event_id,
-    mark_published,
     notice_wait,
     receive,
     requeue,
@@ -101,9 +101,10 @@ def test_each_transition_has_a_description():
 def test_every_function_from_job_to_job_is_a_registered_transition():
     moves = {
         name
-        for name, function in getmembers(jobs, isfunction)
+        for module in (jobs, events)
+        for name, function in getmembers(module, isfunction)
         if not name.startswith("_")
-        and function.__module__ == "dropreel.domain.job"
+        and function.__module__ == module.__name__
         and signature(function).return_annotation is Job
     }
 

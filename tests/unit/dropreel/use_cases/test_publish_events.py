@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dropreel.domain.errors import PublishFault
-from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id, next_attempt, resume
+from dropreel.domain.events import event_id
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, next_attempt, resume
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.poll_answers import Finished, PollFault
 from dropreel.use_cases.publish_events import Publisher

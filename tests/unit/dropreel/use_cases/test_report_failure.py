@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dropreel.domain.errors import PublishFault, RetryLater
-from dropreel.domain.job import Charge, EventType, JobStatus, event_id, next_attempt
+from dropreel.domain.events import event_id
+from dropreel.domain.job import Charge, EventType, JobStatus, next_attempt
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.next_steps import RESUMABLE
 from dropreel.domain.reasons import Reason, ReasonCode

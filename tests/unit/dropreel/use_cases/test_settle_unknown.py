@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from dropreel.domain.errors import ActionNotAllowed, PublishFault, RetryLater
+from dropreel.domain.events import event_id
 from dropreel.domain.executions import Generation
-from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id, job_id_of
+from dropreel.domain.job import Charge, EventType, Job, JobStatus, job_id_of
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel.provider.poll_answers import Finished, GenerationFailed, InProgress, PollFault

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dropreel.domain.errors import PublishFault
-from dropreel.domain.job import Charge, EventType, Job, JobStatus, event_id
+from dropreel.domain.events import event_id
+from dropreel.domain.job import Charge, EventType, Job, JobStatus
 from dropreel.domain.messages import RetryMessage
 from dropreel.domain.metrics import Metric
 from dropreel.domain.reasons import Reason, ReasonCode
