@@ -32,6 +32,7 @@ from tests.faults.services import Buckets, Message, with_fault
 from tests.faults.state_machine import POLL_SECONDS, Execution, StateMachine, StepFault
 from tests.integration.conftest import WIRED, call, time_out_of
 from tests.support.aws_errors import ACCOUNT, REGION, refusal
+from tests.support.operator_decisions import resume_job, settle_unknown
 from tests.support.photographs import small_jpeg
 from tests.support.sample_events import from_queue, object_created
 from tests.support.tables import Tables
@@ -423,13 +424,12 @@ class Simulation:
         """Run one command of the operator; return whether it ended without a crash."""
         job_id = job["job_id"]
         lost = self.provider.lost_id(job["image"]["key"], int(job["attempt"]))
-        settle = dropreel.wiring.settle_unknown
         decisions: dict[str, Callable[[], object]] = {
-            "resume": lambda: dropreel.wiring.resume_job().run(job_id),
-            "adopt": lambda: lost and settle().adopt(job_id, lost),
-            "adopt another id": lambda: settle().adopt(job_id, "gen_of_no_job"),
-            "abandon": lambda: settle().abandon(job_id),
-            "resubmit": lambda: settle().resubmit(job_id),
+            "resume": lambda: resume_job().run(job_id),
+            "adopt": lambda: lost and settle_unknown().adopt(job_id, lost),
+            "adopt another id": lambda: settle_unknown().adopt(job_id, "gen_of_no_job"),
+            "abandon": lambda: settle_unknown().abandon(job_id),
+            "resubmit": lambda: settle_unknown().resubmit(job_id),
         }
         return self._try("operator", job, decisions[word])
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import dropreel.wiring
 from dropreel.domain.backoff import LONGEST_DEFERRAL
 from dropreel.domain.errors import ActionNotAllowed
 from dropreel.domain.prices import usd
@@ -20,6 +19,7 @@ from tests.faults.play import NewSimulation, Record, crashes_of, first, play, pl
 from tests.faults.script import Script, Words
 from tests.faults.services import Message
 from tests.faults.simulation import TIMEOUT_SECONDS, Simulation
+from tests.support.operator_decisions import settle_unknown
 from tests.support.photographs import small_jpeg
 from tests.support.sample_jobs import PRICE
 
@@ -279,7 +279,7 @@ def test_an_id_of_another_job_cannot_be_adopted(new_simulation: NewSimulation) -
     (unknown,) = (job for job in simulation.tables.jobs() if job["status"] == "unknown")
 
     with pytest.raises(ActionNotAllowed, match="belongs to job"):
-        dropreel.wiring.settle_unknown().adopt(unknown["job_id"], "gen_0")
+        settle_unknown().adopt(unknown["job_id"], "gen_0")
 
     assert simulation.statuses() == {"completed", "unknown"}
 

@@ -42,8 +42,6 @@ WIRED = (
     "report_failure",
     "sweep_jobs",
     "note_dead_letter",
-    "resume_job",
-    "settle_unknown",
 )
 
 

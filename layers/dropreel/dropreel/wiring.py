@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     from dropreel.use_cases.prepare_image import PrepareImage
     from dropreel.use_cases.publish_events import Publisher
     from dropreel.use_cases.report_failure import ReportFailure
-    from dropreel.use_cases.resume_job import ResumeJob
     from dropreel.use_cases.send_mail import SendMail
     from dropreel.use_cases.send_webhook import SendWebhook
-    from dropreel.use_cases.settle_unknown import SettleUnknown
     from dropreel.use_cases.submit_generation import SubmitGeneration
     from dropreel.use_cases.sweep_jobs import SweepJobs
     from dropreel.use_cases.unknown_submission import UnknownSubmission
@@ -194,24 +192,6 @@ def send_webhook() -> "SendWebhook":
         queue=WebhookQueue(partial(_client, "sqs"), settings.webhook_queue_url),
         secret=WebhookSecret(_secrets, settings.webhook_secret_arn),
         now=_now,
-    )
-
-
-@cache
-def resume_job() -> "ResumeJob":
-    """Return the use case that resumes a failed, paid job."""
-    from dropreel.use_cases.resume_job import ResumeJob
-
-    return ResumeJob(_jobs(), _state_machine(), _publisher(), _now)
-
-
-@cache
-def settle_unknown() -> "SettleUnknown":
-    """Return the use case that settles an `unknown` job."""
-    from dropreel.use_cases.settle_unknown import SettleUnknown
-
-    return SettleUnknown(
-        _jobs(), _on_first_use(_provider_by_generation), _state_machine(), _queue(), _publisher(), _now
     )
 
 

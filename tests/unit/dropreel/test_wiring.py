@@ -15,6 +15,7 @@ from dropreel.domain.options import OPTION_NAMES
 from dropreel.domain.spending import SpendLimit
 from dropreel.provider.poll_answers import PollFault
 from dropreel.provider.submit_answers import NotSent
+from tests.support.operator_decisions import resume_job, settle_unknown
 from tests.support.sample_jobs import OPTIONS
 from tests.unit.template.resolved import variables
 
@@ -207,7 +208,7 @@ def test_what_writes_to_both_tables_and_queues_knows_which_is_which(monkeypatch:
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead_letters)
     monkeypatch.setenv("RETRY_CONTENT_REFUSALS", "true")
 
-    steps: list[Any] = [wiring.sweep_jobs(), wiring.settle_unknown(), wiring.resume_job()]
+    steps: list[Any] = [wiring.sweep_jobs(), settle_unknown(), resume_job()]
     sweep, settle, resume = steps
 
     assert (sweep.jobs.table, sweep.ledger.jobs_table, sweep.ledger.spend_table) == ("jobs", "jobs", "spend")
@@ -241,7 +242,7 @@ def test_a_rehearsal_has_no_client_of_the_provider_and_no_key(monkeypatch: pytes
         monkeypatch.delenv(name)
 
     submit, check, deliver, settle = (
-        wiring.submit_generation(), wiring.check_status(), wiring.deliver_video(), wiring.settle_unknown(),
+        wiring.submit_generation(), wiring.check_status(), wiring.deliver_video(), settle_unknown(),
     )  # fmt: skip
 
     providers: list[Any] = [submit.provider, *(step.provider.provider for step in (check, deliver, settle))]  # type: ignore[attr-defined]
