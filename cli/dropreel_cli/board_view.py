@@ -25,7 +25,8 @@ from dropreel_cli.spend_report import bar
 from dropreel_cli.submissions import PAUSED_NOTICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
@@ -104,37 +105,31 @@ class BoardView:
             yield Text(f"{name} {waits:,}" + (f" and {taken:,} in work" if taken else "") + "   ", style)
 
     def _in_work_table(self, jobs: Sequence[Job], medium: bool) -> Table:
-        table = plain_table("JOB", "STATUS", "FOR")
-        if medium:
-            table.add_column("POLLS", justify="right", no_wrap=True)
-        add_flexible(table, "IMAGE")
-        if medium:
-            add_flexible(table, "DETAIL")
-        for job in jobs:
-            since = job.submitted_at if job.status is JobStatus.GENERATING and job.submitted_at else job.created_at
-            cells: list[Text | Cell] = [*_name(job), Text(age_text(self.board.at - since))]
-            if medium:
-                cells += [Text(str(job.polls)), Cell(job.image.key), detail_cell(job)]
-            else:
-                cells.append(Cell(job.image.key))
-            table.add_row(*cells)
-        return table
+        def since(job: Job) -> datetime:
+            return job.submitted_at if job.status is JobStatus.GENERATING and job.submitted_at else job.created_at
+
+        headings = ("FOR", "POLLS", "DETAIL")
+        return _table(headings, ((job, self.board.at - since(job), str(job.polls)) for job in jobs), medium)
 
     def _ended_table(self, jobs: Sequence[Job], medium: bool) -> Table:
-        table = plain_table("JOB", "STATUS", "AGO")
-        if medium:
-            table.add_column("CHARGE", justify="right", no_wrap=True)
-        add_flexible(table, "IMAGE")
-        if medium:
-            add_flexible(table, "REASON OR VIDEO")
-        for job in jobs:
-            cells: list[Text | Cell] = [*_name(job), Text(age_text(self.board.at - job.updated_at))]
-            if medium:
-                cells += [Text(charge_text(job)), Cell(job.image.key), detail_cell(job)]
-            else:
-                cells.append(Cell(job.image.key))
-            table.add_row(*cells)
-        return table
+        headings = ("AGO", "CHARGE", "REASON OR VIDEO")
+        return _table(headings, ((job, self.board.at - job.updated_at, charge_text(job)) for job in jobs), medium)
+
+
+def _table(headings: tuple[str, str, str], rows: Iterable[tuple[Job, timedelta, str]], medium: bool) -> Table:
+    """Return a table of jobs, each with an age and a figure. What has no room in a narrow terminal is left out."""
+    age_heading, figure_heading, detail_heading = headings
+    table = plain_table("JOB", "STATUS", age_heading)
+    if medium:
+        table.add_column(figure_heading, justify="right", no_wrap=True)
+    add_flexible(table, "IMAGE")
+    if medium:
+        add_flexible(table, detail_heading)
+    for job, age, figure in rows:
+        cells: list[Text | Cell] = [*_name(job), Text(age_text(age))]
+        cells += [Text(figure), Cell(job.image.key), detail_cell(job)] if medium else [Cell(job.image.key)]
+        table.add_row(*cells)
+    return table
 
 
 def rows_that_fit(lines: int, in_work: int, ended: int) -> tuple[int | None, int | None]:
