@@ -119,12 +119,9 @@ def test_a_local_s3_on_an_ip_has_the_bucket_in_the_path(monkeypatch: pytest.Monk
     assert url.startswith("http://127.0.0.1:4566/uploads/a.jpg?")
 
 
-def test_a_function_is_ready_when_imported_and_imports_no_other_step():
-    code = (
-        "import sys, handler; from dropreel import wiring as w; print(w.check_status.cache_info().misses, *sys.modules)"
-    )
+def words_of_check_status(code: str) -> list[str]:
+    """Return the words that a new process prints in which the handler of Check Status can be imported."""
     paths = f"{ROOT / 'functions' / 'check_status'}:{ROOT / 'layers' / 'dropreel'}"
-
     said = subprocess.run(
         [sys.executable, "-c", code],
         env={**ENVIRONMENT, "PYTHONPATH": paths},
@@ -132,8 +129,15 @@ def test_a_function_is_ready_when_imported_and_imports_no_other_step():
         text=True,
         check=True,
     )
+    return said.stdout.split()
 
-    built, *modules = said.stdout.split()
+
+def test_a_function_is_ready_when_imported_and_imports_no_other_step():
+    code = (
+        "import sys, handler; from dropreel import wiring as w; print(w.check_status.cache_info().misses, *sys.modules)"
+    )
+
+    built, *modules = words_of_check_status(code)
     assert built == "1"
     steps = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
     assert {name for name in steps if f"dropreel.use_cases.{name}" in modules} == {"check_status"}
@@ -269,19 +273,8 @@ def test_a_real_stack_polls_without_the_rehearsals_code():
         "import sys, handler; from dropreel import wiring as w; p = w.check_status().provider; p.poll; p.provider.base_url;"
         " print(*sys.modules)"
     )
-    paths = f"{ROOT / 'functions' / 'check_status'}:{ROOT / 'layers' / 'dropreel'}"
 
-    said = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**ENVIRONMENT, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    modules = words_of_check_status(code)
 
-    assert "dropreel.provider.client" in said.stdout.split()
-    assert not [
-        name
-        for name in said.stdout.split()
-        if name in ("dropreel.provider.rehearsal", "dropreel.adapters.image_address")
-    ]
+    assert "dropreel.provider.client" in modules
+    assert not {"dropreel.provider.rehearsal", "dropreel.adapters.image_address"} & set(modules)
