@@ -21,6 +21,7 @@ MAIL_RULES = {"PaidWithoutVideoRule", "WaitingRule"}
 OUTCOMES = {EventType.COMPLETED, EventType.FAILED, EventType.REJECTED, EventType.UNKNOWN}
 STEPS = {"SendMail": "MailQueue", "SendWebhook": "WebhookQueue"}
 SHARED = {"NotificationDeadLetterQueue", "NotificationDeadLetterAlarm", "NotificationQueuePolicy"}
+POLICIES = ("NotificationQueuePolicy", "MailQueuePolicy", "WebhookQueuePolicy")
 DAY = 86_400
 
 
@@ -102,16 +103,18 @@ def test_only_what_was_asked_for_is_created(given, there, missing):
 
 
 @pytest.mark.parametrize("given", [MAIL, WEBHOOK, BOTH], ids=["mail", "webhook", "both"])
-def test_every_name_in_the_queues_policy_is_a_resource_that_is_there(given):
+def test_every_name_in_the_queues_policies_is_a_resource_that_is_there(given):
     found = resources(**given)
-    policy = found["NotificationQueuePolicy"]["Properties"]
+    policies = [found[name]["Properties"] for name in POLICIES if name in found]
     named = {
         arn.partition(".")[0]
+        for policy in policies
         for one in policy["PolicyDocument"]["Statement"]
         for arn in [*as_list(one["Resource"]), *one["Condition"].get("ArnEquals", {}).get("aws:SourceArn", [])]
     }
 
-    assert named | set(policy["Queues"]) <= set(found)
+    assert len(policies) == 1 + len(given)
+    assert named | {queue for policy in policies for queue in policy["Queues"]} <= set(found)
 
 
 def test_the_secret_is_generated_with_a_length_that_the_specification_allows():
