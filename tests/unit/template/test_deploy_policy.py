@@ -157,6 +157,21 @@ def test_no_service_is_allowed_as_a_whole():
     assert [action for action in allowed() if action.partition(":")[2] == "*"] == []
 
 
+def test_a_role_may_be_passed_only_to_the_services_that_the_stacks_roles_trust():
+    roles = [
+        one["Properties"]["AssumeRolePolicyDocument"]
+        for template in (written(), *nested().values())
+        for one in template["Resources"].values()
+        if one["Type"] == "AWS::IAM::Role"
+    ]
+    trusted = {each["Principal"]["Service"] for one in roles for each in one["Statement"]}
+    passing = [one for one in POLICY["Statement"] if "iam:PassRole" in as_list(one["Action"])]
+
+    assert [one["Sid"] for one in passing] == ["PassRoles"]
+    assert set(passing[0]["Condition"]["StringEquals"]["iam:PassedToService"]) == trusted
+    assert [one for one in allowed() if fnmatchcase("iam:PassRole", one)] == ["iam:PassRole"]
+
+
 def test_only_actions_without_a_resource_name_are_allowed_on_all():
     everywhere = [one["Sid"] for one in POLICY["Statement"] if "*" in as_list(one["Resource"])]
 
