@@ -106,11 +106,11 @@ def _secrets_from_environment(
     in_stack: Mapping[str, str] | None,
     output: Output,
 ) -> dict[str, str]:
-    """Return the environment's secrets that the stack does not have yet; so no secret has to be on a command line."""
+    """Return the environment's keys that the stack does not have yet; so no secret has to be on a command line."""
     found = {
         one.name: environment[one.variable]
         for one in parameters.values()
-        if one.is_secret and one.name not in given and environment.get(one.variable)
+        if one.is_key and one.name not in given and environment.get(one.variable)
     }
     for name in found:
         if name in (in_stack or {}):

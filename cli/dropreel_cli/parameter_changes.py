@@ -15,7 +15,7 @@ from dropreel.domain.options import OPTION_NAMES
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.option_metadata import typed_options
 from dropreel_cli.parameters import parameters_of
-from dropreel_cli.stack import Stack
+from dropreel_cli.stack import HIDDEN, Stack
 from dropreel_cli.stack_status import CHANGEABLE, cause_of_failure, what_to_do
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ class Change:
     @property
     def document(self) -> dict[str, str]:
         """The change as JSON."""
-        return {"name": self.name, "before": self.before, "after": self.after}
+        return {"name": self.name, "before": self.before, "after": self.shown}
+
+    @property
+    def shown(self) -> str:
+        """The value that it gets, hidden where CloudFormation hides the one before."""
+        return HIDDEN if self.after and self.before == HIDDEN else self.after
 
 
 def deployed_parameters(stack: Stack) -> dict[str, Parameter]:
@@ -66,7 +71,7 @@ def wanted_values(
             faults.append(f"{assignment!r} has no value. Write NAME=VALUE, or NAME= for an empty value.")
         elif parameter is None:
             faults.append(_unknown(name, parameters))
-        elif parameter.is_secret:
+        elif parameter.is_key:
             faults.append(f"{parameter.name} is a secret. {secret_help()}")
         elif parameter.name in wanted:
             faults.append(f"{parameter.name} is given twice.")

@@ -37,6 +37,11 @@ class Parameter:
         return self.declared.get("NoEcho") in (True, "true")
 
     @property
+    def is_key(self) -> bool:
+        """Whether it is a secret that every stack has: it is never on a command line."""
+        return self.is_secret and self.default is None
+
+    @property
     def description(self) -> str:
         """Its description in the template, and its allowed values."""
         allowed = [_text(each) for each in self.declared.get("AllowedValues", [])]

@@ -106,8 +106,8 @@ def _fault_of_current(parameter: Parameter, current: str | None, *, is_in_stack:
 
 def _ask_value(parameter: Parameter, current: str | None, terminal: Terminal) -> str:
     """Ask until the answer is valid; Enter keeps `current`, unless that is None."""
-    kept = "" if current is None else " [current value]" if parameter.is_secret else f" [{current}]"
-    can_empty = current and not parameter.is_secret and parameter.fault_of("") is None
+    kept = "" if current is None else " [current value]" if parameter.is_secret and current else f" [{current}]"
+    can_empty = current and parameter.fault_of("") is None
     terminal.show(f"\n{parameter.description}{f' Type {EMPTY} for an empty value.' if can_empty else ''}")
     while True:
         answer = terminal.ask(f"{parameter.name}{kept}: ", parameter.is_secret).strip()

@@ -77,6 +77,6 @@ def _question(stack: Stack, changes: Sequence[Change]) -> str:
 def _diff(changes: Sequence[Change]) -> Table:
     table = Table("Parameter", "Now", "Then", box=None, pad_edge=False)
     for change in changes:
-        before, after = (Text(value or "(empty)") for value in (change.before, change.after))
+        before, after = (Text(value or "(empty)") for value in (change.before, change.shown))
         table.add_row(Text(change.name), before, after)
     return table

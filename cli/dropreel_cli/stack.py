@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from boto3.session import Session
 
+HIDDEN = "****"
+"""What CloudFormation shows of a parameter with NoEcho, even if it is empty."""
+
 
 class StackMissing(Exception):
     """There is no such stack in this account and region."""
@@ -32,7 +35,7 @@ class Stack:
     status: str = ""
     updated: "datetime | None" = None
     parameters: dict[str, str] = field(default_factory=dict)
-    """The current values; a NoEcho parameter reads `****`."""
+    """The current values; a NoEcho parameter reads `HIDDEN`."""
     _clients: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @classmethod

@@ -5,7 +5,7 @@ import pytest
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.parameter_changes import Change, changes_of, deployed_parameters, update, wanted_values
 from dropreel_cli.parameters import Parameter, parameters_of
-from dropreel_cli.stack import Stack
+from dropreel_cli.stack import HIDDEN, Stack
 from tests.unit.cli.conftest import ARN, Cloud, described
 
 TEMPLATE = """
@@ -14,6 +14,7 @@ Parameters:
   DailySpendLimitUsd: { Type: String, Default: "50", AllowedPattern: "^[0-9]+$", ConstraintDescription: must be dollars }
   DefaultMode: { Type: String, Default: fast, AllowedValues: [fast, hq], Description: hq is better. }
   DefaultNegativePrompt: { Type: String, Default: "" }
+  WebhookUrl: { Type: String, Default: "", NoEcho: true, AllowedPattern: "^(https://.+)?$" }
 Resources: { Table: { Type: AWS::DynamoDB::Table, Properties: { TableName: !Sub "${AWS::StackName}" } } }
 """
 VALUES = {"NohumanApiKey": "****", "DailySpendLimitUsd": "50", "DefaultMode": "fast", "DefaultNegativePrompt": "blur"}
@@ -81,6 +82,15 @@ def test_every_wrong_argument_has_a_line(parameters: dict[str, Parameter]) -> No
 
     assert len(said.splitlines()) == 4
     assert said.startswith("DefaultMode is given twice.")
+
+
+def test_an_address_with_a_token_may_be_set_and_is_not_shown(parameters: dict[str, Parameter]) -> None:
+    wanted = _wanted(parameters, "WebhookUrl=https://hooks.example.com/token")
+
+    assert wanted == {"WebhookUrl": "https://hooks.example.com/token"}
+    assert "token" not in _refusal(parameters, "WebhookUrl=http://hooks.example.com/token")
+    assert "token" not in str(Change("WebhookUrl", HIDDEN, wanted["WebhookUrl"]).document)
+    assert Change("WebhookUrl", HIDDEN, "").document == {"name": "WebhookUrl", "before": "****", "after": ""}
 
 
 def test_only_what_differs_is_a_change(cloud: Cloud) -> None:

@@ -25,7 +25,8 @@ def test_every_default_is_valid_and_only_the_key_has_none(parameters: dict[str, 
             assert parameter.fault_of(parameter.default) is None
         assert parameter.description
     assert [one.name for one in parameters.values() if one.default is None] == ["NohumanApiKey"]
-    assert [one.name for one in parameters.values() if one.is_secret] == ["NohumanApiKey"]
+    assert [one.name for one in parameters.values() if one.is_key] == ["NohumanApiKey"]
+    assert [one.name for one in parameters.values() if one.is_secret] == ["NohumanApiKey", "WebhookUrl"]
 
 
 @pytest.mark.parametrize(

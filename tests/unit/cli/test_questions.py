@@ -80,6 +80,15 @@ def test_two_quotes_set_a_value_to_empty() -> None:
     assert 'Type "" for an empty value.' in fake.shown[-1]
 
 
+def test_a_hidden_value_can_be_set_and_emptied() -> None:
+    hook = {"Hook": Parameter("Hook", {"Type": "String", "Default": "", "NoEcho": True})}
+    first, later = FakeTerminal(["https://x"]), FakeTerminal(['""'])
+
+    assert values_to_send(hook, {}, None, first.terminal, ask_all=True) == {"Hook": "https://x"}
+    assert values_to_send(hook, {}, {"Hook": "****"}, later.terminal, ask_all=True) == {"Hook": ""}
+    assert first.asked + later.asked == [("Hook []: ", True), ("Hook [current value]: ", True)]
+
+
 def test_a_later_deployment_asks_and_sends_nothing() -> None:
     fake = FakeTerminal([])
 

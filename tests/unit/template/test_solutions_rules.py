@@ -19,6 +19,10 @@ POLICY_OF = {
 """The type of a resource's policy, where that names the resource, and what plain HTTP must be denied."""
 
 
+HIDDEN = {"NohumanApiKey", "WebhookUrl"}
+"""Parameters that are secrets, or may hold one."""
+
+
 @cache
 def every_resource(template: str) -> dict[str, dict[str, Any]]:
     """Return a template's resources; of template.yaml those that SAM generates, too."""
@@ -104,3 +108,10 @@ def test_a_role_has_no_policy_of_aws_and_no_wildcard_in_an_action(template, name
 
     assert not role.get("ManagedPolicyArns")
     assert [action for one in statements for action in as_list(one["Action"]) if "*" in action] == []
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_parameter_with_a_secret_is_not_shown(template):
+    parameters = load_template(template).get("Parameters", {})
+
+    assert {name for name, one in parameters.items() if one.get("NoEcho") is True} == HIDDEN & parameters.keys()
