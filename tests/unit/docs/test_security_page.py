@@ -1,11 +1,17 @@
 """docs/security.md says of each AWS Solutions rule what is true of the templates."""
 
+import re
 from typing import Any
 
+import pytest
+import yaml
+
+from tests.support.templates import load_template
 from tests.unit.docs.pages import ROOT, rows_of
 from tests.unit.docs.test_links import broken
 from tests.unit.template.resolved import as_list, resources, translated
 from tests.unit.template.test_safety import EVERYTHING
+from tests.unit.template.test_solutions_rules import TEMPLATES
 
 PAGE = ROOT / "docs" / "security.md"
 HELD = {row[0]: row[2] for row in rows_of(PAGE, "rule")}
@@ -70,3 +76,35 @@ def test_the_state_machines_rows_are_true():
 
 def test_the_secrets_row_is_true():
     assert says("SMG4") == bool(of_type("AWS::SecretsManager::RotationSchedule"))
+
+
+def suppressions(template: str) -> dict[str, str]:
+    """Return the rules that a template suppresses in its metadata, with the reasons."""
+    metadata = [one.get("Metadata", {}) for one in load_template(template)["Resources"].values()]
+    found = [(one["id"], one["reason"]) for each in metadata for one in _rules(each, "cdk_nag", "rules_to_suppress")]
+    found += [(one["id"], one["comment"]) for each in metadata for one in _rules(each, "checkov", "skip")]
+    return dict(found)
+
+
+def _rules(metadata: dict[str, Any], scanner: str, key: str) -> list[dict[str, str]]:
+    rules: list[dict[str, str]] = metadata.get(scanner, {}).get(key, [])
+    return rules
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_rule_that_a_template_suppresses_has_its_reason_and_is_on_the_page(template):
+    page = PAGE.read_text(encoding="utf-8")
+
+    for rule, reason in suppressions(template).items():
+        assert len(reason) > 20, rule
+        assert re.search(rf"\b{rule.removeprefix('AwsSolutions-')}\b", page), rule
+
+
+def test_the_nested_templates_have_suppressions():
+    assert suppressions("notifications.yaml").keys() >= {"AwsSolutions-L1", "CKV_AWS_27"}
+
+
+def test_a_check_that_the_scan_skips_is_on_the_page():
+    skipped = yaml.safe_load((ROOT / ".checkov.yaml").read_text(encoding="utf-8"))["skip-check"]
+
+    assert [one for one in skipped if not re.search(rf"\b{one}\b", PAGE.read_text(encoding="utf-8"))] == []
