@@ -20,16 +20,18 @@ from typing import Any
 
 from local.engine_alarms import evaluate_metric_math
 from local.engine_boundaries import keep_permissions_boundaries
+from local.engine_log_delivery import deliver_logs_of_state_machines, name_events_of_lambda_tasks
 from local.engine_nested_attributes import keep_attributes_in_nested_stacks
 from local.engine_query_definitions import accept_query_definitions
+from local.engine_resource_policies import ask_targets_for_what_rules_send, ask_topics_for_what_alarms_publish
 from local.engine_service_roles import (
-    ask_queues_for_what_rules_send,
     ask_roles_for_what_lambda_does,
     ask_roles_for_what_state_machines_do,
     deny_missing_keys_to_who_may_not_list,
     permit_batches_of_sqs,
 )
-from local.secret_corrections import exclude_punctuation_of_secrets
+from local.engine_tracing import trace_in_the_names_of_roles
+from local.secret_corrections import exclude_punctuation_of_secrets, reference_secrets_by_arn
 
 _Properties = dict[str, Any]
 
@@ -381,28 +383,6 @@ def simulate_with_resources_and_context() -> None:
     iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate_all
 
 
-def reference_secrets_by_arn() -> None:
-    """A secret in a template.
-
-    AWS: its physical id, and so `Ref`, is its ARN.
-    The engine: it is its name.
-    """
-    provisioners: Any = import_module("ministack.services.cloudformation.provisioners")
-    secrets: Any = import_module("ministack.services.secretsmanager")
-    handlers: dict[str, Any] = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
-    create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
-
-    def name_of(arn: str) -> str:
-        return next((name for name, secret in secrets._secrets.items() if secret["ARN"] == arn), arn)
-
-    def by_arn(answer: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-        return secrets._secrets[answer[0]]["ARN"], answer[1]
-
-    handlers["create"] = lambda *arguments, **others: by_arn(create(*arguments, **others))
-    handlers["update"] = lambda arn, *arguments, **others: by_arn(update(name_of(arn), *arguments, **others))
-    handlers["delete"] = lambda arn, *arguments, **others: delete(name_of(arn), *arguments, **others)
-
-
 NESTED_STACK = "AWS::CloudFormation::Stack"
 _EMBEDDED = "Embedded stack"
 """How the parent's reason begins; the nested stack's id is next."""
@@ -494,5 +474,9 @@ CORRECTIONS: tuple[Callable[[], None], ...] = (
     ask_roles_for_what_lambda_does,
     ask_roles_for_what_state_machines_do,
     deny_missing_keys_to_who_may_not_list,
-    ask_queues_for_what_rules_send,
+    ask_targets_for_what_rules_send,
+    ask_topics_for_what_alarms_publish,
+    deliver_logs_of_state_machines,
+    name_events_of_lambda_tasks,
+    trace_in_the_names_of_roles,
 )

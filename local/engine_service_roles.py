@@ -130,32 +130,6 @@ def deny_missing_keys_to_who_may_not_list() -> None:
     s3._get_object, s3._head_object = get_unless_hidden, head_unless_hidden
 
 
-def ask_queues_for_what_rules_send() -> None:
-    """What a rule sends to a queue.
-
-    AWS: the queue's policy must allow it for the rule; what it does not allow goes to the target's dead-letter queue, whose
-    policy must allow it as well.
-    The engine: sends without asking, and has no dead letters.
-    """
-    events: Any = import_module("ministack.services.eventbridge")
-    sqs: Any = import_module("ministack.services.sqs")
-    invoke = events._invoke_target
-
-    def invoke_if_allowed(target: dict[str, Any], event: Any, rule: dict[str, Any], *others: Any) -> None:
-        def may_send(queue: str) -> bool:
-            source = rule["Arn"]
-            return bool(sqs.queue_policy_allows(queue, "events.amazonaws.com", source, source.split(":")[4]))
-
-        if ":sqs:" not in target["Arn"] or may_send(target["Arn"]):
-            invoke(target, event, rule, *others)
-            return
-        dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn", "")
-        if dead_letters and may_send(dead_letters):
-            invoke({"Id": target["Id"], "Arn": dead_letters}, event, rule, *others)
-
-    events._invoke_target = invoke_if_allowed
-
-
 def permit_batches_of_sqs() -> None:
     """SQS's batches.
 

@@ -34,6 +34,7 @@ PARAMETERS = {
     "ExistingUploadsBucketName": EXISTING_BUCKET,
     "UploadsPrefix": "test-",
     "NotificationEmail": "operator@example.com",
+    "Tracing": "Active",
 }
 FRAMES_PER_SECOND = 4
 """Of the simulator's videos: a video is an MP4 of the duration asked for, with a sixth of the pictures to encode."""

@@ -19,7 +19,7 @@ _STILL_SECONDS = 1.5
 
 
 @contextmanager
-def _role(engine: Engine, name: str, service: str, *statements: dict[str, Any]) -> Iterator[str]:
+def role_with(engine: Engine, name: str, service: str, *statements: dict[str, Any]) -> Iterator[str]:
     """A role with these statements, for a service and for this account; deleted at the end."""
     iam = client_of(engine, "iam")
     principal = {"Service": f"{service}.amazonaws.com", "AWS": "arn:aws:iam::000000000000:root"}
@@ -38,13 +38,13 @@ def _role(engine: Engine, name: str, service: str, *statements: dict[str, Any]) 
 
 
 @contextmanager
-def _function(engine: Engine, name: str, *statements: dict[str, Any], fails: bool = False) -> Iterator[str]:
+def function_with(engine: Engine, name: str, *statements: dict[str, Any], fails: bool = False) -> Iterator[str]:
     """A function whose role has these statements; it returns nothing, or fails."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("index.py", f"def handler(event, context):\n    {'1 / 0' if fails else 'pass'}\n")
     functions = client_of(engine, "lambda")
-    with _role(engine, name, "lambda", *statements) as role:
+    with role_with(engine, name, "lambda", *statements) as role:
         arn = functions.create_function(
             FunctionName=name, Runtime="python3.13", Handler="index.handler", Role=role, Timeout=20,
             Code={"ZipFile": file.getvalue()},
@@ -60,7 +60,7 @@ def logs_of_a_role(engine: Engine) -> bool:
     logs = client_of(engine, "logs")
     groups = []
     for name, may in (("silent", []), ("logging", [allow("logs:CreateLogStream", "logs:PutLogEvents", on="*")])):
-        with _function(engine, name, *may):
+        with function_with(engine, name, *may):
             client_of(engine, "lambda").invoke(FunctionName=name)
             groups.append(bool(logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]))
     assert groups[1]
@@ -68,7 +68,7 @@ def logs_of_a_role(engine: Engine) -> bool:
 
 
 @contextmanager
-def _queue(engine: Engine, name: str) -> Iterator[tuple[str, str]]:
+def queue_named(engine: Engine, name: str) -> Iterator[tuple[str, str]]:
     sqs = client_of(engine, "sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -78,7 +78,7 @@ def _queue(engine: Engine, name: str) -> Iterator[tuple[str, str]]:
         sqs.delete_queue(QueueUrl=url)
 
 
-def _waiting(engine: Engine, url: str) -> int:
+def messages_in(engine: Engine, url: str) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = client_of(engine, "sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(int(found[name]) for name in names)
@@ -91,13 +91,13 @@ def messages_of_a_role(engine: Engine) -> bool:
     for name, actions in (("lacking", ("Receive", "Delete")), ("polling", ("Receive", "Delete", "attributes"))):
         names = {"Receive": "sqs:ReceiveMessage", "Delete": "sqs:DeleteMessage", "attributes": "sqs:GetQueueAttributes"}
         may = allow(*(names[one] for one in actions), on="*")
-        with _queue(engine, name) as (url, arn), _function(engine, name, may):
+        with queue_named(engine, name) as (url, arn), function_with(engine, name, may):
             mapping = functions.create_event_source_mapping(FunctionName=name, EventSourceArn=arn)["UUID"]
             client_of(engine, "sqs").send_message(QueueUrl=url, MessageBody="ours")
             end = time.monotonic() + (_STILL_SECONDS if name == "lacking" else 20)
-            while _waiting(engine, url) and time.monotonic() < end:
+            while messages_in(engine, url) and time.monotonic() < end:
                 time.sleep(0.1)
-            left.append(_waiting(engine, url))
+            left.append(messages_in(engine, url))
             functions.delete_event_source_mapping(UUID=mapping)
     assert left[1] == 0
     return left[0] == 1
@@ -108,15 +108,15 @@ def failed_invocations_of_a_role(engine: Engine) -> bool:
     functions = client_of(engine, "lambda")
     kept = []
     for name, may in (("losing", []), ("keeping", [allow("sqs:SendMessage", on="*")])):
-        with _queue(engine, name) as (url, arn), _function(engine, name, *may, fails=True):
+        with queue_named(engine, name) as (url, arn), function_with(engine, name, *may, fails=True):
             functions.put_function_event_invoke_config(
                 FunctionName=name, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn}}
             )
             functions.invoke(FunctionName=name, InvocationType="Event")
             end = time.monotonic() + (_STILL_SECONDS if name == "losing" else 20)
-            while not _waiting(engine, url) and time.monotonic() < end:
+            while not messages_in(engine, url) and time.monotonic() < end:
                 time.sleep(0.1)
-            kept.append(_waiting(engine, url))
+            kept.append(messages_in(engine, url))
     assert kept[1] == 1
     return kept[0] == 0
 
@@ -127,8 +127,8 @@ def invocations_of_a_state_machine(engine: Engine) -> bool:
     ends = []
     for name, actions in (("barred", ["sts:GetCallerIdentity"]), ("permitted", ["lambda:InvokeFunction"])):
         with (
-            _function(engine, name) as function,
-            _role(engine, f"{name}-states", "states", allow(*actions, on="*")) as role,
+            function_with(engine, name) as function,
+            role_with(engine, f"{name}-states", "states", allow(*actions, on="*")) as role,
         ):
             task = {"Type": "Task", "Resource": function, "End": True}
             definition = json.dumps({"StartAt": "Invoke", "States": {"Invoke": task}})
@@ -147,7 +147,7 @@ def missing_keys(engine: Engine) -> bool:
     codes = []
     with versioned_bucket(engine, "hiding"):
         for name, actions in (("reader", ["s3:GetObject"]), ("lister", ["s3:GetObject", "s3:ListBucket"])):
-            with _role(engine, name, "lambda", allow(*actions, on="*")) as role:
+            with role_with(engine, name, "lambda", allow(*actions, on="*")) as role:
                 given = client_of(engine, "sts").assume_role(RoleArn=role, RoleSessionName="ours")["Credentials"]
                 session: Any = boto3.Session(
                     given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=REGION
@@ -159,25 +159,3 @@ def missing_keys(engine: Engine) -> bool:
                     except ClientError as error:
                         codes.append(error.response["ResponseMetadata"]["HTTPStatusCode"])
     return codes == [403, 403, 404, 404]
-
-
-def policies_of_queues(engine: Engine) -> bool:
-    """Whether a rule sends only where the queue's policy allows it, and otherwise to its dead-letter queue."""
-    events = client_of(engine, "events")
-    rule = events.put_rule(Name="asking", EventPattern='{"source": ["asking"]}')["RuleArn"]
-    statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
-    with _queue(engine, "closed") as (closed, arn), _queue(engine, "open") as (opened, dead_letters):
-        document = {**statement, "Resource": dead_letters, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [document]})
-        client_of(engine, "sqs").set_queue_attributes(QueueUrl=opened, Attributes={"Policy": policy})
-        events.put_targets(
-            Rule="asking", Targets=[{"Id": "one", "Arn": arn, "DeadLetterConfig": {"Arn": dead_letters}}]
-        )
-        events.put_events(Entries=[{"Source": "asking", "DetailType": "Ours", "Detail": "{}"}])
-        end = time.monotonic() + 10
-        while not (found := [_waiting(engine, closed), _waiting(engine, opened)])[0] + found[1]:
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        events.remove_targets(Rule="asking", Ids=["one"])
-        events.delete_rule(Name="asking")
-    return found == [0, 1]

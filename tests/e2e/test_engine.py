@@ -18,7 +18,13 @@ from botocore.exceptions import ClientError
 
 from local.cloud import Engine, running_engine
 from local.engine_corrections import CORRECTIONS
-from tests.e2e import engine_alarms, engine_permissions, engine_service_roles
+from tests.e2e import (
+    engine_alarms,
+    engine_log_delivery,
+    engine_permissions,
+    engine_resource_policies,
+    engine_service_roles,
+)
 from tests.e2e.conftest import Account
 from tests.e2e.engine_clients import client_of, versioned_bucket
 from tests.e2e.nested_stacks import failed_creation, failed_update, nested_stacks, unchanged_attributes
@@ -356,7 +362,14 @@ DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
         "ask_roles_for_what_state_machines_do",
         engine_service_roles.invocations_of_a_state_machine,
     ),
-    "policies of queues": ("ask_queues_for_what_rules_send", engine_service_roles.policies_of_queues),
+    "policies of queues": ("ask_targets_for_what_rules_send", engine_resource_policies.of_queues),
+    "policies of topics": ("ask_targets_for_what_rules_send", engine_resource_policies.of_topics),
+    "policies of functions": ("ask_targets_for_what_rules_send", engine_resource_policies.of_functions),
+    "topics of alarms": ("ask_topics_for_what_alarms_publish", engine_resource_policies.of_topics_of_alarms),
+    "refused logs": ("deliver_logs_of_state_machines", engine_log_delivery.refusal_of_logging),
+    "a state machine's log": ("deliver_logs_of_state_machines", engine_log_delivery.logs_of_a_state_machine),
+    "events of a function": ("name_events_of_lambda_tasks", engine_log_delivery.events_of_a_function),
+    "traces": ("trace_in_the_names_of_roles", engine_log_delivery.tracing),
     "missing keys": ("deny_missing_keys_to_who_may_not_list", engine_service_roles.missing_keys),
 }
 
