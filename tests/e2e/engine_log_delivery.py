@@ -160,3 +160,42 @@ def tracing(engine: Engine) -> bool:
     return refusals == ["PutTraceSegments on XRAY", "PutTelemetryRecords on XRAY"] and [
         one for one in names if one in ("traced2", "traced3", "observed")
     ] == ["traced3", "observed"]
+
+
+def refused_stacks(engine: Engine) -> bool:
+    """Whether a stack is not created whose state machine logs, or whose function is traced, without the permission."""
+    formation, ends = client_of(engine, "cloudformation"), []
+    with _log_group(engine) as logging, role_with(engine, "lacking", "states") as role:
+        (destination,) = logging["destinations"]
+        arn = destination["cloudWatchLogsLogGroup"]["logGroupArn"]
+        machine = {
+            "RoleArn": role,
+            "DefinitionString": json.dumps(_DEFINITION),
+            "LoggingConfiguration": {
+                "Level": "ALL",
+                "Destinations": [{"CloudWatchLogsLogGroup": {"LogGroupArn": arn}}],
+            },
+        }
+        function = {
+            "Role": role,
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Code": {"ZipFile": "def handler(event, context): pass"},
+            "TracingConfig": {"Mode": "Active"},
+        }
+        for kind, properties in (("AWS::StepFunctions::StateMachine", machine), ("AWS::Lambda::Function", function)):
+            name = f"refused-{kind.rpartition(':')[2]}"
+            resources = {"Observed": {"Type": kind, "Properties": properties}}
+            formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+            while (status := _status(formation, name)).endswith("_IN_PROGRESS"):
+                time.sleep(0.1)
+            events = formation.describe_stack_events(StackName=name)["StackEvents"]
+            reasons = [one.get("ResourceStatusReason", "") for one in events if one["LogicalResourceId"] == "Observed"]
+            ends.append((status, any(word in one for one in reasons for word in ("Log Destination", "on XRAY"))))
+            formation.delete_stack(StackName=name)
+    return ends == [("ROLLBACK_COMPLETE", True)] * 2
+
+
+def _status(formation: Any, stack: str) -> str:
+    (found,) = formation.describe_stacks(StackName=stack)["Stacks"]
+    return str(found["StackStatus"])

@@ -246,6 +246,30 @@ def test_alarms_may_publish_to_the_topic(account: Account) -> None:
     assert not topic["Attributes"].get("KmsMasterKeyId")
 
 
+@pytest.mark.exhaustive
+def test_an_alarm_needs_the_topics_policy(account: Account, notices: Callable[[str], dict[str, Any]]) -> None:
+    sns, topic = account.client("sns"), account.physical("AlarmTopic")
+    before = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+    policy = json.loads(before)
+    policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != "AllowAlarms"]
+    assert [one["Sid"] for one in policy["Statement"]] == ["DenyPlainHttp"]
+    alarm = account.physical("DeadLetterAlarm")
+
+    def raise_alarm(reason: str) -> None:
+        for state in ("OK", "ALARM"):
+            account.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue=state, StateReason=reason)
+
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
+    try:
+        raise_alarm("not received")
+    finally:
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=before)
+    raise_alarm("received")
+
+    assert notices(alarm)["NewStateReason"] == "received"
+    account.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="ended")
+
+
 @pytest.mark.parametrize(
     ("name", "queue"), [("DeadLetterAlarm", "DeadLetterQueue"), ("FailedInvocationsAlarm", "FailedInvocationsQueue")]
 )

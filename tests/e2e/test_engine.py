@@ -367,6 +367,7 @@ DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "policies of functions": ("ask_targets_for_what_rules_send", engine_resource_policies.of_functions),
     "topics of alarms": ("ask_topics_for_what_alarms_publish", engine_resource_policies.of_topics_of_alarms),
     "refused logs": ("deliver_logs_of_state_machines", engine_log_delivery.refusal_of_logging),
+    "refused stacks": ("deliver_logs_of_state_machines", engine_log_delivery.refused_stacks),
     "a state machine's log": ("deliver_logs_of_state_machines", engine_log_delivery.logs_of_a_state_machine),
     "events of a function": ("name_events_of_lambda_tasks", engine_log_delivery.events_of_a_function),
     "traces": ("trace_in_the_names_of_roles", engine_log_delivery.tracing),

@@ -43,11 +43,17 @@ def test_the_saved_query_tells_a_jobs_whole_story(account: Account) -> None:
     job = account.ended(key)
     account.ended(other)
 
-    lines = story(account, job.job_id)
+    rows = story(account, job.job_id)
 
+    states = [row for row in rows if "execution_arn" in row]
+    lines = [row for row in rows if "execution_arn" not in row]
     assert {line["job_id"] for line in lines} == {job.job_id}
     steps = [(line["message"], line.get("outcome")) for line in lines if "message" in line]  # not of its metrics
     assert steps[:2] == [("accepted", None), ("done", "generating")]
     assert steps[-1] == ("done", "delivered")
     assert ("done", "completed") in steps
     assert {line["generation_id"] for line in lines} == {job.generation_id}
+    assert {line["execution_arn"].rpartition(":")[2] for line in states} == {f"{job.job_id}-1"}
+    assert [int(line["id"]) for line in states] == list(range(1, len(states) + 1))
+    assert [states[0]["type"], states[-1]["type"]] == ["ExecutionStarted", "ExecutionSucceeded"]
+    assert not [line for line in states if {"input", "output"} & line["details"].keys()]

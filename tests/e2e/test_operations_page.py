@@ -99,10 +99,12 @@ def paste(
 
 @pytest.fixture(scope="module")
 def restored(dropreel: InstalledCommand) -> "Iterator[None]":
-    """The parameters that commands of the page change, as they were."""
-    yield
+    """The parameters that commands of the page change, as they were; without tracing until a command turns it on."""
     before = ("DailySpendLimitUsd=unlimited", "SubmitConcurrency=5", "LogRetentionDays=30", "KeepImagesDays=0")
-    done = dropreel.call("set", *before, "Tracing=PassThrough", "--yes", "--local")
+    done = dropreel.call("set", "Tracing=PassThrough", "--yes", "--local")
+    assert done.returncode == 0, done.stderr
+    yield
+    done = dropreel.call("set", *before, "Tracing=Active", "--yes", "--local")
     assert done.returncode == 0, done.stderr
 
 

@@ -98,20 +98,24 @@ ON_ANOTHER = {
     "SweepJobs": [("dynamodb:GetItem", 1), ("sqs:SendMessage", 1)],
 }
 """What a role may do on further resources as well: the other table, the other buckets, the prepare queue."""
-# What a service does in the role's name; test_service_permissions.py takes these away.
+# What a service does in the role's name; test_service_permissions.py and test_delivery_permissions.py take these away.
 LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 MESSAGES = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+TRACES = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+SAMPLING = ["xray:GetSamplingRules", "xray:GetSamplingTargets"]
 OF_SERVICES = {
-    "SubmitGeneration": [*LOGS, *MESSAGES],
-    "PrepareImage": [*LOGS, *MESSAGES],
-    "CheckStatus": LOGS,
-    "DeliverVideo": LOGS,
-    "ReportFailure": [*LOGS, "sqs:SendMessage"],
-    "SweepJobs": [*LOGS, "sqs:SendMessage"],
-    "SendMail": [*LOGS, *MESSAGES],
-    "SendWebhook": [*LOGS, *MESSAGES],
-    "GenerateVideo": ["lambda:InvokeFunction", *LOG_DELIVERY],
+    "SubmitGeneration": [*LOGS, *TRACES, *MESSAGES],
+    "PrepareImage": [*LOGS, *TRACES, *MESSAGES],
+    "CheckStatus": [*LOGS, *TRACES],
+    "DeliverVideo": [*LOGS, *TRACES],
+    "ReportFailure": [*LOGS, *TRACES, "sqs:SendMessage"],
+    "SweepJobs": [*LOGS, *TRACES, "sqs:SendMessage"],
+    "SendMail": [*LOGS, *TRACES, *MESSAGES],
+    "SendWebhook": [*LOGS, *TRACES, *MESSAGES],
+    "GenerateVideo": ["lambda:InvokeFunction", *LOG_DELIVERY, *TRACES, *SAMPLING],
 }
+WITHOUT_RESOURCES = {*LOG_DELIVERY, *TRACES, *SAMPLING}
+"""Actions that AWS allows on `*` alone."""
 
 
 @pytest.mark.parametrize("role", [*ROLES, "GenerateVideo"])
@@ -120,7 +124,7 @@ def test_a_role_has_exactly_these_permissions_and_no_wildcard(account: Account, 
 
     expected = [*ROLES.get(role, set()), *(action for action, _ in ON_ANOTHER.get(role, [])), *OF_SERVICES[role]]
     assert sorted(actions_of(*found)) == sorted(expected)
-    resources = [statement["Resource"] for statement in found if not set(actions_of(statement)) <= LOG_DELIVERY]
+    resources = [statement["Resource"] for statement in found if not set(actions_of(statement)) <= WITHOUT_RESOURCES]
     assert "*" not in resources
     assert all(statement["Effect"] == "Allow" for statement in found)
 
