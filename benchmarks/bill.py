@@ -70,17 +70,13 @@ def job_of(seconds: int, poll: Counts, rest: Counts) -> dict[str, float]:
     return add(rest, multiply(poll, seconds // POLL_INTERVAL), {"secret_calls": float(seconds // KEY_KEPT_SECONDS)})
 
 
-STATE_LOG_BYTES = 400
-"""What the state machine logs of one event of its history without the data, as CloudWatch counts it: assumed, about a line."""
-HISTORY_EVENTS_A_POLL = 9
-HISTORY_EVENTS_OF_THE_REST = 11
-
-
 def video_of(minutes: int, figures: Any) -> dict[str, float]:
-    """Return what a video takes whose generation runs so long: its job, and the log of the state machine."""
-    job = job_of(minutes * 60, figures["a_poll"], figures["rest_of_a_job"])
-    events = minutes * 60 // POLL_INTERVAL * HISTORY_EVENTS_A_POLL + HISTORY_EVENTS_OF_THE_REST
-    return add(job, {"log_bytes": float(events * STATE_LOG_BYTES)})
+    """Return what a video takes whose generation runs so long."""
+    return job_of(minutes * 60, figures["a_poll"], figures["rest_of_a_job"])
+
+
+STATE_LOG = ("state_log_bytes", "state_log_events")
+"""What is kept beside the counts that have a price: the bytes are a part of `log_bytes`."""
 
 
 def add_network_time(counts: Counts, megabytes: int) -> dict[str, float]:
@@ -116,7 +112,7 @@ def figures_of(cold: Video, few: Video, many: Video) -> dict[str, Any]:
 
 
 def _priced(counts: Counts) -> dict[str, float]:
-    return {name: rounded(counts.get(name, 0.0)) for name in PRICES}
+    return {name: rounded(counts.get(name, 0.0)) for name in (*PRICES, *STATE_LOG)}
 
 
 def report(figures: dict[str, Any]) -> Report:

@@ -138,6 +138,7 @@ def billed_seconds(wall_seconds: float, cpu_seconds: float, megabytes: int) -> f
 
 
 FUNCTIONS = ("SubmitGeneration", "CheckStatus", "DeliverVideo")
+STATE_MACHINE = "GenerateVideo"
 PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30", "UploadSettleSeconds": "0"}
 CREATED_SECONDS = 0.5
 END_SECONDS = 120
@@ -252,22 +253,38 @@ class Meter:
         return add(*({function: seconds} for function, seconds in self.account.function_processes()))
 
     def _logs(self, since: float, cpu_seconds: Counts) -> dict[str, float]:
-        """Return invocations, GB-seconds and log bytes of our functions since then, from their logs."""
+        """Return invocations, GB-seconds and log bytes since then, from the logs of the functions and of the state machine.
+
+        `state_log_bytes` and `state_log_events` are the state machine's part of the bytes, and the events of its history.
+        """
         listed = self.account.client("cloudformation").describe_stack_resources(StackName=self.account.stack.name)
         physical = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed["StackResources"]}
         counts = {"lambda_requests": 0.0, "lambda_gb_seconds": 0.0, "log_bytes": 0.0}
-        for function in FUNCTIONS:
+
+        def lines_of(step: str) -> list[str]:
             pages = self.account.pages(
-                "logs", "filter_log_events", logGroupName=physical[f"{function}LogGroup"], startTime=int(since * 1000)
+                "logs", "filter_log_events", logGroupName=physical[f"{step}LogGroup"], startTime=int(since * 1000)
             )
-            lines = [event["message"] for page in pages for event in page["events"]]
+            return [event["message"] for page in pages for event in page["events"]]
+
+        for function in FUNCTIONS:
+            lines = lines_of(function)
             reports = [found for line in lines if (found := _REPORT.search(line))]
             wall, megabytes = sum(int(found[1]) for found in reports) / 1000, int(reports[0][2])
             seconds = billed_seconds(wall, cpu_seconds.get(function, 0.0), megabytes)
             counts["lambda_requests"] += len(reports)
             counts["lambda_gb_seconds"] += seconds * megabytes / 1024
-            counts["log_bytes"] += sum(len(line.encode()) + LOG_EVENT_BYTES for line in lines)
-        return counts
+            counts["log_bytes"] += log_bytes(lines)
+        states = lines_of(STATE_MACHINE)
+        if not states:
+            raise RuntimeError("the state machine has no log")
+        counts["log_bytes"] += log_bytes(states)
+        return {**counts, "state_log_bytes": log_bytes(states), "state_log_events": float(len(states))}
+
+
+def log_bytes(lines: Iterable[str]) -> float:
+    """Return what CloudWatch Logs counts of lines."""
+    return float(sum(len(line.encode()) + LOG_EVENT_BYTES for line in lines))
 
 
 def count_calls(calls: Iterable[Mapping[str, Any]]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from benchmarks.bill import (
     MINUTES,
     POLL_INTERVAL,
     PRICES,
-    STATE_LOG_BYTES,
+    STATE_LOG,
     cost,
     cost_by_service,
     video_of,
@@ -65,22 +65,21 @@ def counts() -> str:
 
 def state_logs() -> str:
     """Return what the state machine's log takes of a video."""
-    shares = [
-        (video_of(minutes, figures())["log_bytes"] - _without_state_logs(minutes))
-        * PRICES["log_bytes"].usd
-        / PRICES["log_bytes"].per
-        for minutes in MINUTES
-    ]
-    parts = ", ".join(f"${share:.6f} for {minutes} min" for share, minutes in zip(shares, MINUTES, strict=True))
+    price = PRICES["log_bytes"].usd / PRICES["log_bytes"].per
+    counted = {minutes: _state_log(minutes) for minutes in MINUTES}
+    parts = ", ".join(f"${counted[minutes][0] * price:.6f} for {minutes} min" for minutes in MINUTES)
+    size, events = _state_log(0)
+    poll_size, poll_events = (figures()["a_poll"][name] for name in STATE_LOG)
     return (
-        f"The state machine's log, {STATE_LOG_BYTES} bytes for each event of an execution's history, is {parts} of it."
+        f"The state machine's log is a part of it: {parts}. A poll is {poll_events:g} events and {poll_size:,.0f} bytes, "
+        f"the rest of a job {events:g} events and {size:,.0f} bytes."
     )
 
 
-def _without_state_logs(minutes: int) -> float:
-    counted = figures()
-    polls = minutes * 60 // POLL_INTERVAL
-    return float(polls * counted["a_poll"]["log_bytes"] + counted["rest_of_a_job"]["log_bytes"])
+def _state_log(minutes: int) -> list[float]:
+    """Return the bytes and the events of the state machine's log for a generation of so many minutes."""
+    counted, polls = figures(), minutes * 60 // POLL_INTERVAL
+    return [polls * counted["a_poll"][name] + counted["rest_of_a_job"][name] for name in STATE_LOG]
 
 
 def _price(one: dict[str, Any]) -> str:

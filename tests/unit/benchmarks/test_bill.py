@@ -35,6 +35,7 @@ def video(polls: int, item_bytes: int = 1400) -> Video:
         "lambda_gb_seconds": 0.01 * polls + 0.5,
         "dynamodb_write_units": 2.0 * polls + 20,
         "log_bytes": 800.0 * polls + 2000,
+        "state_log_bytes": 300.0 * polls + 400,
         "aws_calls": 2.0 * polls + 20,
         "provider_calls": polls + 3.0,
         "secret_calls": 3.0,
@@ -81,6 +82,7 @@ def test_a_poll_and_the_rest_come_from_three_counted_videos() -> None:
 
     assert figures["a_poll"]["transitions"] == figures["rest_of_a_job"]["transitions"] == 3
     assert (figures["a_poll"]["dynamodb_write_units"], figures["rest_of_a_job"]["dynamodb_write_units"]) == (2, 20)
+    assert (figures["a_poll"]["state_log_bytes"], figures["rest_of_a_job"]["state_log_bytes"]) == (300, 400)
     assert [target.met for target in report(figures).targets] == [True, True]
 
 

@@ -33,7 +33,6 @@ def test_every_price_has_a_source_and_the_list_a_date():
 def test_the_formula_of_the_page_gives_its_bill(minutes: int):
     counted, polls = figures(), 12 * minutes
     amounts = {name: counted["rest_of_a_job"][name] + polls * counted["a_poll"][name] for name in PRICES}
-    amounts["log_bytes"] += 400 * (11 + 9 * polls)
     amounts["secret_calls"] += minutes // 5
 
     bill = sum(amounts[name] * price.usd / price.per for name, price in PRICES.items())
@@ -42,15 +41,23 @@ def test_the_formula_of_the_page_gives_its_bill(minutes: int):
     assert f"**{bill:.5f}**" in TEXT
 
 
-def test_a_poll_has_as_many_history_events_as_its_states():
+def test_each_event_of_an_executions_history_is_counted():
     """Wait: entered, exited. Check Status: entered, scheduled, started, succeeded, exited. How Far: entered, exited."""
     machine = json.loads((ROOT / "statemachine" / "generate_video.asl.json").read_text(encoding="utf-8"))
     events = {"Wait": 2, "Task": 5, "Choice": 2, "Pass": 2, "Succeed": 2}
     loop = [machine["States"][name]["Type"] for name in ("Wait", "Check Status", "How Far")]
     rest = [machine["States"][name]["Type"] for name in ("Set Pace", "Deliver Video", "Done")]
 
-    assert sum(events[kind] for kind in loop) == 9
-    assert sum(events[kind] for kind in rest) + 2 == 11  # and the execution's start and end
+    assert sum(events[kind] for kind in loop) == figures()["a_poll"]["state_log_events"] == 9
+    assert sum(events[kind] for kind in rest) + 2 == figures()["rest_of_a_job"]["state_log_events"] == 11
+
+
+@pytest.mark.parametrize("part", ["a_poll", "rest_of_a_job"])
+def test_the_state_machines_log_is_a_part_of_the_logs(part: str):
+    counted = figures()[part]
+
+    assert 150 < counted["state_log_bytes"] / counted["state_log_events"] < 600
+    assert counted["state_log_bytes"] < counted["log_bytes"]
 
 
 def test_the_pages_prices_are_the_parameters_default():
