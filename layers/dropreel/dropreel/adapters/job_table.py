@@ -260,6 +260,10 @@ def _update(table: str, key: dict[str, Any], changes: Mapping[str, Any], counts:
 
 # --- a job as an item -------------------------------------------------------------------------------------------------
 
+REHEARSAL_CHARGE = "rehearsal-"
+"""Begins the `charge` of a rehearsal that could still be submitted. Release 0.1.0, which knows no rehearsals and would pay for
+it, cannot read such a job after a rollback, and leaves it as it is."""
+_SUBMITTED_NO_MORE = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED})
 _FIELDS = dict.fromkeys(each.name for each in fields(Job))
 _TIMES = frozenset(
     {
@@ -280,6 +284,7 @@ def item_of(job: Job) -> dict[str, Any]:
     item |= {
         "image": job.image.as_json(),
         "rehearsal": job.rehearsal or None,
+        "charge": _stored_charge(job),
         "options": None if job.options is None else job.options._asdict(),
         "notices": {event.value: reason.as_json() for event, reason in job.notices.items()},
         "last_fault": None if job.last_fault is None else job.last_fault._asdict(),
@@ -294,6 +299,11 @@ def item_of(job: Job) -> dict[str, Any]:
     return item
 
 
+def _stored_charge(job: Job) -> str:
+    is_guarded = job.rehearsal and job.status not in _SUBMITTED_NO_MORE
+    return f"{REHEARSAL_CHARGE}{job.charge}" if is_guarded else job.charge.value
+
+
 def job_of(item: dict[str, Any]) -> Job:
     """Return the job of an item's values."""
     values = {name: value for name, value in item.items() if name in _FIELDS}
@@ -302,7 +312,7 @@ def job_of(item: dict[str, Any]) -> Job:
     options = values.get("options")
     values |= {
         "status": JobStatus(item["status"]),
-        "charge": Charge(item["charge"]),
+        "charge": Charge(item["charge"].removeprefix(REHEARSAL_CHARGE)),
         "image": Image.from_json(item["image"]),
         "options": Options(**options) if options else None,
         "warnings": tuple(item.get("warnings") or ()),

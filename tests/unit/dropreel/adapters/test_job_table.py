@@ -186,6 +186,24 @@ def test_an_item_has_the_jobs_fields_the_indexes_keys_and_the_next_step():
     assert set(item_of(job_with())) == {*names, "waiting", "listed", "image_key", "next_step"}
 
 
+@pytest.mark.parametrize("status", sorted(set(JobStatus) - {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED}))
+def test_a_rehearsal_that_could_be_submitted_is_unreadable_before_0_2_0(table: JobTable, status: JobStatus):
+    job = new(table, status=status, rehearsal=True, charge=Charge.UNKNOWN)
+
+    assert item(table, job)["charge"] == {"S": "rehearsal-unknown"}  # 0.1.0 knows none, charged and unknown
+    assert stored(table, job) == job
+
+
+@pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED])
+def test_a_rehearsal_that_has_ended_is_readable_by_every_release(table: JobTable, status: JobStatus):
+    waiting = new(table, status=JobStatus.GENERATING, rehearsal=True, charge=Charge.CHARGED)
+
+    ended = saved(table, waiting, replace(waiting, status=status))
+
+    assert item(table, ended)["charge"] == {"S": "charged"}
+    assert stored(table, ended) == ended
+
+
 @pytest.mark.parametrize(
     ("operation", "call"),
     [
