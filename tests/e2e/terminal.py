@@ -2,11 +2,66 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PROMPT = re.compile(r"(\]|\w): $")
+_IN_A_SESSION = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+)
+
+
+def answered(
+    command: Sequence[str],
+    answers: Mapping[str, Sequence[str]],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    seconds: float = 120,
+) -> tuple[int, str]:
+    """Run a command on a terminal of its own; answer each question by its first words, otherwise with Enter.
+
+    Return the exit status and all text of the screen.
+    """
+    left = {question: list(replies) for question, replies in answers.items()}
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _IN_A_SESSION, *command],
+        cwd=cwd,
+        env={**environment, "COLUMNS": "1000", "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    screen, seen, end = "", 0, time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            ready, _, _ = select.select([ours], [], [], 0.3)
+            if ready:
+                try:
+                    piece = os.read(ours, 65536)
+                except OSError:  # Linux raises it once the other end is closed
+                    break
+                if not piece:
+                    break
+                screen += piece.decode(errors="replace")
+            elif _PROMPT.search(screen) and len(screen) > seen:
+                question = screen.splitlines()[-1]
+                replies = next((list_ for start, list_ in left.items() if question.startswith(start)), [])
+                os.write(ours, f"{replies.pop(0) if replies else ''}\n".encode())
+                seen = len(screen)
+        return process.wait(timeout=20), screen
+    finally:
+        process.kill()
+        os.close(ours)
 
 
 class Terminal:

@@ -2,13 +2,9 @@
 
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +22,12 @@ from dropreel_cli.stack import Stack
 from dropreel_cli.target import ANSWERS
 from local.cloud import ROOT
 from tests.e2e.conftest import RUN_PYTHON, Account
+from tests.e2e.terminal import answered
 from tests.support.command_documents import validate_document
 
 HOME = "us-east-1"
 AWAY = "us-west-2"
 KEY = "key-that-is-never-shown"
-_PROMPT = re.compile(r"(\]|\w): $")
 
 
 @dataclass
@@ -55,48 +51,9 @@ class Checkout:
         )
 
     def at_terminal(self, answers: dict[str, list[str]], *arguments: str) -> tuple[int, str]:
-        """Run a command on a terminal of its own; answer each question by its first words, otherwise with Enter.
-
-        Return the exit status and all text of the screen.
-        """
-        left = {question: list(replies) for question, replies in answers.items()}
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-c", _IN_A_SESSION, str(RUN_PYTHON), "-P", "-m", "dropreel_cli", *arguments],
-            cwd=self.folder,
-            env={**self.environment, "COLUMNS": "1000", "TERM": "dumb"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        screen, answered, end = "", 0, time.monotonic() + 120
-        try:
-            while time.monotonic() < end:
-                ready, _, _ = select.select([ours], [], [], 0.3)
-                if ready:
-                    try:
-                        piece = os.read(ours, 65536)
-                    except OSError:  # Linux raises it once the other end is closed
-                        break
-                    if not piece:
-                        break
-                    screen += piece.decode(errors="replace")
-                elif _PROMPT.search(screen) and len(screen) > answered:
-                    question = screen.splitlines()[-1]
-                    replies = next((list_ for start, list_ in left.items() if question.startswith(start)), [])
-                    os.write(ours, f"{replies.pop(0) if replies else ''}\n".encode())
-                    answered = len(screen)
-            return process.wait(timeout=20), screen
-        finally:
-            process.kill()
-            os.close(ours)
-
-
-_IN_A_SESSION = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
+        """Run a command on a terminal of its own, as `answered` does."""
+        command = [str(RUN_PYTHON), "-P", "-m", "dropreel_cli", *arguments]
+        return answered(command, answers, cwd=self.folder, environment=self.environment)
 
 
 @pytest.fixture

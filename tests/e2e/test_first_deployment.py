@@ -21,14 +21,18 @@ def commands() -> list[str]:
     return re.findall(r"`((?:aws|for) [^`\n]+)`", section.split("\n## ")[0])
 
 
-def pasted(account: Account, command: str, answers: str = "") -> "subprocess.CompletedProcess[str]":
+def shell_functions(account: Account) -> str:
+    """Return the page's functions, for the local cloud and its stack."""
     (functions,) = re.findall(r"^```sh\n(export .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     functions = functions.replace("export AWS_DEFAULT_REGION=eu-central-1", "")  # here it is the local cloud's
     functions = functions.replace("--stack-name dropreel", f"--stack-name {account.stack.name}")
-    stock = f'aws() {{ command aws --endpoint-url {account.cloud.engine.endpoint_url} "$@"; }}'
+    return f'aws() {{ command aws --endpoint-url {account.cloud.engine.endpoint_url} "$@"; }}\n{functions}'
+
+
+def pasted(account: Account, command: str, answers: str = "") -> "subprocess.CompletedProcess[str]":
     here = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(
-        ["bash", "-uo", "pipefail", "-c", "\n".join([stock, functions, command])],
+        ["bash", "-uo", "pipefail", "-c", f"{shell_functions(account)}\n{command}"],
         input=answers,
         env={
             **here,

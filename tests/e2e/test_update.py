@@ -1,8 +1,6 @@
 """An update from the previous release, in a local cloud of its own, while jobs are running."""
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from local.cloud import API_KEY, ROOT, STACK_NAME, LocalCloud, deploy, running_e
 from local.event_tail import event_tail
 from local.parameters import local_parameters
 from local.provider_simulator.process import running_simulator
+from tests.e2e.cloned_checkout import build_release
 from tests.e2e.conftest import FRAMES_PER_SECOND, Account
 from tests.e2e.webhook_receiver import webhook_receiver
 from tests.support.releases import Release, previous_release
@@ -28,7 +27,6 @@ PARAMETERS = {"PollIntervalSeconds": "1", "GenerationTimeoutMinutes": "30"}
 CHANGED = {"PollIntervalSeconds": "2", "MaxAttempts": "3"}
 """So that the state machine and functions change, even where a release has just been made."""
 WAITS = "deferred by the provider"
-LAYERS = {"DependenciesLayer": "dependencies", "ImagingLayer": "imaging"}
 
 
 @pytest.fixture(autouse=True)
@@ -39,38 +37,6 @@ def reset_simulator() -> None:
 @pytest.fixture(scope="module")
 def release() -> Release:
     return previous_release(ROOT)
-
-
-def built(release: Release, folder: Path) -> Path:
-    """Return a checkout of a release with its local build, made with this checkout's tools.
-
-    A layer whose packages are the same is copied from this checkout's build: nothing is downloaded then.
-    """
-    subprocess.run(["make", "build-local"], cwd=ROOT, check=True, capture_output=True)
-    checkout = folder / "release"
-    checkout.mkdir()
-    release.extract(checkout)
-    for layer, name in LAYERS.items():
-        packages = Path("layers", name, "requirements.txt")
-        if (checkout / packages).read_bytes() == (ROOT / packages).read_bytes():
-            copy = f'build-{layer}:\n\tcp -R "{ROOT}/.aws-sam/local/build/{layer}/." "$(ARTIFACTS_DIR)"\n'
-            (checkout / "layers" / name / "Makefile").write_text(copy, encoding="utf-8")
-    environment = {
-        **os.environ,
-        "PATH": f"{ROOT}/.venvs/run/bin:{os.environ['PATH']}",
-        "LAYER_PYTHON": str(ROOT / ".venvs" / "ministack" / "bin" / "python"),
-        "SAM_CLI_TELEMETRY": "0",
-    }
-    done = subprocess.run(
-        ["sam", "build", "--config-env", "local"],
-        cwd=checkout,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return checkout
 
 
 @contextmanager
@@ -90,7 +56,7 @@ def cloud_with(checkout: Path) -> Iterator[Account]:
 
 def stateful_names(account: Account) -> dict[str, str]:
     """Return the physical names of the resources with data."""
-    listed = account.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+    listed = account.client("cloudformation").describe_stack_resources(StackName=account.stack.name)["StackResources"]
     return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed if one["ResourceType"] in REPLACED_BY}
 
 
@@ -118,7 +84,7 @@ def wait_for_polls(account: Account, job: Job, number: int) -> None:
 
 
 def test_an_update_keeps_running_and_waiting_jobs_and_pays_each_once(release: Release, tmp_path: Path) -> None:
-    checkout = built(release, tmp_path)
+    checkout = build_release(release, tmp_path)
     with cloud_with(checkout) as account:
         # Given a job that is polled, and one whose message waits in the queue, of the previous release
         before = stateful_names(account)
