@@ -1,82 +1,47 @@
-"""Every command of docs/operations.md, pasted: each runs in the local cloud, or is named here with what runs it or why not."""
+"""Every command of docs/operations.md, pasted in the local cloud: those that deploy in test_operations_deploys.py, all others here."""
 
+import os
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dropreel.domain.job import Job, JobStatus
 from dropreel_cli.connection import LOCAL_CLOUD_VARIABLE
 from local.cloud import API_KEY, ROOT
-from tests.e2e.conftest import COMMAND, Account, InstalledCommand
-from tests.e2e.test_first_deployment import pasted
+from tests.e2e.command_scene import Scene
+from tests.e2e.conftest import COMMAND, EXISTING_BUCKET, Account, InstalledCommand
+from tests.e2e.made_jobs import CUT_AND_UNPAID, failed_job, unknown_job
+from tests.e2e.operations_page import commands
+from tests.e2e.terminal import answered
+from tests.e2e.test_command_redrive import dead_letter, requested
+from tests.e2e.test_first_deployment import pasted, shell_functions
+from tests.e2e.test_operations_deploys import DEPLOYS
 from tests.support.pictures import jpeg
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
-PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-DEPLOYS = "tests/e2e/test_deploy.py runs `dropreel deploy`, which make calls, with the real SAM CLI"
 NOT_HERE = {
-    "make deploy": DEPLOYS,
-    "make deploy DAILY_SPEND_LIMIT_USD=80": DEPLOYS,
-    "make deploy DAILY_SPEND_LIMIT_USD=0": DEPLOYS,
-    "make deploy DAILY_SPEND_LIMIT_USD=50": DEPLOYS,
-    "make deploy GUIDED=1": DEPLOYS,
-    "make deploy YES=1": DEPLOYS,
-    "make deploy STACK=shop": DEPLOYS,
-    "make drop": "tests/e2e/test_local_runs.py runs it",
-    "make remove": "tests/e2e/test_deploy.py runs `dropreel remove`, which make calls",
-    "dropreel deploy": "tests/e2e/test_deploy.py runs it",
-    "dropreel deploy DailySpendLimitUsd=80": "tests/e2e/test_deploy.py runs it with other parameters",
-    "dropreel deploy --guided": "tests/e2e/test_deploy.py runs it",
-    "dropreel remove": "tests/e2e/test_deploy.py runs it",
-    "make dashboard": "it starts a local cloud of its own; tests/unit/docs/test_dashboard.py holds what it draws",
-    "dropreel forget KEY": "tests/e2e/test_command_forget.py runs it on images of its own",
-    "aws dynamodb update-table --table-name <name> --no-deletion-protection-enabled": "tests/e2e/test_deploy.py pastes it as printed",
-    "aws dynamodb delete-table --table-name <name>": "tests/e2e/test_deploy.py pastes it as printed",
-    **dict.fromkeys(
-        (
-            "dropreel resume <job_id>",
-            "dropreel adopt <job_id> <generation_id>",
-            "dropreel abandon <job_id>",
-            "dropreel resubmit <job_id> --may-pay-twice",
-        ),
-        "tests/e2e/test_command_decisions.py runs it on a job of its own",
-    ),
-    "dropreel doctor": "tests/e2e/test_command_doctor.py runs it",
-    "dropreel redrive <job_id>": "tests/e2e/test_command_redrive.py runs it on a job with a dead letter",
-    "git fetch --tags && git checkout v0.1.0\nmake deploy": "it would change the checkout; tests/e2e/test_update.py updates a stack",
     "aws ssm get-parameters-by-path --path /aws/service/global-infrastructure/regions/eu-central-1/services "
-    "--query 'Parameters[].Value' --output text": "AWS's public parameters: the local engine has none",
-}  # fmt: skip
-"""What is not pasted here, and why. No command is left out without a line here."""
-ASKS = re.compile(r"dropreel (resume|adopt|abandon|resubmit|redrive|unpause|set)\b(?!.*--dry-run)")
+    "--query 'Parameters[].Value' --output text": "AWS's public parameters: the local engine has none, and takes none below /aws",
+    "make dashboard": "it renews a picture from a local run of minutes; tests/unit/docs/test_dashboard.py holds what it draws",
+}
+"""What no test pastes, and why. No command is left out without a line here."""
+ASKS = re.compile(r"dropreel (resume|adopt|abandon|resubmit|redrive|unpause|set|forget)\b(?!.*--dry-run)")
+HERE = [one for one in commands() if one not in NOT_HERE and one not in DEPLOYS]
 
 
-def commands() -> list[str]:
-    """Return every block of shell commands of the page, and every command inside a sentence, in their order."""
-    found = re.findall(
-        r"^```sh\n(.*?)^```|`((?:aws|dropreel|lines|make|git|name) [^`\n]+)`|`(dropreel [a-z]+|make [a-z]+)`",
-        PAGE,
-        re.MULTILINE | re.DOTALL,
-    )
-    return list(dict.fromkeys("".join(one).strip() for one in found))
-
-
-HERE = [one for one in commands() if one not in NOT_HERE]
-
-
-def test_what_does_not_run_here_is_on_the_page() -> None:
+def test_what_does_not_run_is_on_the_page() -> None:
     assert set(NOT_HERE) <= set(commands())
-    assert len(HERE) > 20
+    assert len(HERE) > 30
 
 
-def test_each_test_that_is_named_is_there_and_names_the_subcommand() -> None:
-    for command, why in NOT_HERE.items():
-        for file in re.findall(r"tests/e2e/\w+\.py", why):
-            if command.startswith(("dropreel", "make")):
-                assert command.split()[1] in (ROOT / file).read_text(encoding="utf-8"), command
+def test_each_file_that_is_named_is_there() -> None:
+    for why in NOT_HERE.values():
+        for file in re.findall(r"tests/\S+\.py", why):
+            assert (ROOT / file).is_file()
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +52,19 @@ def job_id(account: Account) -> str:
     return account.ended(key).job_id
 
 
-def paste(
-    account: Account, dropreel: InstalledCommand, command: str, answers: str = ""
-) -> "subprocess.CompletedProcess[str]":
-    """Run a command in a shell; `dropreel` is the installed command, on the local stack, confirmed where it asks."""
-    local = "\n".join(f"export {name}={dropreel.environment[name]}" for name in (LOCAL_CLOUD_VARIABLE,))
-    yes = "--yes" if ASKS.search(command) else ""
-    function = f'dropreel() {{ "{COMMAND}" "$@" --local {yes}; }}'
-    return pasted(account, f"{local}\n{function}\n{command}", answers)
+def paste(account: Account, dropreel: InstalledCommand, command: str) -> tuple[int, str]:
+    """Run a command in a shell on a terminal, where each question is answered with y. `dropreel` is the installed command.
+
+    It runs on the local stack. Return its exit status and the screen.
+    """
+    local = f"export {LOCAL_CLOUD_VARIABLE}={dropreel.environment[LOCAL_CLOUD_VARIABLE]}"
+    function = f'dropreel() {{ "{COMMAND}" "$@" --local; }}'
+    script = "\n".join([shell_functions(account), local, function, command])
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    path = f"{ROOT / '.venvs' / 'aws' / 'bin'}:{os.environ['PATH']}"
+    environment = {**here, **account.cloud.engine.environment, "AWS_PAGER": "", "PATH": path}
+    shell = ["bash", "-uo", "pipefail", "-c", script]
+    return answered(shell, {"": ["y"] * 3}, cwd=ROOT, environment=environment)
 
 
 @pytest.fixture(scope="module")
@@ -108,23 +78,91 @@ def restored(dropreel: InstalledCommand) -> "Iterator[None]":
     assert done.returncode == 0, done.stderr
 
 
+@dataclass(frozen=True)
+class Decided:
+    """A job that a command decides about: its placeholders on the page, and the status that it has afterwards."""
+
+    job: Job
+    ends: JobStatus
+    generation_id: str = ""
+
+
+def decided(account: Account, command: str) -> Decided:
+    """Make the job of the right kind for a command."""
+    match command.split()[1]:
+        case "resume":
+            return Decided(failed_job(account), JobStatus.COMPLETED)
+        case "adopt":
+            job = unknown_job(account)
+            return Decided(job, JobStatus.COMPLETED, str(account.submitted(job.image.key)[0]["id"]))
+        case "abandon":
+            return Decided(unknown_job(account, CUT_AND_UNPAID), JobStatus.FAILED)
+        case "resubmit":
+            return Decided(unknown_job(account, CUT_AND_UNPAID), JobStatus.COMPLETED)
+        case "redrive":
+            key, _ = dead_letter(account)
+            noted = requested(account, key)
+            assert noted is not None
+            return Decided(noted, JobStatus.COMPLETED)
+    raise AssertionError(command)
+
+
+def given_for(account: Account, dropreel: InstalledCommand, command: str) -> str:
+    """Make what a command needs beside a job, and return it with its placeholders replaced."""
+    if command == "dropreel doctor":  # the existing bucket of the shared stack, as docs/existing-account.md makes it
+        s3 = account.client("s3")
+        s3.create_bucket(Bucket=EXISTING_BUCKET)
+        events: dict[str, Any] = {"EventBridgeConfiguration": {}}
+        s3.put_bucket_notification_configuration(Bucket=EXISTING_BUCKET, NotificationConfiguration=events)
+    if command == "dropreel unpause":
+        Scene(account, dropreel, ROOT).pause()
+    if command == "dropreel forget KEY":
+        key = account.new_key()
+        account.put(key)
+        account.ended(key)
+        return command.replace("KEY", key)
+    return command.replace("NAME=VALUE", "LogRetentionDays=14")
+
+
+DECIDES = [one for one in HERE if re.match(r"dropreel (resume|adopt|abandon|resubmit|redrive) <job_id>", one)]
+OTHERS = [one for one in HERE if one not in DECIDES]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("command", DECIDES)
+def test_a_command_decides_about_the_job_that_is_pasted(
+    account: Account, dropreel: InstalledCommand, command: str
+) -> None:
+    made = decided(account, command)
+    given = command.replace("<job_id>", made.job.job_id).replace("<generation_id>", made.generation_id)
+
+    status, screen = paste(account, dropreel, given)
+
+    assert status == 0, screen
+    assert "[y/N]" in screen
+    account.job_when(
+        made.job.image.key,
+        lambda job: job.job_id == made.job.job_id and job.status is made.ends and not job.pending_events,
+    )
+
+
 @pytest.mark.exhaustive
 @pytest.mark.usefixtures("restored")
-@pytest.mark.parametrize("command", HERE, ids=lambda command: command[:60])
+@pytest.mark.parametrize("command", OTHERS, ids=lambda command: command[:60])
 def test_a_command_of_the_page_works_as_it_is_written(
     account: Account, dropreel: InstalledCommand, job_id: str, command: str
 ) -> None:
-    answers = f"{API_KEY}\n" if "put-secret-value" in command else ""
-    given = command.replace("<job_id>", job_id).replace("NAME=VALUE", "LogRetentionDays=14")
+    given = given_for(account, dropreel, command).replace("<job_id>", job_id)
 
-    done = paste(account, dropreel, given, answers)
-    if command == "dropreel pause":
-        paste(account, dropreel, "dropreel unpause")
-
-    assert done.returncode == 0, done.stderr
     if command.startswith("dropreel"):
-        assert "Error" not in done.stderr
-        assert done.stdout + done.stderr
+        status, screen = paste(account, dropreel, given)
+        if command == "dropreel pause":
+            paste(account, dropreel, "dropreel unpause")
+        assert status == 0, screen
+        assert "Error" not in screen
+        assert screen.strip()
+        assert "[y/N]" in screen or not ASKS.search(command) or "othing" in screen or "No " in screen, screen
     else:
-        assert done.stderr == ""
+        done = pasted(account, given, f"{API_KEY}\n" if "put-secret-value" in command else "")
+        assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.strip() not in ("", "None") or "purge-queue" in command
