@@ -23,6 +23,7 @@ from local.engine_boundaries import keep_permissions_boundaries
 from local.engine_log_delivery import deliver_logs_of_state_machines, name_events_of_lambda_tasks
 from local.engine_nested_attributes import keep_attributes_in_nested_stacks
 from local.engine_query_definitions import accept_query_definitions
+from local.engine_regions import list_services_of_regions
 from local.engine_resource_policies import ask_targets_for_what_rules_send, ask_topics_for_what_alarms_publish
 from local.engine_service_roles import (
     ask_roles_for_what_lambda_does,
@@ -471,6 +472,7 @@ CORRECTIONS: tuple[Callable[[], None], ...] = (
     permit_batches_of_sqs,
     keep_permissions_boundaries,
     accept_query_definitions,
+    list_services_of_regions,
     ask_roles_for_what_lambda_does,
     ask_roles_for_what_state_machines_do,
     deny_missing_keys_to_who_may_not_list,

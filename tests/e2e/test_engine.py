@@ -333,6 +333,13 @@ def _saved_queries(engine: Engine) -> bool:
     return True
 
 
+def _services_of_a_region(engine: Engine) -> bool:
+    """Whether Systems Manager lists Lambda among the services of a region."""
+    path = "/aws/service/global-infrastructure/regions/eu-central-1/services"
+    listed = client_of(engine, "ssm").get_parameters_by_path(Path=path)["Parameters"]
+    return "lambda" in [one["Value"] for one in listed]
+
+
 # Each difference, with its correction and a check that is true on AWS.
 DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "a part of a version": ("apply_range_and_overrides_to_versions", _part_of_a_version),
@@ -354,6 +361,7 @@ DIFFERENCES: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "attributes in nested stacks": ("keep_attributes_in_nested_stacks", unchanged_attributes),
     "boundaries of roles": ("keep_permissions_boundaries", engine_permissions.boundaries_of_roles),
     "saved queries of logs": ("accept_query_definitions", _saved_queries),
+    "services of regions": ("list_services_of_regions", _services_of_a_region),
     "permissions of SQS's batches": ("permit_batches_of_sqs", _batches_of_sqs_by_their_single_action),
     "a role's logs": ("ask_roles_for_what_lambda_does", engine_service_roles.logs_of_a_role),
     "a role's messages": ("ask_roles_for_what_lambda_does", engine_service_roles.messages_of_a_role),
