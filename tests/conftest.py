@@ -5,9 +5,18 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.shared_loader import share_loader
 
-OWN_CLOUDS = ("tests/e2e/test_stock_clients.py", "tests/e2e/test_local_runs.py", "tests/e2e/test_command_up.py")
+OWN_CLOUDS = tuple(
+    f"tests/e2e/test_{name}.py" for name in ("stock_clients", "local_runs", "command_up", "operations_deploys")
+)
 """Tests that start local clouds of their own."""
-WITH_COMMANDS = ("test_command_", "test_deploy", "test_names_and_copies", "test_photographs", "test_recipes")
+WITH_COMMANDS = (
+    "test_command_",
+    "test_deploy",
+    "test_names_and_copies",
+    "test_photographs",
+    "test_recipes",
+    "test_operations_page",
+)
 """Files that run in the second shared cloud, so that both take about as long."""
 
 
