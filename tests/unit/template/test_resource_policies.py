@@ -8,6 +8,8 @@ from tests.unit.template.resolved import ROOT, resources, translated
 TAKEN_AWAY = {
     "QueuePolicy AllowRulesOfImages": "a_rule_needs_the_policy_of_its_queue_and_of_its_dead_letters",
     "QueuePolicy AllowRulesOfFunctions": "without_its_statement_an_aborted_execution_is_not_reported",
+    "MailQueuePolicy AllowRulesOfMails": "without_its_statement_a_notification_becomes_a_dead_letter",
+    "WebhookQueuePolicy AllowRuleOfWebhooks": "without_its_statement_a_notification_becomes_a_dead_letter",
     "NotificationQueuePolicy AllowRulesOfMails": "without_its_statement_a_notification_becomes_a_dead_letter",
     "NotificationQueuePolicy AllowRuleOfWebhooks": "without_its_statement_a_notification_becomes_a_dead_letter",
     "AlarmTopicPolicy AllowAlarms": "an_alarm_needs_the_topics_policy",
