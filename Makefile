@@ -40,7 +40,7 @@ BUILT := .aws-sam/build/template.yaml
 BUILT_LOCAL := .aws-sam/local/build/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build build-local run up drop deploy remove test test-exhaustive test-unit test-integration test-faults test-e2e test-scale mutants bench lint scan format lock clean audit package sbom
+.PHONY: help setup build build-local run up drop deploy remove test test-exhaustive test-unit test-integration test-faults test-e2e test-board test-scale mutants bench lint scan format lock clean audit package sbom
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ test-faults: $(DEV)/installed ## the proof: deaths at every point (DROPREEL_SCHE
 test-e2e: $(INSTALLED) $(COMMAND) $(BUILT) $(BUILT_LOCAL) ## the tests against the local cloud: minutes
 	$(DEV)/bin/python -m pytest tests/e2e
 
+test-board: $(INSTALLED) $(COMMAND) $(BUILT_LOCAL) ## the board in a headless Chromium (Debian: apt-get install chromium): a minute
+	$(DEV)/bin/python -m pytest tests/unit/web tests/e2e/board
+
 test-scale: $(INSTALLED) $(BUILT_LOCAL) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
 	$(DEV)/bin/python -m pytest tests/scale -o timeout=900
 
@@ -125,6 +128,10 @@ permissions: $(DEV)/installed $(RUN)/installed ## renew docs/permissions.txt aft
 .PHONY: recording
 recording: $(INSTALLED) $(COMMAND) $(BUILT_LOCAL) ## record docs/pictures/terminal.svg: real commands in a local cloud
 	$(DEV)/bin/python -m docs.record_terminal
+
+.PHONY: screenshots
+screenshots: $(INSTALLED) $(BUILT_LOCAL) ## draw docs/pictures/board-light.png and board-dark.png: the board of a local run, in Chromium
+	$(DEV)/bin/python -m docs.record_board
 
 .PHONY: dashboard
 dashboard: $(INSTALLED) .venvs/bench/installed $(BUILT_LOCAL) ## draw docs/pictures/dashboard.png: the dashboard with the metrics of a local run

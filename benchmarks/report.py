@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.measure import ROOT
 from benchmarks.tables import Report, Table, target_table
 
-NAMES = ("delivery", "memory", "startup", "command", "preparation", "bursts", "bill", "scale")
+NAMES = ("delivery", "memory", "startup", "command", "board", "preparation", "bursts", "bill", "scale")
 """The benchmarks, in the order in which they run. Each is a module here with `run(progress)` and `report(figures)`."""
 RESULTS = ROOT / "benchmarks" / "results.json"
 _MARKER = re.compile(r"<!-- bench:([a-z-]+) -->")

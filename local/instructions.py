@@ -32,12 +32,20 @@ def instructions(described: Mapping[str, Any], outputs: Mapping[str, str], file:
     return (
         "\nThe local cloud is up. In this folder, every command takes --local:\n\n"
         "  dropreel drop my.jpg --local --wait\n  dropreel jobs --local\n\n"
+        f"{board_line(described)}\n\n"
         f"For the aws command, and for dropreel elsewhere, paste into another terminal:\n\n{exports}\n\n"
         + "\n".join(commands)
         + f"\nThe provider simulator: {described['simulator']}/docs\n"
         f"Logs: {display_path(logs)}/\n"
         "The stack's parameters are arguments: with dropreel up DailySpendLimitUsd=1, the third image is held.\n"
     )
+
+
+def board_line(described: Mapping[str, Any]) -> str:
+    """Return where the board is, or how to get it."""
+    if described.get("board"):
+        return f"The board shows it all in a browser: {described['board']}"
+    return "The board needs packages that .venvs/run does not have: make .venvs/run/installed."
 
 
 def exports_of(described: Mapping[str, Any], file: Path) -> list[str]:

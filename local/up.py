@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,8 @@ from dropreel_cli.connection import connect_local
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.local_cloud import CloudFiles, HeldLock
 from dropreel_cli.output import Output
+from dropreel_cli.serving import open_browser
+from local.board import served_board
 from local.cloud import ROOT, LocalCloudFault, local_cloud_description, running_cloud
 from local.event_tail import EventTail, event_tail
 from local.instructions import EVENTS_FILE, instructions
@@ -49,11 +51,13 @@ class Callbacks:
     on_event: Callable[[str], None]
 
 
-def up_in_foreground(files: CloudFiles, parameters: Mapping[str, str], output: Output) -> None:
+def up_in_foreground(
+    files: CloudFiles, parameters: Mapping[str, str], output: Output, *, opens: bool | None = False
+) -> None:
     """Run a local cloud until Ctrl-C or `dropreel down`. Raises CommandError where it fails, or another one runs."""
 
     def show(described: dict[str, Any]) -> None:
-        _show(files, described, output)
+        _show(files, described, output, opens)
         output.note("Ctrl-C stops it and deletes everything in it. Events, as they arrive:")
 
     with files.held() as lock:
@@ -61,7 +65,9 @@ def up_in_foreground(files: CloudFiles, parameters: Mapping[str, str], output: O
     output.note("Stopped.")
 
 
-def up_in_background(files: CloudFiles, parameters: Mapping[str, str], output: Output) -> None:
+def up_in_background(
+    files: CloudFiles, parameters: Mapping[str, str], output: Output, *, opens: bool | None = False
+) -> None:
     """Start a local cloud in a process of its own, and return once it is ready; where one is up, say so.
 
     Raises CommandError where it fails, and where one is up and parameters are given, which it would not have.
@@ -80,14 +86,16 @@ def up_in_background(files: CloudFiles, parameters: Mapping[str, str], output: O
         output.note("The local cloud is up already.")
     else:
         described = _start(files, parameters, output)
-    _show(files, described, output)
+    _show(files, described, output, opens)
     output.note(f"`dropreel down` stops it and deletes everything in it. It stops at {described['ends_at']}.")
 
 
-def _show(files: CloudFiles, described: dict[str, Any], output: Output) -> None:
+def _show(files: CloudFiles, described: dict[str, Any], output: Output, opens: bool | None) -> None:
     if not output.is_json:
         output.text(instructions(described, connect_local(described).outputs, files.description))
     output.document({**described, "file": str(files.description)})
+    if described.get("board"):
+        open_browser(described["board"], output, opens)
 
 
 def _start(files: CloudFiles, parameters: Mapping[str, str], output: Output) -> dict[str, Any]:
@@ -144,10 +152,13 @@ def run_cloud(lock: HeldLock, parameters: Mapping[str, str], callbacks: Callback
             _stoppable(lock, end),
             running_cloud(callbacks.on_step, parameters, logs=logs) as cloud,
             event_tail(cloud.stack) as tail,
+            ExitStack() as stack,
         ):
+            reached = local_cloud_description(cloud)
             described = {
-                **local_cloud_description(cloud),
+                **reached,
                 "simulator": cloud.simulator.base_url,
+                "board": stack.enter_context(served_board(reached)),
                 "logs": str(logs),
                 "started_at": started.isoformat(timespec="seconds"),
                 "ends_at": end.isoformat(timespec="seconds") if end else None,

@@ -20,13 +20,15 @@ WITH_COMMANDS = (
 """Files that run in the second shared cloud, so that both take about as long."""
 
 
-class TwoClouds(LoadScopeScheduling):
-    """Two processes, each with a local cloud, run the tests that share it and mostly wait; the others run the rest, file by file."""
+class SharedClouds(LoadScopeScheduling):
+    """Three processes, each with a local cloud, run the tests that share it and mostly wait; the rest is spread file by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         if not file.startswith("tests/e2e/") or file in OWN_CLOUDS:
             return file
+        if file.startswith("tests/e2e/board/"):
+            return "tests/e2e/board"
         return "tests/e2e/test_command" if file.removeprefix("tests/e2e/").startswith(WITH_COMMANDS) else "tests/e2e"
 
 
@@ -35,9 +37,9 @@ def pytest_configure() -> None:
     share_loader()
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoClouds:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SharedClouds:
     """Spread the tests, those of the local cloud first: `--no-loadscope-reorder` keeps the order of the folders."""
-    return TwoClouds(config, log)
+    return SharedClouds(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,7 +19,7 @@ from dropreel_cli.exits import CommandError, Exit
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Make videos": ("drop", "plan"),
-    "See what happens": ("jobs", "show", "watch", "spend"),
+    "See what happens": ("board", "jobs", "show", "watch", "spend"),
     "Decide about jobs": ("resume", "adopt", "resubmit", "abandon", "redrive"),
     "Operate the stack": ("pause", "unpause", "set", "doctor", "policy", "forget"),
     "From a checkout": ("run", "up", "down", "deploy", "remove"),

@@ -92,7 +92,7 @@ class BoardView:
         if board.reserved_cents is None:
             return _line("today: not known", "dim")
         limit = board.limit.cents
-        text = f"today ${usd(board.reserved_cents)}" + (" of no cap" if limit is None else f" of ${usd(limit)}")
+        text = f"today ${usd(board.reserved_cents)}" + (", no daily limit" if limit is None else f" of ${usd(limit)}")
         line = Text(text, no_wrap=True, overflow="ellipsis")
         if limit:
             line.append("  ")

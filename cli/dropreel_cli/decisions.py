@@ -180,7 +180,7 @@ def plan_abandon(job: Job) -> Planned:
     """Return what abandoning a job does. Its reservation stays."""
     if is_decided(Decision.ABANDON, job):
         return Planned(job, "is abandoned already: its event is published if it was not")
-    effect = f"ends as failed; the ${usd(job.cost_cents)} that may have been charged stay counted"
+    effect = f"ends as failed; the ${usd(job.cost_cents)} that may have been charged stays counted"
     return Planned(job, effect, refused=settle_refusal(job))
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+ASK_ABOVE_USD = 5
+"""What costs more in all is confirmed before it is dropped."""
 _AMOUNT = re.compile(r"\$?([0-9]{1,7}(\.[0-9]{1,2})?)")
 
 

@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropreel.domain.prices import usd
 from dropreel_cli.aws_errors import explain
 from dropreel_cli.command_line import Command
 from dropreel_cli.documents import job_document
 from dropreel_cli.downloading import Downloaded, download_video
-from dropreel_cli.drop_output import FollowBoard, UploadProgress, outcome_lines, outcome_table
+from dropreel_cli.drop_output import FollowBoard, UploadProgress, describe_uploaded, outcome_lines, outcome_table
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.following import Following
 from dropreel_cli.local_files import find_files
 from dropreel_cli.output import Output, printable
 from dropreel_cli.plan_command import plan_exit, show_plan
-from dropreel_cli.plan_output import count, plan_document
+from dropreel_cli.plan_output import count, plan_document, price_question
 from dropreel_cli.plan_sources import S3_SCHEME, PlannedFiles, plan_files
 from dropreel_cli.planning import Plan, PlannedImage, Verdict
 from dropreel_cli.rehearsals import REHEARSAL_NOTICE, is_rehearsal
@@ -124,18 +122,12 @@ class DropCommand:
     def _confirm(self, plan: Plan) -> None:
         if not plan.to_drop or plan.total_cents <= self.yes_below:
             return
-        worst = (
-            f", up to ${usd(plan.total_cents * plan.max_attempts)} if generations fail" if plan.max_attempts > 1 else ""
-        )
-        question = f"Upload {count(len(plan.to_drop), 'image')}? The videos cost ${usd(plan.total_cents)}{worst}."
-        self.output.confirm(question, yes=self.yes)
+        self.output.confirm(price_question(plan), yes=self.yes)
 
     def _upload(self, files: PlannedFiles) -> None:
         planned = files.plan.to_drop
         if not planned:
             return
-        single = Config(retries={"total_max_attempts": 1, "mode": "standard"})
-        session: Any = self.stack.session
         with UploadProgress(self.output.progress, planned) as progress:
 
             def on_upload(image: PlannedImage) -> None:
@@ -144,16 +136,7 @@ class DropCommand:
                     self._uploaded_cents += image.cents
                     Command.left_behind = self._left_behind(len(planned))
 
-            uploader = Uploader(
-                client=self.stack.client("s3"),
-                single=session.client("s3", endpoint_url=self.stack.endpoint_url, config=single),
-                bucket=files.bucket,
-                images=files.images,
-                folders=files.folders,
-                options=self.wanted,
-                on_bytes=progress.add_bytes,
-                on_upload=on_upload,
-            )
+            uploader = Uploader.of(self.stack, files, self.wanted, on_bytes=progress.add_bytes, on_upload=on_upload)
             Command.left_behind = self._left_behind(len(planned))
             try:
                 with closing(uploader.upload(planned)) as results:
@@ -170,12 +153,9 @@ class DropCommand:
             self.failed.append(result)
 
     def _left_behind(self, total: int) -> str:
+        done = describe_uploaded(self._uploaded, total, self._uploaded_cents)
         if not self._uploaded:
-            return "No image was uploaded."
-        cost = f"${usd(self._uploaded_cents)}"
-        done = (
-            f"{self._uploaded:,} of {count(total, 'image')} were uploaded: they become videos and are charged ({cost})."
-        )
+            return done
         return f"{done} The same command continues: what is in the bucket is not uploaded again."
 
     def _follow(self, plan: Plan) -> Following | None:

@@ -149,6 +149,13 @@ class FollowBoard:
         return Group(table, Text(f"{time.monotonic() - self._started:6.0f} s  {line}", "bold"))
 
 
+def describe_uploaded(uploaded: int, total: int, cents: int) -> str:
+    """Return how many of the images were uploaded where an upload ends early, and what they cost (US cents)."""
+    if not uploaded:
+        return "No image was uploaded."
+    return f"{uploaded:,} of {count(total, 'image')} were uploaded: they become videos and are charged (${usd(cents)})."
+
+
 def outcome_table(jobs: Sequence[Job], videos: Iterable[Downloaded], arguments: str, *, shows_all: bool) -> Table:
     """Return a row for each job: its video, or why there is none and what to do next."""
     paths = {video.job.job_id: video for video in videos}

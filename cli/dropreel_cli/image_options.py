@@ -71,13 +71,16 @@ def checked_options(wanted: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in wanted.items()}
 
 
-def folder_prefix(folder: str) -> str:
-    """Return the beginning of the keys in a folder of the bucket: empty, or with a slash at its end. Raises UsageError."""
+def folder_prefix(folder: str, name: str = "--to") -> str:
+    """Return the beginning of the keys in a folder of the bucket: empty, or with a slash at its end.
+
+    Raises UsageError, which says what the folder has as its `name`.
+    """
     if folder.startswith("s3://"):
         raise click.UsageError(
-            "--to takes a folder in the stack's uploads bucket, such as shop/summer, not an address."
+            f"{name} takes a folder in the stack's uploads bucket, such as shop/summer, not an address."
         )
     prefix = folder.strip("/")
     if {".", ".."} & set(prefix.split("/")):
-        raise click.UsageError(f"--to is {folder!r}; a folder in S3 has no . or .. between its slashes.")
+        raise click.UsageError(f"{name} is {folder!r}; a folder in S3 has no . or .. between its slashes.")
     return f"{prefix}/" if prefix else ""

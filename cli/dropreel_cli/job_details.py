@@ -17,6 +17,8 @@ from dropreel_cli.next_commands import next_commands
 from dropreel_cli.stack_resources import StackResources
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dropreel.domain.job import Job
     from dropreel_cli.command_line import StackOptions
     from dropreel_cli.output import Output
@@ -49,21 +51,29 @@ def show_job(options: StackOptions, output: Output, named: str, since: datetime)
             output.text("Their whole list is in --json.")
 
 
-def read_story(stack: Stack, lists: JobLists, jobs: list[Job], arguments: str) -> JobStory:
-    """Read all rows of the first of these jobs. The others are listed with it."""
+def read_story(
+    stack: Stack,
+    lists: JobLists,
+    jobs: list[Job],
+    arguments: str,
+    resources: Callable[[Stack], StackResources | None] = StackResources.if_allowed,
+) -> JobStory:
+    """Read all rows of the first of these jobs. The others are listed with it. `resources` lists the stack's, for links."""
     rows = JobTable(lists.client, lists.table).history(jobs[0].job_id)
     job = next((job_of(row) for row in rows if row["row"] == JOB_ROW), jobs[0])
     return JobStory(
         job,
         [Submission.of(row) for row in rows if row["row"].startswith("attempt#")],
         datetime.now(UTC),
-        links_of(stack, job),
+        links_of(stack, job, resources),
         next_commands(job, arguments, stack.endpoint_url),
         jobs[1:],
     )
 
 
-def links_of(stack: Stack, job: Job) -> dict[str, str]:
+def links_of(
+    stack: Stack, job: Job, list_resources: Callable[[Stack], StackResources | None] = StackResources.if_allowed
+) -> dict[str, str]:
     """Return where to look further: the AWS console, or the local cloud's own addresses. None of them is signed.
 
     Of a forgotten job neither image nor video is there to look at.
@@ -85,7 +95,7 @@ def links_of(stack: Stack, job: Job) -> dict[str, str]:
     if execution:
         links["execution"] = console.execution(execution)
     links["item"] = console.item(stack.outputs["JobsTableName"], job.job_id)
-    resources = StackResources.if_allowed(stack)
+    resources = list_resources(stack)
     if resources is not None and (groups := log_groups(resources.physical_ids)):
         minute = timedelta(minutes=1)
         links["logs"] = console.logs(groups, job.job_id, job.created_at - minute, job.updated_at + 10 * minute)

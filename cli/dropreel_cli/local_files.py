@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,15 @@ def find_files(paths: Iterable[str], prefix: str = "", on_found: Callable[[int],
     return search.found
 
 
+def sort_files(files: Mapping[str, Path], prefix: str = "") -> FoundFiles:
+    """Return files of a folder that lie elsewhere here, by their paths below that folder, as `find_files` returns them."""
+    search = _Search(prefix, lambda _: None)
+    for name, path in files.items():
+        search.add_file(path, name)
+    search.found.images.sort(key=lambda file: file.key)
+    return search.found
+
+
 class _Search:
     def __init__(self, prefix: str, on_found: Callable[[int], None]) -> None:
         self.found = FoundFiles()
@@ -79,6 +88,10 @@ class _Search:
             self._add(path, path.name, found)
             if is_image_key(path.name):
                 self._add_sidecars(path)
+
+    def add_file(self, path: Path, name: str) -> None:
+        """Add one file by its path below a folder."""
+        self._add_entry(path, name, [], [])
 
     def _add_folder(self, root: Path) -> None:
         """Add all files below a folder. Links to folders come last, each folder once, so that a loop ends."""

@@ -37,8 +37,8 @@ def unpause(options: StackOptions, output: Output, *, yes: bool) -> None:
     stack = options.connect()
     submissions = Submissions.of(stack)
     waiting = 0
-    if submissions.is_paused and (waiting := _messages_waiting(stack)):
-        output.note(_what_follows(stack, waiting))
+    if submissions.is_paused and (waiting := messages_waiting(stack)):
+        output.note(what_follows(stack, waiting))
         output.confirm("Let submissions start again?", yes=yes)
     state = _switch(submissions, "unpause", options, output)
     output.text("Submissions are on: what waits in the queue is submitted now, within the spend limit.", "green")
@@ -56,14 +56,15 @@ def _switch(submissions: Submissions, verb: str, options: StackOptions, output: 
         )
 
 
-def _messages_waiting(stack: Stack) -> int:
+def messages_waiting(stack: Stack) -> int:
     """Return about how many messages are in the submission queue, delayed ones included."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
     answer = stack.client("sqs").get_queue_attributes(QueueUrl=stack.outputs["QueueUrl"], AttributeNames=names)
     return sum(int(answer["Attributes"][name]) for name in names)
 
 
-def _what_follows(stack: Stack, waiting: int) -> str:
+def what_follows(stack: Stack, waiting: int) -> str:
+    """Return what is submitted and paid once submissions are on again."""
     from dropreel.domain.days import day_of
     from dropreel.domain.prices import usd
     from dropreel_cli.spend_table import charged_cents

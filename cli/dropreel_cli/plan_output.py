@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """How many images a table shows beside the refused ones."""
-_WORDS = {
+VERDICTS = {
     Verdict.SUBMITTED: ("as it is", ""),
     Verdict.PREPARED: ("prepared", "cyan"),
     Verdict.REFUSED: ("refused", "red"),
@@ -26,6 +26,7 @@ _WORDS = {
     Verdict.DUPLICATE: ("duplicate", "yellow"),
     Verdict.PRESENT: ("already there", "green"),
 }
+"""The word and the style of each verdict."""
 _COUNTED = {
     Verdict.SUBMITTED: "submitted as it is",
     Verdict.PREPARED: "prepared first",
@@ -45,12 +46,12 @@ def plan_table(images: Iterable[PlannedImage], metadata: str) -> Table:
         table.add_column(heading, overflow="fold")
     table.add_column("USD", justify="right")
     for image in images:
-        word, style = _WORDS[image.verdict]
+        word, style = VERDICTS[image.verdict]
         detail = printable(image.detail[:_MAX_DETAIL])
         cost = str(usd(image.cents)) if image.verdict in SPENDS else ""
         verdict = Text(f"{word}: {detail}" if detail else word, style)
         table.add_row(
-            Text(printable(image.key)), _describe(image), verdict, Text(describe_options(image, metadata)), cost
+            Text(printable(image.key)), describe_image(image), verdict, Text(describe_options(image, metadata)), cost
         )
     return table
 
@@ -81,6 +82,13 @@ def describe_options(image: PlannedImage, metadata: str) -> str:
     return "; ".join(found) or "defaults"
 
 
+def describe_image(image: PlannedImage) -> str:
+    """Return an image's format and size: `JPEG, 4032 x 3024, 3.1 MB`. Empty where nothing is known."""
+    pixels = f"{image.width} x {image.height}" if image.width else ""
+    size = "" if image.size is None else size_text(image.size)
+    return ", ".join(filter(None, (image.format, pixels, size)))
+
+
 def summary_lines(plan: Plan) -> Iterator[str]:
     """Yield what is below the table: the counts, the price, the day's limit and the days that it takes."""
     counts = plan.counts
@@ -108,6 +116,12 @@ def limit_line(plan: Plan) -> str:
     days = plan.days
     assert days is not None  # noqa: S101  # nosec B101 # what the limit can never hold is refused
     return f"{limit}: {'all fit today' if days == 1 else f'it takes {days:,} days (UTC), today included'}"
+
+
+def price_question(plan: Plan) -> str:
+    """Return what is confirmed before images are uploaded: the price, and the most that the attempts can cost."""
+    worst = f", up to ${usd(plan.total_cents * plan.max_attempts)} if generations fail" if plan.max_attempts > 1 else ""
+    return f"Upload {count(len(plan.to_drop), 'image')}? The videos cost ${usd(plan.total_cents)}{worst}."
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -163,12 +177,6 @@ def _defaults(images: Iterable[PlannedImage]) -> str:
             if source == STACK_PARAMETERS and image.options and image.options[name] != "":
                 values.setdefault(name, {})[_shown(image.options[name])] = None
     return " ".join(f"{name}={'/'.join(found)}" for name, found in values.items())
-
-
-def _describe(image: PlannedImage) -> str:
-    pixels = f"{image.width} x {image.height}" if image.width else ""
-    size = "" if image.size is None else size_text(image.size)
-    return ", ".join(filter(None, (image.format, pixels, size)))
 
 
 def _shown(value: Any) -> str:

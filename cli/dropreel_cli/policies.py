@@ -31,7 +31,7 @@ _SETTLING = ("resume", "adopt", "resubmit", "abandon")
 _PAUSING = ("pause", "unpause")
 _READING = ("jobs", "show", "watch", "spend", "doctor", *_SETTLING, "redrive", "forget")
 _PLANNING = ("drop", "plan")
-NEEDED_BY: Mapping[str, tuple[str, ...]] = {
+_COMMANDS: Mapping[str, tuple[str, ...]] = {
     "cloudformation:DescribeStacks": _EVERY,
     "cloudformation:ListStackResources": ("policy", *_PAUSING, *_PLANNING, "jobs", "show", "watch", "adopt", "doctor"),
     "dynamodb:BatchGetItem": (*_PLANNING, *_READING),
@@ -50,6 +50,7 @@ NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "lambda:GetEventSourceMapping": (*_PAUSING, *_PLANNING, "jobs", "watch", "doctor"),
     "lambda:GetFunctionConfiguration": ("doctor",),
     "sqs:GetQueueAttributes": ("unpause", "watch", "redrive", "doctor"),
+    "states:GetExecutionHistory": ("board",),
     # What changes something.
     "s3:AbortMultipartUpload": ("drop",),
     "s3:PutObject": ("drop",),
@@ -67,6 +68,11 @@ NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "s3:DeleteObject": ("forget",),
     "s3:DeleteObjectVersion": ("forget",),
     "s3:ListBucketVersions": ("forget",),
+}
+ON_THE_BOARD = frozenset({"jobs", "show", "watch", "spend", *_PLANNING, *_SETTLING, *_PAUSING})
+"""The commands whose work the page of `dropreel board` does, too."""
+NEEDED_BY: Mapping[str, tuple[str, ...]] = {
+    action: (*commands, "board") if ON_THE_BOARD & {*commands} else commands for action, commands in _COMMANDS.items()
 }
 """The commands that need an action."""
 
@@ -89,7 +95,13 @@ def _reading(resources: StackResources, *, with_decisions: bool) -> list[Stateme
     objects += [arns.bucket(existing, f"/{prefix}*")] if existing else []
     read_bucket = ["s3:GetBucketNotification", "s3:ListBucket"]
     statements = [
-        _allow("ReadStack", ["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], arns.stacks),
+        # A policy can name its own user and no role, so it reads of any role what that may do.
+        _allow("ReadStack", ["cloudformation:DescribeStacks", "cloudformation:ListStackResources",
+                             "cloudwatch:DescribeAlarms", "iam:SimulatePrincipalPolicy",
+                             "lambda:GetEventSourceMapping", "states:GetExecutionHistory"],
+               [*arns.stacks, arns.arn("cloudwatch", f"alarm:{resources.stack.name}-*"),
+                arns.account_wide("iam", "user/${aws:username}"), arns.account_wide("iam", "role/*"),
+                *(arns.mapping(one) for one in MAPPINGS), arns.executions("GenerateVideoStateMachine")]),
         _allow("ReadJobs", ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],
                [arns.table("JobsTable"), arns.table("JobsTable", index="*"), arns.table("SpendTable")]),
         _allow("ReadObjects", ["s3:GetObject", "s3:GetObjectVersion"], objects),
@@ -100,11 +112,6 @@ def _reading(resources: StackResources, *, with_decisions: bool) -> list[Stateme
         _use_key(["kms:Decrypt", "kms:GenerateDataKey"] if with_decisions else ["kms:Decrypt"], resources),
         _allow("ReadOperation", ["events:DescribeRule", "events:ListTargetsByRule", "lambda:GetFunctionConfiguration",
                                  "sqs:GetQueueAttributes"], _operation(arns)),
-        _allow("ReadMappings", ["lambda:GetEventSourceMapping"], [arns.mapping(one) for one in MAPPINGS]),
-        # A policy can name its own user and no role, so it reads of any role what that may do.
-        _allow("ReadState", ["cloudwatch:DescribeAlarms", "iam:SimulatePrincipalPolicy"],
-               [arns.arn("cloudwatch", f"alarm:{resources.stack.name}-*"),
-                arns.account_wide("iam", "user/${aws:username}"), arns.account_wide("iam", "role/*")]),
         _allow("ReadQuotas", ["lambda:GetAccountSettings"], ["*"]),  # it has no resource
     ]  # fmt: skip
     return [one for one in statements if one is not None]
@@ -125,12 +132,12 @@ def _changing(resources: StackResources) -> list[Statement]:
     bus = resources.stack.outputs["EventBusName"]
     return [
         _allow("DropAndDecide", ["dynamodb:UpdateItem", "lambda:UpdateEventSourceMapping", "s3:AbortMultipartUpload",
-                                 "s3:PutObject", "secretsmanager:GetSecretValue", "states:StartExecution"],
+                                 "s3:PutObject", "secretsmanager:GetSecretValue", "sqs:ChangeMessageVisibility",
+                                 "sqs:DeleteMessage", "sqs:ReceiveMessage", "states:StartExecution"],
                [arns.table("JobsTable"), arns.bucket(resources["UploadsBucket"], "/*"), resources["ApiKeySecret"],
-                arns.mapping("SubmitGenerationFunctionQueue"), resources["GenerateVideoStateMachine"]]),
+                arns.mapping("SubmitGenerationFunctionQueue"), *arns.queues("DeadLetterQueue"),
+                resources["GenerateVideoStateMachine"]]),
         _allow("SendMessages", ["sqs:SendMessage"], arns.queues("SubmissionQueue", "PrepareQueue")),
-        _allow("MoveDeadLetters", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
-               arns.queues("DeadLetterQueue")),
         _allow("PublishEvents", ["events:PutEvents"], [arns.arn("events", f"event-bus/{bus}")],
                {"StringEquals": {"events:source": "dropreel"},
                 "StringLike": {"events:detail-type": "Video Generation *"}}),

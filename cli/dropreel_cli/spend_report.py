@@ -47,12 +47,12 @@ _BAR = 30
 _STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def reader_of(stack: Stack) -> SpendReader:
-    """Return the reader of a stack's submissions and reservations."""
+def reader_of(stack: Stack, lists: JobLists | None = None) -> SpendReader:
+    """Return the reader of a stack's submissions and reservations. `lists` reads the jobs; default: from the table."""
     client = stack.client("dynamodb")
     jobs, spend = stack.outputs["JobsTableName"], stack.outputs["SpendTableName"]
     ledger = Ledger(client, jobs, spend, SpendLimit(None))
-    return SpendReader(JobLists(client, jobs), ledger.reserved_cents, is_rehearsal(stack))
+    return SpendReader(lists or JobLists(client, jobs), ledger.reserved_cents, is_rehearsal(stack))
 
 
 def limit_of(stack: Stack) -> SpendLimit:
@@ -98,8 +98,8 @@ def report_document(
         "limit_usd": None if limit.cents is None else float(usd(limit.cents)),
         "days": [_day_document(day) for day in spending.days],
         "total": {name: value for name, value in _day_document(total).items() if name != "day"},
-        "folders": [{"folder": folder, **_sums_document(sums)} for folder, sums in _sorted(spending.folders)],
-        "modes": [{"mode": mode, **_sums_document(sums)} for mode, sums in _sorted(spending.modes)],
+        "folders": [{"folder": folder, **_sums_document(sums)} for folder, sums in sorted_groups(spending.folders)],
+        "modes": [{"mode": mode, **_sums_document(sums)} for mode, sums in sorted_groups(spending.modes)],
         "without_video": [charged_document(each) for each in spending.without_video],
         "bill": None,
     }
@@ -143,9 +143,9 @@ def bill_lines(compared: Comparison, days: list[str], stack: str) -> list[tuple[
         f"{generation_id}: ${_amount(item.amount)} ({_lines(item.lines)})"
         for generation_id, item in compared.only_on_bill.items()
     ))  # fmt: skip
-    lines += _section("Only here: charged, and not on the bill", "red", map(_charged_line, compared.only_here))
+    lines += _section("Only here: charged, and not on the bill", "red", map(charged_line, compared.only_here))
     lines += _section(
-        "May have been charged, without a generation id to compare", "magenta", map(_charged_line, compared.unknown)
+        "May have been charged, without a generation id to compare", "magenta", map(charged_line, compared.unknown)
     )
     lines += _section("Without a generation id on the bill, so not compared", "yellow", (
         f"line {line}: ${_amount(amount)}" for line, amount in compared.without_id.items()
@@ -184,11 +184,15 @@ def _show_days(output: Output, spending: Spending, limit: SpendLimit) -> None:
         output.text(f"Not charged, and released: {count(released, 'submission')}.", "dim")
     for day in spending.days:
         if day.difference_cents:
-            output.text(
-                f"{day.day}: the spend table has ${usd(day.reserved_cents)} and the submissions have ${usd(day.sums.cents)}, "
-                f"a difference of {_signed(day.difference_cents)}. Submissions of the last seconds can be missing: try again.",
-                "bold red",
-            )
+            output.text(difference_text(day), "bold red")
+
+
+def difference_text(day: Day) -> str:
+    """Return how the spend table and the submissions of a day differ."""
+    return (
+        f"{day.day}: the spend table has ${usd(day.reserved_cents)} and the submissions have ${usd(day.sums.cents)}, "
+        f"a difference of {_signed(day.difference_cents)}. Submissions of the last seconds can be missing: try again."
+    )
 
 
 def _shown_days(days: Sequence[Day]) -> Sequence[Day]:
@@ -207,7 +211,7 @@ def _groups_table(name: str, groups: Mapping[str, Sums]) -> Table:
     add_flexible(table, name.upper())
     for heading in ("VIDEOS", "CHARGED", "UNKNOWN"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for group, sums in _sorted(groups):
+    for group, sums in sorted_groups(groups):
         unknown = f"${usd(sums.unknown_cents)}?" if sums.unknown_cents else "-"
         table.add_row(Cell(group), f"{sums.charged + sums.unknown:,}", f"${usd(sums.charged_cents)}", unknown)
     return table
@@ -219,12 +223,13 @@ def _show_without_video(output: Output, found: list[Charged]) -> None:
         f"Paid without a video: {len(found):,} submissions, ${usd(charged)} charged, ${usd(unknown)} unknown", "bold"
     )
     for each in found[-_MAX_LISTED:]:
-        output.text(f"  {_charged_line(each)}")
+        output.text(f"  {charged_line(each)}")
     if len(found) > _MAX_LISTED:
         output.text(f"  These are the last {_MAX_LISTED}. All of them: --json, or --csv.")
 
 
-def _charged_line(each: Charged) -> str:
+def charged_line(each: Charged) -> str:
+    """Return a submission that was or may have been charged, on one line."""
     submission = each.submission
     state = "charged" if submission.charge is Charge.CHARGED else "may have been charged"
     key = "" if each.job is None else f" {each.job.image.key}"
@@ -276,7 +281,8 @@ def _signed(cents: int) -> str:
     return f"{'-' if cents < 0 else '+'}${usd(abs(cents))}"
 
 
-def _sorted(groups: Mapping[str, Sums]) -> list[tuple[str, Sums]]:
+def sorted_groups(groups: Mapping[str, Sums]) -> list[tuple[str, Sums]]:
+    """Return sums by folder or mode, the largest first."""
     return sorted(groups.items(), key=lambda group: (-group[1].cents, group[0]))
 
 

@@ -65,6 +65,11 @@ class Sums:
             case Charge.NONE:
                 self.released += 1
 
+    def add_sums(self, other: Sums) -> None:
+        """Count what others have counted."""
+        for name in vars(self):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     @property
     def cents(self) -> int:
         """What was or may have been charged."""
@@ -99,9 +104,16 @@ class Spending:
         """All days together."""
         sums = Sums()
         for each in self.days:
-            for name in vars(sums):
-                setattr(sums, name, getattr(sums, name) + getattr(each.sums, name))
+            sums.add_sums(each.sums)
         return Day("total", sums, sum(each.reserved_cents for each in self.days))
+
+    def add_spending(self, other: Spending) -> None:
+        """Append later days."""
+        self.days += other.days
+        self.without_video += other.without_video
+        for mine, its in ((self.folders, other.folders), (self.modes, other.modes)):
+            for name, sums in its.items():
+                mine[name].add_sums(sums)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,14 @@ class Stack:
             self._clients[service] = create(service, endpoint_url=self.endpoint_url)
         return self._clients[service]
 
+    def renewed(self) -> "Stack":
+        """Return the stack with the parameters that it has now, and the same clients. Raises botocore's errors."""
+        if not self.arn:
+            return self
+        found = Stack.find(self.arn, self.session, self.endpoint_url)
+        found._clients.update(self._clients)
+        return found
+
     def require_outputs(self) -> None:
         """Raise StackIncomplete if the stack has no outputs."""
         if not self.outputs:

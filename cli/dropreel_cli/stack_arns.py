@@ -69,3 +69,7 @@ class StackArns:
     def mapping(self, logical_id: str) -> str:
         """Return the ARN of an event source mapping."""
         return self.arn("lambda", f"event-source-mapping:{self.resources[logical_id]}")
+
+    def executions(self, logical_id: str) -> str:
+        """Return the ARN of every execution of a state machine, whose physical id is its ARN."""
+        return self.resources[logical_id].replace(":stateMachine:", ":execution:") + ":*"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.domain.images import ImageRef
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from dropreel_cli.bucket_folders import BucketFolders
     from dropreel_cli.local_images import LocalImages
+    from dropreel_cli.plan_sources import PlannedFiles
     from dropreel_cli.stack import Stack
 
 UPLOAD_ID = "dropreel-upload"
@@ -33,8 +35,8 @@ UPLOAD_ID = "dropreel-upload"
 PART_BYTES = 8 * 1024 * 1024
 WORKERS = 4
 TRIES = 4
-_CHANGED = "it was changed after it was checked; run the same command again"
-_TAKEN = "another upload with this key came first; run the same command again"
+_CHANGED = "it was changed after it was checked"
+_TAKEN = "another upload with this key came first"
 
 
 def upload_unchecked(stack: Stack, path: Path, options: Mapping[str, str], key: str | None = None) -> ImageRef:
@@ -66,12 +68,17 @@ class _NotUploaded(Exception):
     """The image was not uploaded; the message says why."""
 
 
+class _Outdated(Exception):
+    """The image was not uploaded: it is not what the plan has seen. The message says what has changed."""
+
+
 @dataclass
 class Uploader:
     """Uploads images. A write is conditional on what the plan has seen, so that two calls do not upload the same image twice.
 
     `client` retries; `single` does not, for requests that must not arrive twice. `on_bytes` and `on_upload` are
-    called by several threads, for each piece and each uploaded image. Raises botocore's errors where S3 refuses or is gone.
+    called by several threads, for each piece and each uploaded image. `advice` is what to do about an image that has
+    changed meanwhile, here or there. Raises botocore's errors where S3 refuses or is gone.
     """
 
     client: Any
@@ -82,8 +89,21 @@ class Uploader:
     options: Mapping[str, str]
     on_bytes: Callable[[int], None] = lambda _: None
     on_upload: Callable[[PlannedImage], None] = lambda _: None
+    advice: str = "run the same command again"
     sleep: Callable[[float], None] = time.sleep
     _stop: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, stack: Stack, files: PlannedFiles, options: Mapping[str, str], **others: Any) -> Uploader:
+        """Return an uploader of planned files, with clients of the stack's session."""
+        once = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+        session: Any = stack.session
+        single = session.client("s3", endpoint_url=stack.endpoint_url, config=once)
+        return cls(stack.client("s3"), single, files.bucket, files.images, files.folders, options, **others)
+
+    def stop(self) -> None:
+        """Let a large file that is being uploaded end early; may be called from another thread."""
+        self._stop.set()
 
     def upload(self, planned: list[PlannedImage]) -> Generator[Upload | FailedUpload, None, None]:
         """Upload option files, then the images in their order, and yield each. What has begun ends when the caller stops."""
@@ -115,6 +135,8 @@ class Uploader:
             return FailedUpload(planned, unreadable(error, planned.path))
         except _NotUploaded as error:
             return FailedUpload(planned, str(error))
+        except _Outdated as error:
+            return FailedUpload(planned, f"{error}; {self.advice}")
         self.on_upload(planned)
         pinned = pinned_version(version_id)
         job_id = job_id_of(ImageRef(self.bucket, planned.key, pinned)) if pinned else None
@@ -125,7 +147,7 @@ class Uploader:
             content = file.read((planned.size or 0) + 1)
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 != planned.sha256:
-            raise _NotUploaded(_CHANGED)
+            raise _Outdated(_CHANGED)
         settings = self._settings(planned, sha256)
 
         def put() -> Any:
@@ -171,7 +193,7 @@ class Uploader:
             self.on_bytes(len(piece))
             yield {"PartNumber": number, "ETag": answer["ETag"]}
         if digest.hexdigest() != sha256:
-            raise _NotUploaded(_CHANGED)
+            raise _Outdated(_CHANGED)
 
     def _settings(self, planned: PlannedImage, sha256: str) -> dict[str, Any]:
         metadata = {CONTENT_HASH: sha256, UPLOAD_ID: secrets.token_hex(8)}
@@ -192,7 +214,7 @@ class Uploader:
                 if there is not None and _is_this(there["Metadata"], metadata, planned):
                     return there.get("VersionId")  # type: ignore[no-any-return]
                 if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
-                    raise _NotUploaded(_TAKEN) from error
+                    raise _Outdated(_TAKEN) from error
                 # Without an answer it may still arrive; where it replaces an object, a second one would, too.
                 if not left or not _is_retryable(error) or (planned.replaces and not _code(error)):
                     raise

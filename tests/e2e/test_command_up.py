@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from dropreel_cli.command_line import StackOptions
 from dropreel_cli.connection import connect
@@ -76,6 +77,7 @@ def test_a_cloud_stays_up_until_down_and_leaves_nothing(command: InstalledComman
         foreground = command.run("up", "--foreground", cwd=folder)
         running = processes_with(str(files.description))
         names = command.run("down", "--help", cwd=folder)
+        page = requests.get(up["board"], timeout=30)
     finally:
         down = command.run("down", "--json", cwd=folder)
 
@@ -90,12 +92,17 @@ def test_a_cloud_stays_up_until_down_and_leaves_nothing(command: InstalledComman
     assert again.returncode == 0
     assert "The local cloud is up already." in again.stderr
     assert f"export AWS_ENDPOINT_URL={up['endpoint_url']}" in again.stdout
+    assert f"The board shows it all in a browser: {up['board']}\n" in again.stdout
+    assert page.status_code == 200
+    assert f"<title>Jobs · {up['stack']} · Dropreel</title>" in page.text
     assert (other.returncode, foreground.returncode) == (Exit.REFUSED, Exit.REFUSED)
     assert "its parameters cannot be changed. Stop it first: dropreel down" in other.stderr
     assert up["pid"] in running
     assert names.returncode == 0
     assert document(down, "down")["was_running"] is True
     wait_until(lambda: not processes_with(str(files.description)), seconds=10)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(up["board"], timeout=10)
     assert [one.suffix for one in sorted(files.description.parent.iterdir())] == [".lock", ".log"]
     lost = command.run("down", cwd=folder)
     assert (lost.returncode, lost.stdout) == (0, "No local cloud was running.\n")

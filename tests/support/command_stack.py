@@ -93,11 +93,7 @@ def command_stack(monkeypatch: pytest.MonkeyPatch, **parameters: str) -> Iterato
     """Start a stack in moto, which every command of the block connects to."""
     with moto_account():
         session = boto3.Session()
-        for name, logical_id in (("jobs", "JobsTable"), ("spend", "SpendTable")):
-            properties = _resources()[logical_id]["Properties"]
-            wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-            definition = {key: properties[key] for key in wanted if key in properties}
-            session.client("dynamodb").create_table(TableName=name, **definition)
+        create_tables(session.client("dynamodb"))
         queues = [session.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("queue", "dead-letters")]
         outputs = {
             "JobsTableName": "jobs",
@@ -111,6 +107,15 @@ def command_stack(monkeypatch: pytest.MonkeyPatch, **parameters: str) -> Iterato
         stack = Stack("shop", outputs, session, parameters={"DailySpendLimitUsd": "50", **parameters})
         monkeypatch.setattr(connection, "connect", lambda _options: stack)
         yield CommandStack(stack)
+
+
+def create_tables(dynamodb: Any) -> None:
+    """Create the tables `jobs` and `spend` as template.yaml has them."""
+    for name, logical_id in (("jobs", "JobsTable"), ("spend", "SpendTable")):
+        properties = _resources()[logical_id]["Properties"]
+        wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        definition = {key: properties[key] for key in wanted if key in properties}
+        dynamodb.create_table(TableName=name, **definition)
 
 
 def run(*arguments: str) -> int:

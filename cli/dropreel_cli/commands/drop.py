@@ -8,7 +8,7 @@ import click
 
 from dropreel_cli.command_line import command as subcommand
 from dropreel_cli.command_line import json_option, stack_options
-from dropreel_cli.dollars import Dollars
+from dropreel_cli.dollars import ASK_ABOVE_USD, Dollars
 from dropreel_cli.image_options import upload_options
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @upload_options
 @click.option("--wait", "waits", is_flag=True, help="Follow every job to its end.")
 @click.option("--download", metavar="DIR", type=click.Path(file_okay=False), help="Wait, and download the videos.")
-@click.option("--yes-below", type=Dollars(), default="5", show_default=True, metavar="USD",
+@click.option("--yes-below", type=Dollars(), default=str(ASK_ABOVE_USD), show_default=True, metavar="USD",
               help="Ask only if the videos cost more than this in all.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Check and price, and upload nothing; the same as dropreel plan.")

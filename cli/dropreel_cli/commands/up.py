@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 @subcommand("up", examples=["dropreel up", "dropreel up DailySpendLimitUsd=1", "dropreel jobs --local"])
 @click.argument("parameters", metavar="[NAME=VALUE]...", nargs=-1)
 @click.option("--foreground", is_flag=True, help="Run until Ctrl-C, and print the events as they arrive.")
+@click.option("--open/--no-open", "opens", default=None,
+              help="Open the board in the browser; default: from a terminal on a screen.")  # fmt: skip
 @json_option
-def command(parameters: tuple[str, ...], foreground: bool, output: Output) -> None:
+def command(parameters: tuple[str, ...], foreground: bool, opens: bool | None, output: Output) -> None:
     """Start a local cloud and keep it running until `dropreel down`.
 
     From a checkout. The real template runs in a local AWS engine, with a simulator of the provider; nothing costs anything.
-    Every command works with it with --local. It listens on 127.0.0.1 only, needs no AWS account, and stops after 24
-    hours. NAME=VALUE sets a parameter of the stack.
+    Every command works with it with --local, and its board is served with it. It listens on 127.0.0.1 only, needs no AWS
+    account, and stops after 24 hours. NAME=VALUE sets a parameter of the stack.
     """
     from dropreel_cli.checkout import enter_checkout
 
@@ -37,4 +39,5 @@ def command(parameters: tuple[str, ...], foreground: bool, output: Output) -> No
     given = given_parameters(parameters, refused=NOT_IN_THE_LOCAL_CLOUD)
     if faults := rule_faults(given):
         raise UsageError("\n".join([*faults, "Nothing was started."]))
-    (up_in_foreground if foreground else up_in_background)(CloudFiles.of_checkout(root), given, output)
+    up = up_in_foreground if foreground else up_in_background
+    up(CloudFiles.of_checkout(root), given, output, opens=opens)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dropreel_cli.exits import CommandError, Exit
-from dropreel_cli.local_files import FoundFiles, find_files
+from dropreel_cli.local_files import FoundFiles, find_files, sort_files
 
 
 def put(folder: Path, *names: str) -> None:
@@ -147,3 +147,18 @@ def test_an_empty_path_is_not_the_current_folder(tmp_path: Path, monkeypatch: py
         find_files([""])
     # then nothing is found
     assert caught.value.exit_status is Exit.USAGE
+
+
+def test_files_that_lie_elsewhere_have_the_keys_of_their_paths(tmp_path: Path) -> None:
+    for name in ("1", "2", "3", "4"):
+        (tmp_path / name).write_bytes(b"x")
+    files = {"b/é.jpg": "1", "a.jpg": "2", "b/dropreel.json": "3", "b/.DS_Store": "4", "gone.jpg": "5"}
+
+    found = sort_files({path: tmp_path / name for path, name in files.items()}, "to/")
+
+    assert [(file.key, file.path) for file in found.images] == [
+        ("to/a.jpg", str(tmp_path / "2")),
+        ("to/b/é.jpg", str(tmp_path / "1")),
+    ]
+    assert list(found.option_files) == ["to/b/dropreel.json"]
+    assert [key for key, _ in (*found.skipped, *found.refused)] == ["to/b/.DS_Store", "to/gone.jpg"]

@@ -20,7 +20,7 @@ ENTRIES = (
     *(f"dropreel_cli.commands.{file.stem}" for file in (ROOT / "cli" / "dropreel_cli" / "commands").glob("[a-z]*.py")),
 )
 PACKAGES = {"local": ROOT, "dropreel_cli": ROOT / "cli", "dropreel": ROOT / "layers" / "dropreel"}
-NAMES = {"PIL": "pillow", "yaml": "pyyaml"}
+NAMES = {"PIL": "pillow", "anyio": "starlette", "markupsafe": "jinja2", "pi_heif": "pi-heif", "yaml": "pyyaml"}
 COMMANDS = {"aws-sam-cli", "pip"}
 """What is run and not imported: the SAM CLI, and pip for the layers' Makefiles."""
 COMES_WITH_BOTO3 = {"botocore", "urllib3"}

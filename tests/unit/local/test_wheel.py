@@ -5,6 +5,7 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_the_wheel_has_every_module_and_schema_and_no_compiled_file(wheel: zipfi
         f"{package}/{file.relative_to(folder).as_posix()}"
         for package, folder in packages.items()
         for file in folder.rglob("*")
-        if file.suffix in (".py", ".json")
+        if file.is_file() and file.suffix != ".pyc"
     }
 
     assert sources - names == {"dropreel_cli/release.py"}  # it makes releases of the repository
@@ -64,6 +65,38 @@ def test_the_wheel_has_every_module_and_schema_and_no_compiled_file(wheel: zipfi
     for name in names:
         if name.startswith("dropreel_cli/schemas/"):
             assert json.loads(wheel.read(name))["title"]
+
+
+def test_the_installed_wheel_has_the_boards_pages_and_their_files(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    python = ROOT / ".venvs" / "command" / "bin" / "python"
+    install = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", tmp_path)
+    subprocess.run([python, *install, str(wheel.filename)], check=True, capture_output=True, timeout=60)
+
+    script = "from dropreel_cli.web.site import FOLDER; print(FOLDER)"
+    done = subprocess.run(
+        [python, "-c", script],
+        env={"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    found = Path(done.stdout.strip())
+    assert found == tmp_path / "dropreel_cli" / "web"
+    for folder in ("static", "templates"):
+        names = {file.name for file in (COMMAND / "web" / folder).iterdir()}
+        assert names
+        assert {file.name for file in (found / folder).iterdir()} == names
+
+
+def test_the_board_is_an_extra_and_nothing_else_needs_its_packages(wheel: zipfile.ZipFile) -> None:
+    lines = re.findall(r"^Requires-Dist: (.+)$", read(wheel, ".dist-info/METADATA"), re.MULTILINE)
+    extra = names_in([line for line in lines if "extra == 'board'" in line])
+    board = (*(entry for entry in ENTRIES if not entry.endswith(".board")),)
+
+    assert extra == {"jinja2", "pi-heif", "pillow", "starlette", "uvicorn"}
+    assert extra & set(imports_of(board, without="local")) == set()
 
 
 def test_the_wheel_has_the_command(wheel: zipfile.ZipFile) -> None:

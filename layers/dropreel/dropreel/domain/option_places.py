@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dropreel.domain.encodable import encodable, is_encodable
-from dropreel.domain.options import ASPECT_RATIOS, OPTION_NAMES, Options
+from dropreel.domain.options import ASPECT_RATIOS, CFG_SCALES, DURATIONS, MODES, OPTION_NAMES, Options
 from dropreel.domain.redaction import holds_signed_address
 
 MAX_PROMPT_CHARACTERS = 2500
@@ -144,26 +144,30 @@ def _number_in_text(raw: Any) -> float:
 
 
 def _duration(number: Callable[[Any], float]) -> Callable[[Any], int]:
+    allowed = " and ".join(map(str, DURATIONS))
+
     def read(raw: Any) -> int:
         try:
             seconds = number(raw)
         except _Invalid as invalid:
-            raise _Invalid(f"{invalid}; allowed are 5 and 10 (seconds)") from None
-        if seconds not in (5, 10):
-            raise _Invalid("allowed are 5 and 10 (seconds)")
+            raise _Invalid(f"{invalid}; allowed are {allowed} (seconds)") from None
+        if seconds not in DURATIONS:
+            raise _Invalid(f"allowed are {allowed} (seconds)")
         return int(seconds)
 
     return read
 
 
 def _cfg_scale(number: Callable[[Any], float]) -> Callable[[Any], float]:
+    least, most = CFG_SCALES
+
     def read(raw: Any) -> float:
         try:
             scale = number(raw)
         except _Invalid as invalid:
-            raise _Invalid(f"{invalid}; allowed is 0 to 1") from None
-        if not 0 <= scale <= 1:
-            raise _Invalid("allowed is 0 to 1")
+            raise _Invalid(f"{invalid}; allowed is {least} to {most}") from None
+        if not least <= scale <= most:
+            raise _Invalid(f"allowed is {least} to {most}")
         return round(scale, 9)  # DynamoDB cannot store every float; finer steps make no difference
 
     return read
@@ -181,7 +185,7 @@ def _sound_in_text(raw: Any) -> bool:
     raise _Invalid("allowed are true and false")
 
 
-_mode = _one_of("fast", "hq")
+_mode = _one_of(*MODES)
 _aspect_ratio = _one_of(*ASPECT_RATIOS, "auto")
 
 _READERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {

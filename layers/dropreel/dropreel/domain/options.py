@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 
 ASPECT_RATIOS: dict[str, tuple[int, int]] = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1)}
 """The provider's values, as (width, height)."""
+MODES = ("fast", "hq")
+DURATIONS = (5, 10)
+"""In seconds."""
+CFG_SCALES = (0, 1)
+"""The least and the largest value."""
 RECOMMENDED_SIDE = 1024
 """The least width and height that the provider recommends, in pixels."""
 FAR_FROM_RATIO = 1.5

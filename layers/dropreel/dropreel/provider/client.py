@@ -18,6 +18,21 @@ from dropreel.provider.submit_answers import NotSent, SubmitAnswer, Unknown
 
 MAX_ANSWER_BYTES = 1_000_000
 """How much of a body is read. What is cut there is not valid JSON any more."""
+_FAULTS = {
+    "NameResolutionError": "its name could not be resolved",
+    "ConnectTimeoutError": "no connection was made in time",
+    "ConnectTimeout": "no connection was made in time",
+    "NewConnectionError": "no connection could be made",
+    "SSLError": "the TLS handshake failed",
+    "ReadTimeout": "no answer came in time",
+    "ChunkedEncodingError": "the connection was cut within the answer",
+    "ContentDecodingError": "the answer could not be decoded",
+    "InvalidURL": "its address cannot be used",
+    "MissingSchema": "its address cannot be used",
+    "InvalidSchema": "its address cannot be used",
+    "ConnectionError": "the connection was cut before an answer came",
+}
+"""Plain words for what requests and urllib3 raise, by the class's name."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ class PreparedSubmission:
                 )
             except requests.RequestException as error:
                 if session.was_never_sent(error):
-                    return NotSent(_error_name(error))
+                    return NotSent(_error_text(error))
                 return Unknown(_fault_text(error, deadline))
             return submit_answer(_receive(response, deadline), self.secrets)
 
@@ -115,10 +130,11 @@ def _receive(response: requests.Response, deadline: Deadline) -> Reply:
 def _fault_text(error: requests.RequestException, deadline: Deadline) -> str:
     if deadline.expired:
         return f"the provider's answer took longer than {deadline.seconds} seconds"
-    return _error_name(error)
+    return _error_text(error)
 
 
-def _error_name(error: requests.RequestException) -> str:
-    """Name an error and its reason by their classes: the messages hold the request's address."""
+def _error_text(error: requests.RequestException) -> str:
+    """Return plain words for an error, by its class and its reason's: the messages hold the request's address."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return f"{type(error).__name__}: {type(reason or error).__name__}"
+    classes = [each.__name__ for fault in (reason, error) if fault is not None for each in type(fault).__mro__]
+    return next((_FAULTS[name] for name in classes if name in _FAULTS), type(error).__name__)

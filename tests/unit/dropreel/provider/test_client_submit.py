@@ -365,3 +365,33 @@ def test_whatever_the_answer_one_submission_is_one_request(server: ScriptedServe
     submit(server.base_url)
 
     assert (len(server.requests), server.connections) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("sends", "hangs", "text"),
+    [
+        (b"", False, "the connection was cut before an answer came"),
+        (b"", True, "no answer came in time"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", False, "the connection was cut within the answer"),
+    ],
+)
+def test_an_answer_that_is_lost_is_worded_plainly(server: ScriptedServer, sends, hangs, text):
+    server.plays(sends, hangs=hangs)
+
+    assert submit(server.base_url) == Unknown(text)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "text"),
+    [
+        ("http://127.0.0.1:{port}", "no connection could be made"),
+        ("https://does-not-exist.invalid", "its name could not be resolved"),
+        ("nonsense", "its address cannot be used"),
+    ],
+)
+def test_a_provider_that_is_not_reached_is_worded_plainly(base_url, text):
+    assert submit(base_url.format(port=closed_port())) == NotSent(text)
+
+
+def test_a_tls_handshake_that_failed_is_worded_plainly(server: ScriptedServer):
+    assert submit(f"https://127.0.0.1:{server.port}") == NotSent("the TLS handshake failed")

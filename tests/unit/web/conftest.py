@@ -1,0 +1,42 @@
+"""The board of a stack in moto, asked without a server."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from dropreel_cli.stack import Stack
+from dropreel_cli.web.application import create_application
+from dropreel_cli.web.feed import JobFeed
+from dropreel_cli.web.guard import Access
+from dropreel_cli.web.site import Site
+from dropreel_cli.web.thumbnails import Thumbnails
+from dropreel_cli.web.updates import Updates
+
+HOST = "127.0.0.1:8300"
+ORIGIN = f"http://{HOST}"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Board:
+    """A board without a server: its site, and a client that has the session's cookie."""
+
+    def __init__(self, stack: Stack, cache: Path) -> None:
+        self.feed = JobFeed(stack, now() - timedelta(days=30), now)
+        self.access = Access(frozenset({HOST}), 8300)
+        self.site = Site(stack, Updates(self.feed), Thumbnails(stack.client("s3"), cache), " --stack shop")
+        self.application: Any = create_application(self.site, self.access)
+        self.client = TestClient(self.application, base_url=ORIGIN, follow_redirects=False, headers={"origin": ORIGIN})
+        self.client.cookies.set(self.access.cookie, self.access.session)
+
+
+@pytest.fixture
+def board_of(tmp_path: Path) -> Callable[[Stack], Board]:
+    """Return the board of a stack. Nothing is read before `feed.look()`."""
+    return lambda stack: Board(stack, tmp_path / "thumbnails")
