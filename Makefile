@@ -70,7 +70,7 @@ PYTEST := $(DEV)/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder
 test: $(INSTALLED) $(COMMAND) $(BUILT) $(BUILT_LOCAL) ## unit, integration (moto), faults, end to end (the local cloud): under 10 minutes
 	$(PYTEST) -m 'not exhaustive'
 
-test-exhaustive: $(INSTALLED) $(COMMAND) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## each permission taken away in turn, an update, the oldest AWS SDK: minutes
+test-exhaustive: $(INSTALLED) $(COMMAND) $(OLDEST)/installed $(BUILT) $(BUILT_LOCAL) ## each permission taken away in turn, an update, the board in a browser, the oldest AWS SDK: minutes
 	$(PYTEST) -m exhaustive tests/e2e tests/unit/dropreel/adapters
 
 test-unit: $(DEV)/installed $(RUN)/installed $(OLDEST)/installed .venvs/command/installed ## the unit tests: seconds
@@ -85,7 +85,7 @@ test-faults: $(DEV)/installed ## the proof: deaths at every point (DROPREEL_SCHE
 test-e2e: $(INSTALLED) $(COMMAND) $(BUILT) $(BUILT_LOCAL) ## the tests against the local cloud: minutes
 	$(DEV)/bin/python -m pytest tests/e2e
 
-test-board: $(INSTALLED) $(COMMAND) $(BUILT_LOCAL) ## the board in a headless Chromium (Debian: apt-get install chromium): a minute
+test-board: $(INSTALLED) $(COMMAND) $(BUILT_LOCAL) ## the board in a headless Chromium (Debian: apt-get install chromium): minutes
 	$(DEV)/bin/python -m pytest tests/unit/web tests/e2e/board
 
 test-scale: $(INSTALLED) $(BUILT_LOCAL) ## 500 images at once, and 100 among killed workers and a wild provider: about 8 minutes
