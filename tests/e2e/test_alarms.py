@@ -6,7 +6,6 @@ compared with the deployed alarm, and its metric is given to CloudWatch in the l
 
 import json
 import time
-from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -99,16 +98,22 @@ def wait_until_counted(
 
 
 def sweep(account: Account) -> dict[str, dict[str, Any]]:
-    """Run the sweeper; return the gauges that it has written, by their names."""
-    answer = account.client("lambda").invoke(
-        FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}", LogType="Tail"
-    )
+    """Run the sweeper; return the gauges that it has written to its log, by their names."""
+    started = int(time.time() * 1000)
+    answer = account.client("lambda").invoke(FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}")
     assert "FunctionError" not in answer, answer["Payload"].read()
-    found = {}
-    for line in b64decode(answer["LogResult"]).decode().splitlines():
-        if line.startswith("{"):
+    end, found = time.monotonic() + 20, dict[str, dict[str, Any]]()
+    while "SpendReservedUsd" not in found and time.monotonic() < end:
+        for line in _lines_since(account, "SweepJobsLogGroup", started):
             found.update({one["MetricName"]: one for one in metrics_in(json.loads(line))})
     return found
+
+
+def _lines_since(account: Account, group: str, milliseconds: int) -> Iterator[str]:
+    """Yield the lines of a log group that are JSON. The log in the answer of an invocation is cut to 4 KB."""
+    pages = account.client("logs").get_paginator("filter_log_events")
+    for page in pages.paginate(logGroupName=account.physical(group), startTime=milliseconds):
+        yield from (event["message"] for event in page["events"] if event["message"].startswith("{"))
 
 
 def give(account: Account, metric: dict[str, Any]) -> None:

@@ -33,13 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.exhaustive)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # with Playwright an event loop runs in this thread, where later tests start their own
 def browser() -> Iterator[Browser]:
     with running_browser() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def board(account: Account, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardServer]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))

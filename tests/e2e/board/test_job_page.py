@@ -58,7 +58,7 @@ def test_the_page_follows_its_job_poll_by_poll_to_the_video(account: Account, pa
     expect(page.locator(".times")).to_have_attribute("open", "")
     assert page.evaluate("window.sameDocument") is True
     polls = account.ended(key).polls
-    expect(page.locator(".timeline line.poll")).to_have_count(polls)
+    expect(page.locator(".timeline line.poll")).to_have_count(polls, timeout=15_000)
     times = page.locator(".times tr", has_text="polled").inner_text()
     assert len(re.findall(r"\d\d:\d\d:\d\d", times.partition(":")[2].partition("attempt 1:")[2])) == polls
 
