@@ -14,6 +14,7 @@ from tests.e2e.conftest import Account
 from tests.support.sample_events import load_event
 from tests.support.validated_events import validate_event
 
+pytestmark = pytest.mark.exhaustive
 CONSUMERS = "docs/consumers"
 
 

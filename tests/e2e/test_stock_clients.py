@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from dropreel.adapters.job_table import JOB_ROW, key_of
 from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel_cli.exits import Exit
@@ -11,6 +13,8 @@ from dropreel_cli.stack import Stack
 from local.cloud import ROOT, deploy
 from tests.e2e.conftest import RUN_PYTHON, SAMPLE, Account
 from tests.support.sample_events import load_event, object_created
+
+pytestmark = pytest.mark.exhaustive
 
 
 def test_the_aws_client_uploads_and_reads_job_execution_and_video(account: Account) -> None:

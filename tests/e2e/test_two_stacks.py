@@ -18,6 +18,7 @@ from tests.e2e.engine_permissions import user_with
 
 PAGE = ROOT / "docs" / "existing-account.md"
 DEPLOY_POLICY = ROOT / "docs" / "deploy-policy.json"
+pytestmark = pytest.mark.exhaustive
 ACCOUNT = "000000000000"
 NAME = "dropreel-second"
 KEPT = {"UploadsBucket", "VideosBucket", "PreparedBucket", "JobsTable", "SpendTable"}
