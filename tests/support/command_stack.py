@@ -94,16 +94,7 @@ def command_stack(monkeypatch: pytest.MonkeyPatch, **parameters: str) -> Iterato
     with moto_account():
         session = boto3.Session()
         create_tables(session.client("dynamodb"))
-        queues = [session.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("queue", "dead-letters")]
-        outputs = {
-            "JobsTableName": "jobs",
-            "SpendTableName": "spend",
-            "VideosBucketName": "videos",
-            "UploadsBucketName": "uploads",
-            "QueueUrl": queues[0],
-            "DeadLetterQueueUrl": queues[1],
-            "StateMachineArn": MACHINE,
-        }
+        outputs = create_outputs(session.client("sqs"))
         stack = Stack("shop", outputs, session, parameters={"DailySpendLimitUsd": "50", **parameters})
         monkeypatch.setattr(connection, "connect", lambda _options: stack)
         yield CommandStack(stack)
@@ -116,6 +107,20 @@ def create_tables(dynamodb: Any) -> None:
         wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
         definition = {key: properties[key] for key in wanted if key in properties}
         dynamodb.create_table(TableName=name, **definition)
+
+
+def create_outputs(sqs: Any) -> dict[str, str]:
+    """Create the queues, and return the outputs of the stack."""
+    queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("queue", "dead-letters")]
+    return {
+        "JobsTableName": "jobs",
+        "SpendTableName": "spend",
+        "VideosBucketName": "videos",
+        "UploadsBucketName": "uploads",
+        "QueueUrl": queues[0],
+        "DeadLetterQueueUrl": queues[1],
+        "StateMachineArn": MACHINE,
+    }
 
 
 def run(*arguments: str) -> int:

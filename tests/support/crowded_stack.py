@@ -18,7 +18,7 @@ from dropreel.domain.days import day_of
 from dropreel.domain.job import Charge, Job, JobStatus, VideoObject
 from dropreel.domain.reasons import Reason, ReasonCode
 from dropreel_cli.stack import Stack
-from tests.support.command_stack import MACHINE, CommandStack, create_tables
+from tests.support.command_stack import CommandStack, create_outputs, create_tables
 from tests.support.sample_jobs import IMAGE, OPTIONS, job_with
 
 HOSTILE = (
@@ -127,16 +127,5 @@ def _stack(endpoint_url: str) -> Stack:
     for key in (*(f"shop/{status}.jpg" for status in JobStatus), *HOSTILE):
         with suppress(ClientError):  # the server takes no line break in a path; that card has no picture
             s3.put_object(Bucket="uploads", Key=key, Body=picture.getvalue())
-    sqs = session.client("sqs", endpoint_url=endpoint_url)
-    queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("queue", "dead-letters")]
-    outputs = {
-        "JobsTableName": "jobs",
-        "SpendTableName": "spend",
-        "VideosBucketName": "videos",
-        "UploadsBucketName": "uploads",
-        "QueueUrl": queues[0],
-        "DeadLetterQueueUrl": queues[1],
-        "StateMachineArn": MACHINE,
-        "EventBusName": "default",
-    }
+    outputs = {**create_outputs(session.client("sqs", endpoint_url=endpoint_url)), "EventBusName": "default"}
     return Stack("shop", outputs, session, endpoint_url, parameters=dict(_PARAMETERS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -64,7 +65,7 @@ class Snapshot:
 
 
 class JobFeed(BoardReader):
-    """Looks at a stack again and again, and publishes each change as a new `snapshot`. One thread looks at a time.
+    """Looks at a stack again and again, and publishes each change as a new `snapshot`. One thread looks; any may `refresh`.
 
     `on_change` gets each new snapshot, in that thread.
     """
@@ -87,6 +88,7 @@ class JobFeed(BoardReader):
         self._has_read_all = False
         self._left_out: set[str] = set()
         self._renewed_at = time.monotonic()
+        self._publishing = threading.Lock()
 
     def look(self) -> Board:
         """Read what may have changed, and publish it."""
@@ -184,24 +186,34 @@ class JobFeed(BoardReader):
         return ids[start : start + _BATCH]
 
     def _publish(self, read: Iterable[Job], *, is_whole: bool = False) -> None:
-        """Publish the jobs that differ from the known ones, and the board where it has changed."""
-        before = self.snapshot
-        changed = {job.job_id: job for job in read if self._jobs.get(job.job_id) != job}
-        self._seen |= changed.keys()
-        jobs = self._kept({**self._jobs, **changed}) if changed else before.jobs
-        kept = {job.job_id: job for job in jobs} if changed else self._jobs
-        changed = {job_id: job for job_id, job in changed.items() if job_id in kept}
-        board = replace(self.board, faults=list(self.board.faults), queues=dict(self.board.queues))
-        is_whole = is_whole or before.is_whole
-        if not changed and is_whole == before.is_whole and board.as_json() == before.board.as_json():
-            return
-        version = before.version + 1
-        changed_at = {**before.changed_at, **dict.fromkeys(changed, version)}
-        self._jobs = kept
-        self.snapshot = Snapshot(version, board, jobs, self._jobs, changed_at, is_whole)
-        self.on_change(self.snapshot)
+        """Publish the jobs that differ from the known ones, and the board where it has changed. Threads may call it.
+
+        A job that was read before a later state of it was published is left out.
+        """
+        read = list(read)
+        with self._publishing:
+            before = self.snapshot
+            changed = {job.job_id: job for job in read if _is_news(self._jobs.get(job.job_id), job)}
+            self._seen |= changed.keys()
+            jobs = self._kept({**self._jobs, **changed}) if changed else before.jobs
+            kept = {job.job_id: job for job in jobs} if changed else self._jobs
+            changed = {job_id: job for job_id, job in changed.items() if job_id in kept}
+            board = replace(self.board, faults=list(self.board.faults), queues=dict(self.board.queues))
+            is_whole = is_whole or before.is_whole
+            if not changed and is_whole == before.is_whole and board.as_json() == before.board.as_json():
+                return
+            version = before.version + 1
+            changed_at = {**before.changed_at, **dict.fromkeys(changed, version)}
+            self._jobs = kept
+            self.snapshot = Snapshot(version, board, jobs, self._jobs, changed_at, is_whole)
+            self.on_change(self.snapshot)
 
     def _kept(self, jobs: Mapping[str, Job]) -> tuple[Job, ...]:
         """Return the newest jobs, and the older ones that are in work."""
         newest = sorted(jobs.values(), key=lambda job: (job.created_at, job.job_id), reverse=True)
         return tuple(job for number, job in enumerate(newest) if number < self.max_jobs or job.waits_for)
+
+
+def _is_news(known: Job | None, read: Job) -> bool:
+    """Return whether a job differs from the known one, and is no earlier state of it: each save increments its version."""
+    return known is None or (read.version >= known.version and read != known)

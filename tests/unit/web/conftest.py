@@ -1,6 +1,6 @@
 """The board of a stack in moto, asked without a server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from dropreel_cli.web.guard import Access
 from dropreel_cli.web.site import Site
 from dropreel_cli.web.thumbnails import Thumbnails
 from dropreel_cli.web.updates import Updates
+from tests.support.command_stack import CommandStack, command_stack
 
 HOST = "127.0.0.1:8300"
 ORIGIN = f"http://{HOST}"
@@ -40,3 +41,14 @@ class Board:
 def board_of(tmp_path: Path) -> Callable[[Stack], Board]:
     """Return the board of a stack. Nothing is read before `feed.look()`."""
     return lambda stack: Board(stack, tmp_path / "thumbnails")
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandStack]:
+    with command_stack(monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def board(shop: CommandStack, board_of: Callable[[Any], Board]) -> Board:
+    return board_of(shop.stack)

@@ -1,22 +1,12 @@
 """What a page may send: a small JSON object."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 
 from dropreel_cli.web.bodies import MAX_BYTES
-from tests.support.command_stack import command_stack
 from tests.unit.web.conftest import Board
 
 PATH = f"/jobs/{'0' * 24}/actions/resume"
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch, board_of: Callable[[Any], Board]) -> Iterator[Board]:
-    with command_stack(monkeypatch) as made:
-        yield board_of(made.stack)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -22,17 +22,6 @@ from dropreel_cli.web.spend_days import SpendDays, SpendState
 from tests.support.command_stack import CommandStack, command_stack
 from tests.support.sample_jobs import IMAGE, PRICE, job_with
 from tests.unit.web.conftest import Board, now
-
-
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandStack]:
-    with command_stack(monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def board(shop: CommandStack, board_of: Callable[[Any], Board]) -> Board:
-    return board_of(shop.stack)
 
 
 def charged(shop: CommandStack, number: int, days_ago: int = 0, charge: Charge = Charge.CHARGED, **changes: Any) -> Job:

@@ -1,5 +1,6 @@
 """The jobs of all open pages: what each look reads, and what it publishes."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -218,3 +219,34 @@ def test_a_row_that_cannot_be_read_is_said_and_the_rest_is_shown(stack: CommandS
 
         assert numbers(feed.snapshot.jobs) == [0, 2]
         assert ["'paused' is not a valid JobStatus" in fault for fault in feed.snapshot.board.faults] == [True]
+
+
+def test_an_earlier_state_that_arrives_late_does_not_replace_a_later_one(stack: CommandStack) -> None:
+    looks = Looks(stack, job(1, JobStatus.FAILED, version=4))
+    looks.look()
+
+    looks.feed.refresh([job(1, JobStatus.GENERATING, version=5)])
+    looks.feed.refresh([job(1, JobStatus.FAILED, version=4)])
+
+    assert looks.feed.snapshot.jobs[0].status is JobStatus.GENERATING
+
+
+def test_what_two_threads_publish_at_once_is_all_there(stack: CommandStack) -> None:
+    looks = Looks(stack)
+    looks.look()
+    versions = [looks.feed.snapshot.version]
+
+    def publish(start: int) -> None:
+        for number in range(start, start + 100):
+            looks.feed.refresh([job(number)])
+
+    threads = [threading.Thread(target=publish, args=(100 * each,)) for each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    versions += [each.version for each in looks.published if each.version > versions[0]]
+
+    assert len(looks.feed.snapshot.jobs) == 400
+    assert len(looks.feed.snapshot.changed_since(versions[0])) == 400
+    assert versions == sorted(set(versions))

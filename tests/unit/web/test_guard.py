@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,14 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from dropreel_cli.web.access import TICKET_SECONDS, ticket_address
 from dropreel_cli.web.guard import Access, Guard
-from tests.support.command_stack import command_stack
 from tests.unit.web.conftest import HOST, ORIGIN, Board
-
-
-@pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch, board_of: Callable[[Any], Board]) -> Iterator[Board]:
-    with command_stack(monkeypatch) as made:
-        yield board_of(made.stack)
 
 
 def test_the_token_of_the_address_is_exchanged_for_a_cookie_of_this_board(board: Board) -> None:

@@ -1,29 +1,16 @@
 """The presigned addresses to which the board sends a browser: short-lived, and never a page of an uploader's."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from dropreel.domain.job import Charge, JobStatus, VideoObject
 from dropreel_cli.web.site import LINK_SECONDS
-from tests.support.command_stack import CommandStack, command_stack
+from tests.support.command_stack import CommandStack
 from tests.support.sample_jobs import IMAGE, job_with
 from tests.unit.web.conftest import Board
 
 NAME = 'évil "\r\nset-cookie: a=b;<b>.mp4'
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandStack]:
-    with command_stack(monkeypatch) as found:
-        yield found
-
-
-@pytest.fixture
-def board(made: CommandStack, board_of: Callable[[Any], Board]) -> Board:
-    return board_of(made.stack)
 
 
 def redirect(board: Board, path: str) -> tuple[str, dict[str, str]]:
@@ -47,10 +34,10 @@ def redirect(board: Board, path: str) -> tuple[str, dict[str, str]]:
     ],
 )
 def test_an_image_is_shown_as_what_its_bytes_are_or_downloaded(
-    board: Board, made: CommandStack, kind: str | None, content_type: str, is_download: bool
+    board: Board, shop: CommandStack, kind: str | None, content_type: str, is_download: bool
 ) -> None:
     job = job_with(status=JobStatus.REJECTED, image=IMAGE._replace(key='a/page".html', format=kind))
-    made.put(job)
+    shop.put(job)
 
     _, query = redirect(board, f"/jobs/{job.job_id}/image")
 
@@ -59,10 +46,10 @@ def test_an_image_is_shown_as_what_its_bytes_are_or_downloaded(
     assert int(query["X-Amz-Expires"]) == LINK_SECONDS <= 600
 
 
-def test_a_video_is_a_video_and_its_name_adds_no_header(board: Board, made: CommandStack) -> None:
+def test_a_video_is_a_video_and_its_name_adds_no_header(board: Board, shop: CommandStack) -> None:
     video = VideoObject("videos", f"a/{NAME}", 9, "0" * 64, "a/receipt.json", version_id="v1")
     job = job_with(status=JobStatus.COMPLETED, charge=Charge.CHARGED, video=video)
-    made.put(job)
+    shop.put(job)
 
     _, shown = redirect(board, f"/jobs/{job.job_id}/video")
     _, downloaded = redirect(board, f"/jobs/{job.job_id}/video?download=1")
@@ -74,9 +61,9 @@ def test_a_video_is_a_video_and_its_name_adds_no_header(board: Board, made: Comm
     assert not set(name) & set("\"\r\n;<> '")
 
 
-def test_without_the_session_no_address_is_signed(board: Board, made: CommandStack) -> None:
+def test_without_the_session_no_address_is_signed(board: Board, shop: CommandStack) -> None:
     job = job_with(status=JobStatus.REJECTED, image=IMAGE)
-    made.put(job)
+    shop.put(job)
     board.client.cookies.clear()
 
     answer = board.client.get(f"/jobs/{job.job_id}/image")

@@ -2,11 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
-from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -19,7 +17,7 @@ from dropreel_cli.web import stories
 from dropreel_cli.web.event_stream import update_message
 from dropreel_cli.web.histories import NOT_KEPT
 from dropreel_cli.web.selection import Selection
-from tests.support.command_stack import CommandStack, command_stack
+from tests.support.command_stack import CommandStack
 from tests.support.sample_jobs import IMAGE, OPTIONS, VIDEO, job_with
 from tests.unit.web.conftest import Board, now
 
@@ -35,17 +33,6 @@ COMPLETED = job_with(
     polls=3,
     warnings=("It is small.",),
 )
-
-
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandStack]:
-    with command_stack(monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def board(shop: CommandStack, board_of: Callable[[Any], Board]) -> Board:
-    return board_of(shop.stack)
 
 
 def page_of(board: Board, job_id: str = COMPLETED.job_id) -> str:
@@ -173,7 +160,7 @@ def test_two_pages_of_a_job_read_it_once(board: Board, shop: CommandStack, monke
         update_message(board.site, selection, 0, board.feed.snapshot)
 
     assert read == [COMPLETED.job_id]
-    board.feed.refresh([replace(COMPLETED, polls=4)])
+    board.feed.refresh([replace(COMPLETED, polls=4, version=2)])
     update_message(board.site, selection, 0, board.feed.snapshot)
     assert len(read) == 2
 
