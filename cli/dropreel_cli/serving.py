@@ -55,9 +55,7 @@ def serve(options: StackOptions, output: Output, since: datetime, *, host: str, 
     sys.stdout.flush()
     output.note("The address has a token: who has it can spend. Ctrl-C ends the board; the stack works without it.")
     if not server.is_loopback:
-        output.note(
-            f"It listens on {host} without encryption: whoever reads the network can read the token.", "bold red"
-        )
+        output.note(f"It listens on {host} without encryption: the token can be read on the network.", "bold red")
     open_browser(server.address, output, opens)
     server.run()
     for sentence in server.site.drafts.sentences:

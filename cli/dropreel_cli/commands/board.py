@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @subcommand("board", examples=["dropreel board", "dropreel board --local", "dropreel board --port 8300 --no-open"])
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port; default: a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-              help="Address to listen on. Any other one lets in whoever has the printed address.")  # fmt: skip
+              help="Address to listen on. With another one, other machines can use the printed address.")  # fmt: skip
 @click.option(
     "--open/--no-open", "opens", default=None, help="Open it in the browser; default: from a terminal on a screen."
 )

@@ -1,6 +1,6 @@
 """Credentials that are found again when the AWS files have changed: a board runs longer than a login.
 
-botocore refreshes by itself what it knows to expire (SSO, roles, processes). Keys of a profile that another program writes anew
+botocore refreshes by itself what it knows to expire (SSO, roles, processes). Keys of a profile that another program replaces
 it reads once; here they are read again. Keys from the environment cannot change while a process runs.
 """
 
@@ -29,7 +29,7 @@ _FILES = {
 
 
 class RenewedCredentials(Credentials):
-    """The credentials of a profile as its files have them now. `load` finds them anew; it returns None where there are none."""
+    """The credentials of a profile as its files have them now. `load` reads them; it returns None where there are none."""
 
     def __init__(self, load: Callable[[], Any]) -> None:
         self._load = load

@@ -24,7 +24,7 @@ from dropreel_cli.web.stories import other_jobs, story_values
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from dropreel.domain.job import Job
+    from dropreel.domain.job import Job, VideoObject
     from dropreel_cli.web.site import Site
 
 _LONG_CACHE = "private, max-age=86400"
@@ -84,7 +84,7 @@ class Pages:
         return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     def job(self, request: Request) -> Response:
-        """One job with its whole story, read anew."""
+        """One job with its whole story, read again."""
         job = self.find(request)
         values = story_values(self.site, job)
         self.site.updates.feed.refresh([values["card_of_job"].job])
@@ -100,30 +100,18 @@ class Pages:
 
     def video(self, request: Request) -> Response:
         """The video: S3 serves it, by an address that is made now."""
-        job = self.find(request)
-        if job.video is None or is_forgotten(job):
-            raise HTTPException(404, "The job has no video.")
-        response = {"ResponseContentType": "video/mp4"}
-        if request.query_params.get("download") is not None:
-            response["ResponseContentDisposition"] = _attachment(job.video.key)
-        return RedirectResponse(self.site.presign_video(job.video, **response), 303)
+        video = self._video(request)
+        return self._object(request, video.bucket, video.key, video.version_id, "video/mp4")
 
     def receipt(self, request: Request) -> Response:
         """The video's receipt."""
-        job = self.find(request)
-        if job.video is None or is_forgotten(job):
-            raise HTTPException(404, "The job has no receipt.")
-        response = {"ResponseContentType": "application/json"}
-        if request.query_params.get("download") is not None:
-            response["ResponseContentDisposition"] = _attachment(job.video.receipt_key)
-        return RedirectResponse(self.site.presign(job.video.bucket, job.video.receipt_key, **response), 303)
+        video = self._video(request)
+        return self._object(request, video.bucket, video.receipt_key, None, "application/json")
 
     def receipt_table(self, request: Request) -> Response:
         """The receipt as a table, read from S3 now."""
-        job = self.find(request)
-        if job.video is None or is_forgotten(job):
-            raise HTTPException(404, "The job has no receipt.")
-        return self.site.page("receipt.html", job=job, receipt=read_receipt(self.site, job.video))
+        video = self._video(request)
+        return self.site.page("receipt.html", job=self.find(request), receipt=read_receipt(self.site, video))
 
     def image(self, request: Request) -> Response:
         """The image as it was dropped. What may be no picture is a file to download, whatever its uploader calls it."""
@@ -132,10 +120,21 @@ class Pages:
             raise HTTPException(404, "The image was deleted.")
         image = job.image
         kind = CONTENT_TYPES.get(image.format or "")
+        return self._object(request, image.bucket, image.key, image.version_id, kind)
+
+    def _object(self, request: Request, bucket: str, key: str, version_id: str | None, kind: str | None) -> Response:
+        """Return the way to an object in S3. One without a known media type is always a download."""
         response = {"ResponseContentType": kind or "application/octet-stream"}
-        if kind is None:
-            response["ResponseContentDisposition"] = _attachment(image.key)
-        return RedirectResponse(self.site.presign(image.bucket, image.key, image.version_id, **response), 303)
+        if kind is None or request.query_params.get("download") is not None:
+            response["ResponseContentDisposition"] = _attachment(key)
+        return RedirectResponse(self.site.presign(bucket, key, version_id, **response), 303)
+
+    def _video(self, request: Request) -> VideoObject:
+        """Return a job's video. Raises HTTPException (404)."""
+        job = self.find(request)
+        if job.video is None or is_forgotten(job):
+            raise HTTPException(404, "The job has no video and no receipt.")
+        return job.video
 
     def find(self, request: Request) -> Job:
         """Return the job of an address. Raises HTTPException (404)."""

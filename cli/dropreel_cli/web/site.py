@@ -31,7 +31,7 @@ from dropreel_cli.web.stories import Stories
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dropreel.domain.job import Job, VideoObject
+    from dropreel.domain.job import Job
     from dropreel.domain.prices import PriceTable
     from dropreel.domain.spending import SpendLimit
     from dropreel_cli.stack import Stack
@@ -122,10 +122,6 @@ class Site:
         given = {"Bucket": bucket, "Key": key, **({"VersionId": version_id} if version_id else {}), **response}
         address: str = self._signer.generate_presigned_url("get_object", Params=given, ExpiresIn=LINK_SECONDS)
         return address
-
-    def presign_video(self, video: VideoObject, **response: str) -> str:
-        """Return an address of a video."""
-        return self.presign(video.bucket, video.key, video.version_id, **response)
 
     def media_origins(self) -> tuple[str, ...]:
         """Return the origin from which S3 serves the videos."""

@@ -58,7 +58,7 @@ class Stories:
 
 
 def render_story(site: Site, job: Job) -> str:
-    """Return the parts of a job's page, read anew."""
+    """Return the parts of a job's page, read again."""
     return site.render("story.html", **story_values(site, job))
 
 

@@ -30,7 +30,7 @@ class Updates:
     def __init__(self, feed: JobFeed) -> None:
         self.feed = feed
         self.board_id = secrets.token_hex(8)
-        """Another board counts its versions anew: a page of this one knows them by this."""
+        """Identifies this board's versions: another board counts from 0 again."""
         feed.on_change = lambda _: self._wake()
         self._stop = threading.Event()
         self._asked = threading.Event()
