@@ -9,6 +9,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from local.cloud import REGION, Engine
+from tests.support.removed_stacks import remove_stack
 
 _DENIED = ("AccessDenied", "AccessDeniedException")
 _PREFIX = f"arn:aws:%s:{REGION}:000000000000:"
@@ -138,8 +139,7 @@ def secrets_by_arn(engine: Engine) -> bool:
     (resource,) = formation.describe_stack_resources(StackName="secrets")["StackResources"]
     (output,) = formation.describe_stacks(StackName="secrets")["Stacks"][0]["Outputs"]
     found = client_of(engine, "secretsmanager").get_secret_value(SecretId=resource["PhysicalResourceId"])
-    formation.delete_stack(StackName="secrets")
-    formation.get_waiter("stack_delete_complete").wait(StackName="secrets", WaiterConfig={"Delay": 1})
+    remove_stack(formation, "secrets")
     return bool(
         found["SecretString"] == "two"
         and resource["PhysicalResourceId"] == found["ARN"]
@@ -172,8 +172,7 @@ def boundaries_of_roles(engine: Engine) -> bool:
         formation.update_stack(StackName="bounded", TemplateBody=template(boundary), Capabilities=capabilities)
         formation.get_waiter("stack_update_complete").wait(StackName="bounded", WaiterConfig={"Delay": 1})
         found.append(boundary_now())
-    formation.delete_stack(StackName="bounded")
-    formation.get_waiter("stack_delete_complete").wait(StackName="bounded", WaiterConfig={"Delay": 1})
+    remove_stack(formation, "bounded")
     return found == [one, two, None]
 
 

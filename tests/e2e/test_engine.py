@@ -29,6 +29,7 @@ from tests.e2e.conftest import Account
 from tests.e2e.engine_clients import client_of, versioned_bucket
 from tests.e2e.nested_stacks import failed_creation, failed_update, nested_stacks, unchanged_attributes
 from tests.e2e.roles import client_of_user, may_publish, publisher
+from tests.support.removed_stacks import remove_stack
 
 KEY = "für Anna + 100%.jpg"
 IMAGE = bytes(range(256)) * 4
@@ -328,8 +329,7 @@ def _saved_queries(engine: Engine) -> bool:
     except ClientError:
         return False
     client.get_waiter("stack_create_complete").wait(StackName="queries", WaiterConfig={"Delay": 1})
-    client.delete_stack(StackName="queries")
-    client.get_waiter("stack_delete_complete").wait(StackName="queries", WaiterConfig={"Delay": 1})
+    remove_stack(client, "queries")
     return True
 
 

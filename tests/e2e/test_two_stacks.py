@@ -15,6 +15,7 @@ from local.cloud import API_KEY, ROOT, LocalCloud, deploy
 from local.parameters import local_parameters
 from tests.e2e.conftest import Account
 from tests.e2e.engine_permissions import user_with
+from tests.support.removed_stacks import remove_stack
 
 PAGE = ROOT / "docs" / "existing-account.md"
 DEPLOY_POLICY = ROOT / "docs" / "deploy-policy.json"
@@ -53,8 +54,7 @@ def both(account: Account) -> Iterator[TwoStacks]:
     cloud = LocalCloud(account.cloud.engine, account.cloud.simulator, stack)
     yield TwoStacks(account, Account(cloud, account.tail, account.webhooks), boundary)
     client = account.client("cloudformation")
-    client.delete_stack(StackName=NAME)
-    client.get_waiter("stack_delete_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
+    remove_stack(client, NAME)
 
 
 def names(account: Account) -> set[str]:
@@ -192,8 +192,7 @@ def test_a_removed_stack_leaves_its_data_and_the_other_stack_alone(both: TwoStac
     kept = {logical: name for logical, name in both.second.resources.items() if logical in KEPT}
     client = both.first.client("cloudformation")
 
-    client.delete_stack(StackName=NAME)
-    client.get_waiter("stack_delete_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
+    remove_stack(client, NAME)
 
     assert both.second.jobs_of(key) == [job]
     assert spend(both.second) == spent != []

@@ -1,5 +1,6 @@
 """The board of a stack in moto, asked without a server."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from dropreel_cli.web.site import Site
 from dropreel_cli.web.thumbnails import Thumbnails
 from dropreel_cli.web.updates import Updates
 from tests.support.command_stack import CommandStack, command_stack
+from tests.support.drop_stack import drop_stack
+from tests.unit.web.board_drop import Drop
 
 HOST = "127.0.0.1:8300"
 ORIGIN = f"http://{HOST}"
@@ -52,3 +55,19 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandStack]:
 @pytest.fixture
 def board(shop: CommandStack, board_of: Callable[[Any], Board]) -> Board:
     return board_of(shop.stack)
+
+
+@pytest.fixture
+def drops_stack() -> Iterator[Stack]:
+    with drop_stack(DailySpendLimitUsd="unlimited") as made:
+        yield made
+
+
+@pytest.fixture
+def drop(
+    drops_stack: Stack, board_of: Callable[[Stack], Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    board = board_of(drops_stack)
+    yield Drop(board, drops_stack)
+    board.site.drafts.close()
