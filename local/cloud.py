@@ -162,9 +162,9 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
     inherited = _inherited_environment()
     if compiled := os.environ.get("PYTHONPYCACHEPREFIX"):  # `sam build` has compiled nearly all of it already
         inherited["PYTHONPYCACHEPREFIX"] = compiled
-    with log.open("wb") as out, tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as overrides:
-        overrides.write(overrides_file(parameters))
-        overrides.flush()
+    with log.open("wb") as out, tempfile.TemporaryDirectory(prefix="sam-deploy-") as folder:
+        overrides = Path(folder) / "parameters.yaml"
+        overrides.write_text(overrides_file(parameters), encoding="utf-8")
         done = subprocess.run(  # nosec B603 # our own words, no shell
             [
                 str(ROOT / ".venvs" / "run" / "bin" / "sam"),
@@ -174,7 +174,7 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
                 "--stack-name",
                 stack_name,
                 "--parameter-overrides",
-                f"file://{overrides.name}",
+                f"file://{overrides}",
             ],
             cwd=checkout,
             env={
@@ -182,6 +182,7 @@ def deploy(engine: Engine, parameters: Mapping[str, str], stack_name: str = STAC
                 **inherited,
                 **engine.environment,
                 "SAM_CLI_TELEMETRY": "0",
+                "TMPDIR": folder,  # sam leaves a folder behind for each archive that it uploads
             },
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -159,7 +159,8 @@ def _sam_deploy(wanted: Deployment, target: Target, values: Mapping[str, str], *
         return subprocess.run(  # nosec B603 # a list of checked words, no shell
             command,
             cwd=wanted.checkout,
-            env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
+            # sam leaves a folder behind for each archive that it uploads
+            env={**os.environ, "SAM_CLI_TELEMETRY": "0", "TMPDIR": folder},
             stdout=sys.stderr if is_json else None,
             check=False,
         ).returncode

@@ -65,6 +65,7 @@ def checkout(account: Account, tmp_path: Path) -> Checkout:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     for name in ("STACK", "YES", "GUIDED", "MAKE_VARIABLES", "NOHUMAN_API_KEY"):
         inherited.pop(name, None)
+    (tmp_path / "tmp").mkdir()
     return Checkout(
         tmp_path,
         {
@@ -72,6 +73,7 @@ def checkout(account: Account, tmp_path: Path) -> Checkout:
             **account.cloud.engine.environment,
             PREPARED_VARIABLE: str(tmp_path),
             "SAM_CLI_POLL_DELAY": "0.5",
+            "TMPDIR": str(tmp_path / "tmp"),
         },
     )
 
@@ -122,6 +124,7 @@ def test_answers_are_used_kept_and_never_sent_again(account: Account, checkout: 
     assert KEY not in screen
     assert f"shop in {AWAY} is deployed." in screen
     assert f"--region {AWAY}" in screen
+    assert list((checkout.folder / "tmp").iterdir()) == []
     there = stacks(account, AWAY)
     assert there["shop"] == "CREATE_COMPLETE"
     assert [there[name] for name in there if name.startswith("shop-Operations-")] == ["CREATE_COMPLETE"]

@@ -64,16 +64,18 @@ class Up:
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """`make up` with a spend limit, a prompt and quick polls."""
     file = tmp_path_factory.mktemp("up") / "cloud.json"
+    temporary = tmp_path_factory.mktemp("tmp")
     variables = {
         "DAILY_SPEND_LIMIT_USD": LIMIT_USD,
         "POLL_INTERVAL_SECONDS": "1",
         "GENERATION_TIMEOUT_MINUTES": "30",
         "DEFAULT_PROMPT": PROMPT,
     }
+    named = {"MAKE_VARIABLES": " ".join(variables), LOCAL_CLOUD_VARIABLE: str(file), "TMPDIR": str(temporary)}
     process = subprocess.Popen(
         [*MAKE, "up"],
         cwd=ROOT,
-        env={**os.environ, **variables, "MAKE_VARIABLES": " ".join(variables), LOCAL_CLOUD_VARIABLE: str(file)},
+        env={**os.environ, **variables, **named},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -93,6 +95,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     assert process.returncode == 0
     assert "Stopped." in rest
     assert not file.exists()
+    assert list(temporary.iterdir()) == []
     assert "Video Generation Completed  sample.jpg" in rest
 
 

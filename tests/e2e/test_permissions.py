@@ -319,7 +319,10 @@ def _sweep(account: Account) -> Iterator[str]:
         {"status": {"S": "held"}, "waiting": {"S": "held"}},
     ]
     ids = [_put_job(account, an_hour_ago, **changes) for changes in left]
-    preparing = {name: {"S": "preparing"} for name in ("status", "waiting")}
+    key = account.new_key()
+    turned = account.client("s3").put_object(Bucket=account.uploads, Key=key, Body=jpeg(6))
+    preparing: dict[str, dict[str, Any]] = {name: {"S": "preparing"} for name in ("status", "waiting")}
+    preparing["image"] = attribute_value(_image_of(account, key, turned))  # its message may be handled at once
     ids.append(_put_job(account, datetime.now(UTC) - timedelta(hours=3), **preparing))
     try:
         answer = account.client("lambda").invoke(FunctionName=account.physical("SweepJobsFunction"), Payload=b"{}")
