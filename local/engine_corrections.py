@@ -31,6 +31,7 @@ from local.engine_service_roles import (
     deny_missing_keys_to_who_may_not_list,
     permit_batches_of_sqs,
 )
+from local.engine_stores import read_copies_of_stores
 from local.engine_tracing import trace_in_the_names_of_roles
 from local.secret_corrections import exclude_punctuation_of_secrets, reference_secrets_by_arn
 
@@ -481,4 +482,5 @@ CORRECTIONS: tuple[Callable[[], None], ...] = (
     deliver_logs_of_state_machines,
     name_events_of_lambda_tasks,
     trace_in_the_names_of_roles,
+    read_copies_of_stores,
 )
