@@ -1,6 +1,6 @@
 """Credentials that are found again when the AWS files have changed: a board runs longer than a login.
 
-botocore refreshes by itself what it knows to expire (SSO, roles, processes). Keys of a profile that another program replaces
+botocore itself refreshes what it knows to expire (SSO, roles, processes). Keys of a profile that another program replaces
 it reads once; here they are read again. Keys from the environment cannot change while a process runs.
 """
 

@@ -1,4 +1,4 @@
-"""What S3 deletes by itself, and when: the lifecycle rules of the three buckets. No local engine runs them."""
+"""What S3 deletes, and when: the lifecycle rules of the three buckets. No local engine runs them."""
 
 from typing import Any
 

@@ -97,7 +97,7 @@ function followWhileSeen() {
     source = follow();
     source.addEventListener("error", refused);
   };
-  // A browser connects again by itself, but not after an answer other than 200: that of another session, or of too many pages.
+  // A browser connects again, but not after an answer other than 200: that of another session, or of too many pages.
   const refused = async (event) => {
     if (event.target !== source || source.readyState !== EventSource.CLOSED) return;
     clearTimeout(timer);
@@ -115,7 +115,7 @@ function followWhileSeen() {
   update();
 }
 
-/** The page is of a board that has ended: what it shows may be old. Show it anew, unless something is open or plays. */
+/** The page is of a board that has ended: what it shows may be old. Reload it, unless something is open or plays. */
 function onRestart() {
   document.body.dataset.offline = "The board was started again: reload this page.";
   document.body.classList.add("offline");
