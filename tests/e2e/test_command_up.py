@@ -144,6 +144,7 @@ def test_ctrl_c_while_it_starts_leaves_no_cloud(command: InstalledCommand, files
     wait_until(lambda: not processes_with(str(files.description)), seconds=10)
 
 
+@pytest.mark.exhaustive
 def test_after_a_kill_the_cloud_is_reported_and_another_starts(command: InstalledCommand, files: CloudFiles) -> None:
     first = document(command.run("up", "--json", cwd=ROOT), "up")
     os.kill(first["pid"], signal.SIGKILL)
