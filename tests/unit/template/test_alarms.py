@@ -8,6 +8,7 @@ import click
 import pytest
 
 from dropreel.adapters.metrics import DIMENSION, NAMESPACE
+from dropreel.adapters.queues import HIDDEN_SECONDS
 from dropreel.domain.metrics import Metric
 from dropreel_cli.app import application
 from tests.unit.template.resolved import ACCOUNT, PSEUDO, nested, resources, written
@@ -207,6 +208,14 @@ def test_one_refusal_raises_one_alarm_until_no_image_is_refused(metric: Metric):
     assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("Sum", "GreaterThanThreshold", 0)
     assert alarm["DatapointsToAlarm"] == 1
     assert alarm["Period"] * alarm["EvaluationPeriods"] > 15 * 60  # when a refused image is tried again
+
+
+def test_a_dead_letter_is_one_alarm_while_the_sweeper_reads_it():
+    """SQS samples once a minute. What a receive hides is not visible, and a sample of 0 must not end and repeat the alarm."""
+    alarm = ALARMS["DeadLetterAlarm"]
+
+    assert alarm["DatapointsToAlarm"] == 1
+    assert alarm["Period"] * (alarm["EvaluationPeriods"] - 1) > HIDDEN_SECONDS
 
 
 def test_an_unknown_job_is_an_alarm_until_it_is_settled():
