@@ -12,6 +12,7 @@ MAX_LISTED = 20
 """The most jobs that one mail describes."""
 MAX_TEXT = 1_000
 """The most characters of one text that is not ours."""
+_REHEARSAL = "Rehearsal, nothing is paid."
 
 
 class _Wording(NamedTuple):
@@ -57,6 +58,7 @@ class Notice(NamedTuple):
     status: str
     image: str
     text: str
+    rehearsal: bool
 
 
 class Mail(NamedTuple):
@@ -75,21 +77,24 @@ def notice_of(event: Mapping[str, Any]) -> Notice:
         ("Image", f"s3://{job['image']['bucket']}/{key}"),
         ("What happened", reason.get("message")),
         ("The provider says", reason.get("provider_error")),
-        ("Cost", _cost(job)),
+        ("Cost", _cost(job, " of rehearsal money" if _is_rehearsal(event) else "")),
         ("What to do", reason.get("next_step")),
         ("Details", f"dropreel show {job['job_id']}{_of_stack(metadata['stack'])}"),
     ]
     text = "\n".join(f"{name}: {_printable(text)}" for name, text in lines if text)
     name = key.rstrip("/").rpartition("/")[2]
     wording = _WORDINGS[EventType(event["detail-type"])]
-    return Notice(wording, metadata["id"], metadata["stack"], job["status"], name, text)
+    return Notice(wording, metadata["id"], metadata["stack"], job["status"], name, text, _is_rehearsal(event))
 
 
 def mails_of(notices: Sequence[Notice]) -> list[Mail]:
-    """Return the mails with these notices: one for all of the same meaning, so that a held folder is not a hundred mails."""
-    groups: dict[_Wording, list[int]] = {}
+    """Return the mails with these notices: one for all of the same meaning, so that a held folder is not a hundred mails.
+
+    Rehearsals have mails of their own.
+    """
+    groups: dict[tuple[_Wording, bool], list[int]] = {}
     for place, notice in enumerate(notices):
-        groups.setdefault(notice.wording, []).append(place)
+        groups.setdefault((notice.wording, notice.rehearsal), []).append(place)
     return [_mail([notices[place] for place in places], tuple(places)) for places in groups.values()]
 
 
@@ -97,12 +102,19 @@ def _mail(notices: Sequence[Notice], places: tuple[int, ...]) -> Mail:
     jobs = list({notice.event_id: notice for notice in notices}.values())  # a repeated event is counted once
     wording, stack = jobs[0].wording, jobs[0].stack
     what = wording.one if len(jobs) == 1 else wording.several
-    parts = [f"Dropreel, stack {stack}: {wording.meaning}", *(job.text for job in jobs[:MAX_LISTED])]
+    rehearsal = f"{_REHEARSAL} " if jobs[0].rehearsal else ""
+    parts = [f"Dropreel, stack {stack}: {rehearsal}{wording.meaning}", *(job.text for job in jobs[:MAX_LISTED])]
     if len(jobs) > MAX_LISTED:
         listing = f"dropreel jobs --status {jobs[0].status}{_of_stack(stack)}"
         parts.append(f"And {len(jobs) - MAX_LISTED} more. To list them: {listing}")
-    subject = f"Dropreel {stack}: {what.format(image=jobs[0].image, count=len(jobs))}"
+    kind = "rehearsal: " if jobs[0].rehearsal else ""
+    subject = f"Dropreel {stack}: {kind}{what.format(image=jobs[0].image, count=len(jobs))}"
     return Mail(_subject(subject), "\n\n".join(parts) + "\n", places)
+
+
+def _is_rehearsal(event: Mapping[str, Any]) -> bool:
+    """Return whether an event is of a rehearsal. Events of release 0.1.0 do not say it, and are of none."""
+    return event["detail"]["metadata"].get("rehearsal") is True
 
 
 def _of_stack(stack: str) -> str:
@@ -110,8 +122,8 @@ def _of_stack(stack: str) -> str:
     return "" if stack == DEFAULT_STACK else f" --stack {stack}"
 
 
-def _cost(job: Mapping[str, Any]) -> str:
-    price, attempts = f"${job['cost_usd']:.2f}", job["attempt"]
+def _cost(job: Mapping[str, Any], money: str) -> str:
+    price, attempts = f"${job['cost_usd']:.2f}{money}", job["attempt"]
     if job["charge"] == Charge.NONE:
         return "nothing was charged."
     verb = "was charged" if job["charge"] == Charge.CHARGED else "may have been charged"

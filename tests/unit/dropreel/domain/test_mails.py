@@ -64,6 +64,30 @@ def test_a_mail_says_what_happened_to_what_its_cost_and_what_to_do():
     ]
 
 
+def test_a_mail_about_a_rehearsal_says_that_nothing_is_paid():
+    found = mail(replace(FAILED, rehearsal=True), EventType.FAILED)
+
+    assert found.subject == "Dropreel dropreel: rehearsal: no video of beach.jpg"
+    first, *_, cost, _, _ = found.text.splitlines()
+    assert first.startswith(
+        "Dropreel, stack dropreel: Rehearsal, nothing is paid. A video was or may have been charged"
+    )
+    assert cost == "Cost: $0.47 of rehearsal money was charged."
+
+
+def test_rehearsals_and_paid_jobs_have_mails_of_their_own():
+    events = [event_of(replace(FAILED, rehearsal=rehearsal), EventType.FAILED) for rehearsal in (True, False)]
+
+    assert [("rehearsal" in one.subject, one.places) for one in mails(*events)] == [(True, (0,)), (False, (1,))]
+
+
+def test_an_event_of_the_first_release_is_no_rehearsal():
+    event = event_of(FAILED, EventType.FAILED)
+    del event["detail"]["metadata"]["rehearsal"]
+
+    assert "ehearsal" not in "".join(mails(event)[0][:2])
+
+
 @pytest.mark.parametrize(
     ("kind", "subject"),
     [
