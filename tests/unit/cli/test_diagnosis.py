@@ -213,7 +213,7 @@ def _with_resources(site: Site, ids: dict[str, str], kinds: dict[str, str] | Non
 
 
 def _sending(answers: dict[str, Any], **parameters: str) -> Site:
-    parameters = parameters or {"NotificationEmail": MAIL, "WebhookUrl": "https://hooks.example.com"}
+    parameters = parameters or {"NotificationEmail": MAIL, "WebhookUrl": "****"}
     site = _site({**WORKING, **answers}, parameters=parameters)
     return _with_resources(site, {**{name: f"shop-{name}" for name in NAMES}, "AlarmTopic": "topic"})
 
@@ -225,11 +225,19 @@ def test_mails_and_webhooks_that_work_are_green(look: Any) -> None:
 
 @pytest.mark.parametrize("look", SENDING)
 def test_what_is_not_sent_is_not_looked_at(look: Any) -> None:
-    answers = dict.fromkeys(WORKING)
+    """CloudFormation shows a hidden parameter as ****, whether it has a value or not: only the resources tell."""
+    site = _site(dict.fromkeys(WORKING), parameters={"NotificationEmail": "", "WebhookUrl": "****"})
 
-    found = look(_sending(answers, NotificationEmail="", WebhookUrl=""))
+    found = look(_with_resources(site, {}))
 
     assert (found.status, found.next_step) == (Status.OK, None)
+
+
+def test_webhooks_of_a_stack_that_only_sends_mails_are_off() -> None:
+    site = _site(WORKING, parameters={"NotificationEmail": MAIL, "WebhookUrl": "****"})
+    of_mails = {name: f"shop-{name}" for name in NAMES if "Webhook" not in name and name != "OutcomeRule"}
+
+    assert notifications.webhooks(_with_resources(site, of_mails)).message == "off: there is no WebhookUrl"
 
 
 @pytest.mark.parametrize(

@@ -289,3 +289,18 @@ def test_the_defaults_create_no_optional_resource():
     assert not set(nested()["Notifications"]["Resources"]) & set(resources())
     empty = ("UploadsPrefix", "KmsKeyArn", "PermissionsBoundaryArn")
     assert {name: parameters()[name] for name in empty} == dict.fromkeys(empty, "")
+
+
+@pytest.mark.parametrize("template", ["template.yaml", *nested()])
+def test_a_condition_has_only_functions_that_cloudformation_documents_there(template: str):
+    """A Fn::Join is not among them: the local engine takes it for a text that is never empty."""
+    there = written() if template == "template.yaml" else nested()[template]
+
+    found = {name for one in there.get("Conditions", {}).values() for name in _functions_in(one)}
+
+    assert found <= {"Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Fn::FindInMap", "Condition", "Ref"}
+
+
+def _functions_in(node: Any) -> set[str]:
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return {*(node if isinstance(node, dict) else ()), *(name for one in children for name in _functions_in(one))}
