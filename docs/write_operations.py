@@ -18,6 +18,10 @@ from dropreel.domain.metrics import Metric
 PAGE = ROOT / "docs" / "operations.md"
 GAUGES = tuple(metric for metric in Metric if METRICS[metric][0] == "every 5 minutes")
 """Written all the time, so they cost the full price of a month."""
+POLLS = 5 * 3 * 60 * 24 * 30
+"""Lambda's requests to a queue in a month without messages: five pollers, each of which waits for 20 s."""
+QUEUES = {"SubmissionQueue": "", "PrepareQueue": "", "MailQueue": "NotificationEmail", "WebhookQueue": "WebhookUrl"}
+"""The queues that Lambda polls, and the parameter with which a queue is there."""
 _BLOCK = re.compile(r"(<!-- made by docs/write_operations.py: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -61,6 +65,9 @@ def costs() -> str:
         "secret": ("secrets, one of them only with `WebhookUrl`", 2),
     }
     rows = [(what, number, LIST["monthly"][name]["usd"]) for name, (what, number) in amounts.items()]
+    sqs = LIST["requests"]["sqs_requests"]
+    only = " and ".join(f"one only with `{one}`" for one in QUEUES.values() if one)
+    rows.append((f"queues that Lambda polls, {only}", len(QUEUES), POLLS * sqs["usd"] / sqs["per"]))
     cells = [(what, str(number), f"${each:.2f}", f"${number * each:.2f}") for what, number, each in rows]
     total = sum(number * each for _, number, each in rows)
     return table(("what", "how many", "each", "a month"), [*cells, ("together, at most", "", "", f"${total:.2f}")])

@@ -1,17 +1,19 @@
 """docs/operations.md has its alarms, metrics and costs from the templates and the code."""
 
 import re
+from typing import Any
 
 import pytest
 
 from docs.reference_texts import METRICS
-from docs.write_operations import BLOCKS, PAGE, alarm_properties, page
+from docs.write_operations import BLOCKS, PAGE, QUEUES, alarm_properties, page
 from docs.write_reference import load_template
 from dropreel.domain.metrics import Metric
 from dropreel.domain.prices import DOCUMENTED
 from dropreel.use_cases.measure_stack import MeasureStack
 from tests.support.fake_stack import FakeStack
 from tests.unit.docs.pages import rows_of
+from tests.unit.template.resolved import nested, written
 
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -54,6 +56,20 @@ def test_the_costs_count_the_secrets_of_all_templates() -> None:
     kinds = [one["Type"] for template in templates for one in template["Resources"].values()]
 
     assert secrets[1] == str(kinds.count("AWS::SecretsManager::Secret"))
+
+
+def test_the_costs_count_each_queue_that_lambda_polls() -> None:
+    (polled,) = [row for row in rows_of(PAGE, "what") if row[0].startswith("queues")]
+    triggers = [event for one in _properties(written()) for event in one.get("Events", {}).values()]
+    queues = [one["Properties"]["Queue"] for one in triggers if one["Type"] == "SQS"]
+    queues += [one["EventSourceArn"] for one in _properties(nested()["Notifications"]) if "EventSourceArn" in one]
+
+    assert [one["Fn::GetAtt"][0] for one in queues] == list(QUEUES)
+    assert polled[1:] == ["4", "$0.26", "$1.04"]
+
+
+def _properties(template: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one.get("Properties", {}) for one in template["Resources"].values()]
 
 
 def test_each_alarms_row_has_its_command_as_code() -> None:

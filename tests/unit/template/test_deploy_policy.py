@@ -1,6 +1,7 @@
 """The deploy policies of docs/ allow what CloudFormation's own schemas require for each resource of the templates."""
 
 import json
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
@@ -182,3 +183,14 @@ def test_a_policy_is_small_enough_for_iam():
     """A managed policy has at most 6,144 characters, white space not counted. The page says for how long a stack's name."""
     for policy in (POLICY, SCHEMAS_POLICY):
         assert len(json.dumps(policy, separators=(",", ":")).replace("dropreel", "n" * 19)) <= 6_144
+
+
+def test_the_pages_say_what_the_policy_allows_of_other_stacks():
+    """CloudFormation names a state machine, a secret and a layer without the stack's name."""
+    parts = [one.split(":", 5)[5] for each in POLICY["Statement"] for one in as_list(each["Resource"]) if one != "*"]
+    unnamed = {re.split("[:/]", one)[0] for one in parts if "dropreel" not in one}
+
+    assert {"stateMachine", "secret", "layer"} <= unnamed
+    page = (ROOT / "docs" / "existing-account.md").read_text(encoding="utf-8")
+    assert "all but the state machine, the secrets and the layers" in page
+    assert "keys of other stacks of Dropreel" in (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
