@@ -1,7 +1,8 @@
 """What version 1 of the events promises, and what breaks it.
 
 `tests/unit/docs/event_contract_1.json` has every field of every event as it was promised. `python -m tests.support.event_contract`
-adds new fields to it; with `--replace` it writes the whole file again, which is right only before the first release and for a new version.
+adds new fields to it; with `--replace` it writes the whole file again, which is right only before the first release and for a
+new version.
 """
 
 import json
