@@ -109,7 +109,10 @@ def test_a_mail_says_why_a_job_failed_and_what_to_do(account: Account) -> None:
         f"Price: $0.47 an attempt, attempt {data['attempt']}. Charged by the provider: charged.",
         f"Image: s3://{account.uploads}/{key}",
     ]
-    assert f"job {data['job_id']}, generation {data['generation_id']}, reason generation_failed" in lines[5]
+    assert (
+        f"job {data['job_id']}, generation {data['generation_id']}, reason generation_failed, rehearsal false"
+        in lines[5]
+    )
 
 
 def test_another_bus_receives_events_as_they_were_published(account: Account) -> None:
