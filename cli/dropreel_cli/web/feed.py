@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,11 @@ class Snapshot:
         """How many jobs have each status, in the order of the statuses."""
         counted = Counter(job.status for job in self.jobs)
         return {status: counted[status] for status in JobStatus if counted[status]}
+
+    @cached_property
+    def in_work(self) -> int:
+        """How many jobs wait for something."""
+        return sum(1 for job in self.jobs if job.waits_for)
 
     def changed_since(self, version: int) -> list[Job]:
         """Return the jobs that have changed since a version, the oldest first."""

@@ -87,7 +87,7 @@ class Updates:
     def _read(self) -> None:
         looked = 0.0
         while not self._stop.is_set():
-            in_work = sum(self.feed.board.waiting.values())
+            in_work = self.feed.snapshot.in_work
             is_due = self._watchers > 0 and time.monotonic() - looked >= poll_seconds(in_work)
             if not looked or is_due or self._asked.is_set():
                 self._asked.clear()

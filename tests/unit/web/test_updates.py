@@ -97,6 +97,33 @@ def test_every_open_page_gets_each_change_and_the_table_is_read_once_for_all(fee
     assert looks <= 3
 
 
+def test_the_more_jobs_are_in_work_the_less_often_the_stack_is_read(
+    feed: CountedFeed, stack: CommandStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def poll_seconds(jobs: int) -> float:
+        asked.append(jobs)
+        return 30.0
+
+    monkeypatch.setattr(updates_module, "poll_seconds", poll_seconds)
+    jobs = [job_with(job_id=f"{number:024x}", created_at=now(), status=JobStatus.HELD) for number in range(2_000)]
+    feed.lists = FakeJobLists(stack.dynamodb, job(JobStatus.COMPLETED), *jobs)  # type: ignore[assignment]
+
+    async def run() -> None:
+        updates = Updates(feed)
+        async with updates.running():
+            await until(lambda: feed.snapshot.is_whole)
+            page = updates.snapshots(0)
+            await news(page)
+            asked.clear()
+            await until(lambda: bool(asked))
+
+    asyncio.run(run())
+
+    assert asked[-1] == 2_000
+
+
 def test_a_page_that_comes_later_gets_what_it_has_missed(feed: CountedFeed) -> None:
     async def run() -> Snapshot:
         updates = Updates(feed)
