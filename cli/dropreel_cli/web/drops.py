@@ -81,7 +81,7 @@ class Drops:
         """Open a draft; return its id, its limits, and the controls of the options."""
 
         def opened() -> Response:
-            controls = controls_of(self.site.stack.renewed())
+            controls = controls_of(self.site.renewed())
             draft = self.site.drafts.open()
             return JSONResponse({
                 "id": draft.draft_id,
@@ -148,7 +148,7 @@ class Drops:
                 raise superseded()
             draft.require_open()
             files = dict(draft.files)
-            stack = self.site.stack.renewed()
+            stack = self.site.renewed()
             found = sort_files(files, asked.prefix)
             planned_files = plan_files(stack, found, asked.wanted, again=asked.again, on_progress=lambda _: None)
             planned = PlannedDraft(secrets.token_hex(16), asked, planned_files, stack)
@@ -189,7 +189,7 @@ class Drops:
     def _upload(self, draft_id: str, body: Mapping[str, Any]) -> Response:
         draft = self.site.drafts.find(draft_id)
         planned = draft.planned
-        if planned is not None and _price_facts(self.site.stack.renewed()) != _price_facts(planned.stack):
+        if planned is not None and _price_facts(self.site.renewed()) != _price_facts(planned.stack):
             draft.planned = None
             raise NotTaken("The stack's parameters have changed since the check. Look at the price again.", 409)
         with draft.lock:

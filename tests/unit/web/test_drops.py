@@ -114,6 +114,19 @@ def test_a_price_that_has_changed_in_the_stack_is_shown_first(drop: Drop, monkey
     assert "Make 1 video for $0.60" in drop.plan().text
 
 
+def test_every_part_of_the_board_has_the_limit_that_a_plan_was_made_with(
+    drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = {"DailySpendLimitUsd": "2.50"}
+    lowered = Stack("shop", drop.stack.outputs, drop.stack.session, parameters={**drop.stack.parameters, **limit})
+    drop.put("a.jpg", jpeg())
+    monkeypatch.setattr(Stack, "renewed", lambda _: lowered)
+
+    assert "daily limit $2.50" in drop.plan().text
+
+    assert drop.board.site.limit.cents == 250
+
+
 def test_above_the_limit_of_the_command_the_price_is_confirmed(drop: Drop) -> None:
     for number in range(11):
         drop.put(f"{number}.jpg", jpeg(comment=str(number).encode()))
