@@ -163,10 +163,11 @@ class Drops:
         plan = planned.files.plan
         places = {Verdict.REFUSED: 0, Verdict.SKIPPED: 2}
         images = sorted(plan.images, key=lambda image: places.get(image.verdict, 1))
-        board = self.site.snapshot.board
+        board, controls = self.site.snapshot.board, controls_of(planned.stack)
         notices = [PAUSED_NOTICE] if board.paused else []
         return {
             "planned": planned,
+            "prices": {"mode": controls.mode_prices, "duration": controls.duration_prices},
             "plan": plan,
             "images": images,
             "spends": SPENDS,

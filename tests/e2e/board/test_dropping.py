@@ -1,6 +1,7 @@
 """Dropping pictures on the board: what becomes of them and what they cost is shown before anything is sent."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from axe_playwright_python.sync_playwright import Axe
 from botocore.exceptions import EndpointConnectionError
 from playwright.sync_api import Page, expect
 
+from dropreel_cli.stack import Stack
 from dropreel_cli.uploading import Uploader
+from dropreel_cli.web.server import BoardServer
 from tests.e2e.conftest import SAMPLE, Account
 from tests.support.phone_pictures import photograph
 from tests.support.pictures import jpeg
@@ -300,6 +303,46 @@ def test_the_dialog_is_accessible_and_fits_a_phone(
 
     assert found == []
     assert too_wide == 0
+
+
+def test_a_negative_prompt_can_be_set_to_none(account: Account, page: Page) -> None:
+    folder = folder_of(account)
+    choose(page, ("a.jpg", image(14)))
+    set_folder(page, folder)
+    negative = page.locator("textarea[name=negative_prompt]")
+    expect(page.locator("#value-negative_prompt")).to_have_text("as the files say, else none")
+
+    negative.fill("people")
+    negative.fill("")
+
+    expect(page.locator("#value-negative_prompt")).to_have_text("none")
+    expect(page.locator(".planned li")).to_contain_text('negative_prompt="" (set here)')
+    button(page).click()
+    expect(uploaded(page)).to_contain_text("1 image uploaded")
+    metadata = account.client("s3").head_object(Bucket=account.uploads, Key=f"{folder}/a.jpg")["Metadata"]
+    assert metadata["negative-prompt"] == ""
+    close_uploads(page)
+
+
+def test_the_options_show_the_prices_of_the_last_check(
+    account: Account, board: BoardServer, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(page, ("a.jpg", image(15)))
+    open_options(page)
+    expect(page.get_by_label("hq 5 s $0.94")).to_be_visible()
+    prices = {"PricesUsd": "fast-5=0.60 fast-10=0.94 hq-5=1.20 hq-10=1.87"}
+    raised = replace(account.stack, parameters={**account.stack.parameters, **prices})
+    page.expected_faults = ["409"]  # type: ignore[attr-defined]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stack, "renewed", lambda _: raised)
+        button(page).click()
+        expect(button(page)).to_have_text("Make 1 video for $0.60")
+    board.site.renewed()
+
+    expect(page.locator("#drop-error")).to_contain_text("Look at the price again")
+    expect(page.get_by_label("hq 5 s $1.20")).to_be_visible()
+    expect(page.get_by_label("5 s fast $0.60")).to_be_visible()
 
 
 def test_the_keyboard_alone_is_enough(account: Account, page: Page) -> None:

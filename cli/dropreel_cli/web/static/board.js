@@ -509,7 +509,7 @@ function asked() {
     if (control.type === "radio" && !control.checked) continue;
     if ("touchable" in control.dataset && !("touched" in control.dataset)) continue;
     const value = control.type === "checkbox" ? String(control.checked) : control.value.trim();
-    if (value) options[control.name] = value;
+    if (value || "touched" in control.dataset) options[control.name] = value;
   }
   return { options, to: form.elements.to.value, again: form.elements.again.checked };
 }
@@ -558,6 +558,11 @@ async function plan(body = null) {
   $(".planned", place).scrollTop = scrolled;
   $("#drop-close-row").hidden = true;
   $("#drop-total").textContent = $(".sums", place).textContent;
+  const prices = JSON.parse($("#drop-upload").dataset.prices); // they may have changed since the options were shown
+  for (const shown of $$("[data-price]")) {
+    const [option, value] = shown.dataset.price.split(" ");
+    shown.textContent = prices[option][value];
+  }
   if (hadFocus) $("#drop-do").focus();
 }
 
@@ -583,11 +588,16 @@ function onOption(event) {
   }
   if ("touchable" in control.dataset) {
     control.dataset.touched = "";
-    const on = control.checked ? "on" : "off";
-    $(`#value-${control.name}`).textContent = control.type === "checkbox" ? on : control.value;
+    $(`#value-${control.name}`).textContent = touchedText(control);
     $(`[data-reset="${control.name}"]`).hidden = false;
   }
   planSoon();
+}
+
+function touchedText(control) {
+  if (control.tagName === "TEXTAREA") return control.value.trim() ? "set here" : "none";
+  if (control.type === "checkbox") return control.checked ? "on" : "off";
+  return control.value;
 }
 
 function resetOption(button) {
@@ -596,6 +606,7 @@ function resetOption(button) {
   control.value = control.defaultValue;
   if (control.type === "checkbox") control.checked = control.defaultChecked;
   $(`#value-${control.name}`).textContent = control.dataset.default;
+  if (control.tagName === "TEXTAREA") $(`#count-${control.name}`).textContent = "0";
   button.hidden = true;
   control.focus();
   planSoon();
