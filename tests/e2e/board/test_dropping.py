@@ -305,6 +305,27 @@ def test_the_dialog_is_accessible_and_fits_a_phone(
     assert too_wide == 0
 
 
+@pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 844}}], indirect=True)
+def test_what_chooses_files_fits_a_phone(page: Page) -> None:
+    page.get_by_role("button", name="Make videos").click()
+
+    dialog = page.locator("#drop-dialog")
+    expect(dialog).to_be_visible()
+    assert dialog.evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_the_dialog_keeps_the_focus_when_files_were_chosen(page: Page) -> None:
+    page.get_by_role("button", name="Make videos").click()
+    page.get_by_label("Pictures").focus()
+
+    page.get_by_label("Pictures").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": image(13)})
+
+    expect(button(page)).to_be_enabled()
+    expect(page.locator("#drop-title")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("textarea[name=prompt]")).to_be_focused()
+
+
 def test_a_negative_prompt_can_be_set_to_none(account: Account, page: Page) -> None:
     folder = folder_of(account)
     choose(page, ("a.jpg", image(14)))

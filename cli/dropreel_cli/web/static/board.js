@@ -462,6 +462,7 @@ async function take(files) {
     drop.opening = null;
   }
   if (signal.aborted) return undefined;
+  if ($("#drop-choose").contains(document.activeElement)) $("#drop-title").focus(); // what is hidden loses the focus
   $("#drop-choose").hidden = true;
   const { draft, limits } = drop;
   const waiting = [];
