@@ -57,6 +57,20 @@ def test_a_hostile_name_is_shown_as_text_on_every_page(page: Page, board: BoardS
         assert fits(page)
 
 
+def test_spaces_of_a_name_are_shown(page: Page, board: BoardServer) -> None:
+    number = 100 + HOSTILE.index(" spaces .jpg")
+
+    assert page.locator(f"#job-{job_id(number)} h2").inner_text() == " spaces .jpg"
+    open_page(page, board, f"/jobs/{job_id(number)}")
+    assert page.locator("h1").inner_text() == " spaces .jpg"
+
+
+def test_a_long_prompt_ends_with_an_ellipsis_on_its_card(page: Page) -> None:
+    prompt = page.locator(f"#job-{job_id(100 + HOSTILE.index('long-' * 150 + 'name.jpg'))} .options q")
+
+    assert prompt.evaluate("(q) => q.scrollHeight > q.clientHeight && getComputedStyle(q).webkitLineClamp") == "2"
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_axe_finds_nothing_on_any_page(browser: Browser, board: BoardServer, name: str) -> None:
     context = browser.new_context(**SETTINGS[name])

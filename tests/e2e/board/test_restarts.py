@@ -45,6 +45,27 @@ def test_a_page_of_an_ended_board_says_what_to_open_and_then_shows_the_new_one(
     page.context.close()
 
 
+def test_on_a_phone_what_is_said_of_an_ended_board_fits_and_is_not_covered(
+    browser: Browser, crowd: CommandStack
+) -> None:
+    page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+    with running_board(crowd.stack) as first:
+        page.goto(first.address)
+    expect(page.locator("body.offline")).to_be_attached(timeout=SOON)
+
+    page.get_by_role("button", name="Resume").click()
+
+    expect(page.locator("#status")).to_contain_text("The board does not answer")
+    width, height, left, bottom = page.evaluate(
+        "['width', 'height', 'left', 'bottom'].map((name) => parseFloat(getComputedStyle(document.body, '::after')[name]))"
+    )
+    assert left + width <= 390 - left
+    toast = page.locator("#status").bounding_box()
+    assert toast is not None
+    assert toast["y"] + toast["height"] <= 844 - bottom - height
+    page.context.close()
+
+
 @pytest.mark.exhaustive
 def test_a_page_with_an_open_dialog_is_not_reloaded(browser: Browser, crowd: CommandStack) -> None:
     page = browser.new_context().new_page()
