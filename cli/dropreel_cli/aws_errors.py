@@ -66,5 +66,5 @@ def explain(error: BotoCoreError | ClientError) -> str:
     if isinstance(error, ProfileNotFound):
         return f"{error}. Check AWS_PROFILE and ~/.aws/config."
     if isinstance(error, EndpointConnectionError):
-        return f"{error} Check the region and your network connection."
+        return f"{error}. Check the region and your network connection."
     return str(error)

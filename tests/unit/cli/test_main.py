@@ -70,7 +70,10 @@ def client_error(code: str, message: str = "a message of AWS") -> ClientError:
         (NoCredentialsError(), "No AWS credentials were found."),
         (ProfileNotFound(profile="shop"), "The config profile (shop) could not be found. Check AWS_PROFILE"),
         (UnauthorizedSSOTokenError(), "`aws sso login`"),
-        (EndpointConnectionError(endpoint_url="https://x.invalid"), "Check the region and your network connection."),
+        (
+            EndpointConnectionError(endpoint_url="https://x.invalid"),
+            '.invalid". Check the region and your network connection.',
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["deploy", "remove", "drop"])

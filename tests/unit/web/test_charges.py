@@ -210,6 +210,20 @@ def test_a_fault_of_aws_is_shown_and_what_was_read_stays(
     assert "<strong>$0.47</strong> charged." in text
 
 
+def test_where_nothing_could_be_read_no_sum_is_shown(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any, **__: Any) -> Spending:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "dynamodb:Query"}}, "Query")
+
+    monkeypatch.setattr(SpendReader, "spending", refuses)
+    end = time.monotonic() + 20
+    while "not allowed to do this" not in (text := board.client.get("/charges").text):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+    assert "charged." not in text
+    assert "<svg" not in text
+
+
 def test_of_ten_thousand_folders_and_submissions_some_are_listed(board: Board, shop: CommandStack) -> None:
     job = charged(shop, 1)
     whole_page(board)
