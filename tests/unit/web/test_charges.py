@@ -68,6 +68,7 @@ def test_while_the_days_are_read_the_page_says_so_and_follows(board: Board, monk
 
     released.set()
     assert "Reading the submissions: 0 of 30 days" in answer.text
+    assert "charged." not in answer.text
     assert 'data-follow="/charges/parts" data-seconds="1"' in answer.text
 
 
