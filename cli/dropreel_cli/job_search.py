@@ -13,6 +13,7 @@ from dropreel.domain.days import day_of
 from dropreel.domain.encodable import is_encodable
 from dropreel_cli.exits import CommandError, Exit
 from dropreel_cli.job_tables import SHORT_ID
+from dropreel_cli.jobs_named import JOB_ID
 from dropreel_cli.output import printable
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from dropreel.domain.job import Job
     from dropreel_cli.job_lists import JobLists
 
-_JOB_ID = re.compile(r"[0-9a-f]{24}")
 _PREFIX = re.compile(rf"[0-9a-f]{{{SHORT_ID},23}}")
 _ADDRESS = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+)", re.DOTALL)
 _MAX_LISTED = 10
@@ -53,7 +53,7 @@ class JobSearch:
         return found
 
     def _of_id(self, named: str) -> list[Job]:
-        return list(self.lists.jobs_of_ids([named.lower()])) if _JOB_ID.fullmatch(named.lower()) else []
+        return list(self.lists.jobs_of_ids([named.lower()])) if JOB_ID.fullmatch(named.lower()) else []
 
     def _of_generation(self, generation_ids: Iterable[str]) -> list[Job]:
         return list(self.lists.jobs_of_ids(dict.fromkeys(self.lists.holders_of(generation_ids).values())))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dropreel.domain.job import Job
     from dropreel_cli.job_lists import JobLists
 
-_JOB_ID = re.compile(r"[0-9a-f]{24}")
+JOB_ID = re.compile(r"[0-9a-f]{24}")
 _S3_ADDRESS = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 MOST_CANDIDATES = 10
 MAX_NAME_BYTES = 1024 + 100
@@ -51,7 +51,7 @@ def candidates(name: str, table: JobTable, lists: JobLists) -> list[Job]:
     """
     if not is_encodable(name) or not 0 < len(name.encode()) <= MAX_NAME_BYTES:
         return []
-    if _JOB_ID.fullmatch(name) and (job := table.get(name)) is not None:
+    if JOB_ID.fullmatch(name) and (job := table.get(name)) is not None:
         return [job]
     holder = table.holder_of(name)
     if holder is not None and (job := table.get(holder)) is not None:

@@ -28,7 +28,7 @@ VERDICTS = {
 }
 """The word and the style of each verdict."""
 _COUNTED = {
-    Verdict.SUBMITTED: "submitted as it is",
+    Verdict.SUBMITTED: "submitted unchanged",
     Verdict.PREPARED: "prepared first",
     Verdict.REFUSED: "refused",
     Verdict.DUPLICATE: "duplicate",

@@ -17,7 +17,7 @@ import requests
 from dropreel.domain.prices import PRICE_CENTS, usd
 from dropreel_cli.local_cloud import LOCAL_CLOUD_VARIABLE
 from local.cloud import ROOT
-from tests.e2e.conftest import RUN_PYTHON
+from tests.e2e.conftest import COMMAND, RUN_PYTHON
 from tests.support.photographs import small_jpeg
 
 PROMPT = 'pan "right" \\ über $5, `softly`'
@@ -126,6 +126,12 @@ def test_every_printed_command_works_with_the_printed_exports(up: Up, tmp_path: 
     events = [json.loads(line)["detail-type"] for line in printed["The events, one per line"].splitlines()]
     assert events == ["Video Generation Submitted", "Video Generation Completed"]
     assert len(up.commands) == 9
+
+
+def test_doctor_finds_nothing_in_a_stack_without_optional_parameters(up: Up, tmp_path: Path) -> None:
+    report = json.loads(up.shell(f"{COMMAND} doctor --local --json", tmp_path))
+
+    assert {one["name"]: one["message"] for one in report["checks"] if one["status"] not in ("ok", "skipped")} == {}
 
 
 def test_the_simulators_page_is_there(up: Up) -> None:

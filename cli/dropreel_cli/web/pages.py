@@ -15,6 +15,7 @@ from starlette.routing import Route
 from dropreel.domain.forgetting import is_forgotten
 from dropreel.domain.job import JobStatus
 from dropreel.provider.limits import CONTENT_TYPES
+from dropreel_cli.jobs_named import JOB_ID
 from dropreel_cli.web.event_stream import restarted_stream, update_stream
 from dropreel_cli.web.receipts import read_receipt
 from dropreel_cli.web.selection import Selection, folders_of, select
@@ -140,7 +141,7 @@ class Pages:
         """Return the job of an address. Raises HTTPException (404)."""
         job_id = request.path_params["job_id"]
         job = self.site.snapshot.by_id.get(job_id)
-        if job is None:
+        if job is None and JOB_ID.fullmatch(job_id):
             job = next(iter(self.site.operations.lists.jobs_of_ids([job_id])), None)
         if job is None:
             raise HTTPException(404, "There is no such job.")

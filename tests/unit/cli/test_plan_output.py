@@ -20,7 +20,7 @@ def test_the_defaults_are_said_with_their_values_and_place() -> None:
     found = lines(planned("a.jpg", "fast", STACK_PARAMETERS, "16:9"), planned("b.jpg", "hq", "command line", "1:1"))
 
     assert found == [
-        "2 submitted as it is",
+        "2 submitted unchanged",
         "$0.94 for 2 videos; up to $1.88 if generations fail (MaxAttempts 2)",
         "defaults: mode=fast aspect_ratio=16:9/1:1 sound=true (stack parameters)",
         "daily limit $50.00, $0.00 of it reserved today: all fit today",

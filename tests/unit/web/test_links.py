@@ -1,10 +1,12 @@
 """The presigned addresses to which the board sends a browser: short-lived, and never a page of an uploader's."""
 
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from dropreel.domain.job import Charge, JobStatus, VideoObject
+from dropreel.domain.job import Charge, Job, JobStatus, VideoObject
+from dropreel_cli.job_lists import JobLists
 from dropreel_cli.web.site import LINK_SECONDS
 from tests.support.command_stack import CommandStack
 from tests.support.sample_jobs import IMAGE, job_with
@@ -70,3 +72,22 @@ def test_without_the_session_no_address_is_signed(board: Board, shop: CommandSta
 
     assert answer.status_code == 403
     assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(("job_id", "is_id"), [("0" * 24, True), ("x", False), ("a" * 3_000, False)])
+def test_an_address_of_no_job_is_not_found(
+    board: Board, monkeypatch: pytest.MonkeyPatch, job_id: str, is_id: bool
+) -> None:
+    """DynamoDB refuses a key of more than 2,048 bytes, which moto takes: what is no id is not asked for."""
+    asked: list[str] = []
+
+    def find_none(_: JobLists, ids: list[str]) -> Iterator[Job]:
+        asked.extend(ids)
+        return iter(())
+
+    monkeypatch.setattr(JobLists, "jobs_of_ids", find_none)
+
+    answer = board.client.get(f"/jobs/{job_id}")
+
+    assert answer.status_code == 404
+    assert asked == ([job_id] if is_id else [])
