@@ -196,7 +196,6 @@ def test_nothing_listens_beyond_loopback(up: Up) -> None:
     assert addresses <= loopback
 
 
-@pytest.mark.exhaustive
 def test_a_second_run_beside_it_works_and_keeps_its_own_logs(up: Up, tmp_path: Path) -> None:
     """A folder with images, a subfolder, option files, and a file that is not an image."""
     (logs,) = re.findall(r"^Logs: (\S+)/$", up.printed, re.MULTILINE)
