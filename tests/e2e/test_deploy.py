@@ -200,6 +200,7 @@ def build(checkout: Checkout, template: dict[str, Any]) -> None:
     (built / "template.yaml").write_text(yaml.safe_dump(template), encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 def test_saved_answers_of_an_older_sam_deploy_are_not_sent(account: Account, checkout: Checkout) -> None:
     limit = {"DailySpendLimitUsd": {"Type": "String", "Default": "50"}}
     queue = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "DailySpendLimitUsd"}}}
@@ -241,6 +242,7 @@ def test_a_first_creation_that_fails_says_what_to_do_and_remove_clears_it(accoun
     assert f"There is no stack half in {HOME}." in gone.stderr
 
 
+@pytest.mark.exhaustive
 def test_a_failure_in_the_nested_stack_is_printed_with_its_own_reason(account: Account, checkout: Checkout) -> None:
     good = {"Type": "AWS::SQS::Queue"}
     wrong = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "Sting", "Value": "x"}}
@@ -287,6 +289,7 @@ def test_a_change_set_that_was_never_executed_is_removed_with_its_name(account: 
     assert "reviewed" not in stacks(account, HOME)
 
 
+@pytest.mark.exhaustive
 def test_a_stack_deployed_again_on_the_same_day_says_what_was_spent(account: Account, checkout: Checkout) -> None:
     limit = {"DailySpendLimitUsd": {"Type": "String", "Default": "50"}}
     keys = {

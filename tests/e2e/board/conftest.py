@@ -12,24 +12,11 @@ from tests.e2e.conftest import Account
 from tests.support.board_server import running_board
 from tests.support.browser import running_browser
 
-QUICK = frozenset({
-    "test_a_dropped_folder_is_shown_priced_and_becomes_videos",
-    "test_a_double_click_uploads_once",
-    "test_an_image_that_is_dropped_elsewhere_becomes_a_card_and_a_video",
-    "test_a_job_is_submitted_again_only_after_it_was_said_that_it_may_be_paid_twice",
-    "test_every_status_has_a_card_with_its_reason",
-    "test_a_video_plays_in_its_card",
-    "test_the_keyboard_alone_goes_through_the_cards_and_opens_one",
-    "test_no_request_of_another_origin_works",
-})  # fmt: skip
-"""What `make test` runs in a browser. All others are a part of `make test-exhaustive`: a browser takes a processor."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the longer browser tests."""
+    """Make the browser tests a part of `make test-exhaustive`: a browser takes a processor."""
     for item in items:
-        name = getattr(item, "originalname", item.name)
-        if item.path.is_relative_to(Path(__file__).parent) and name not in QUICK:
+        if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.exhaustive)
 
 
