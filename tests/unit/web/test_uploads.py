@@ -95,9 +95,8 @@ def test_closing_removes_the_files_and_the_draft(drop: Drop) -> None:
     assert "Drop the files again" in drop.put("b.jpg", jpeg()).json()["error"]
 
 
-def test_an_upload_that_has_begun_is_not_lost_by_closing(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
-    drop.put("a.jpg", jpeg())
-    drop.plan()
+def uploads_that_wait(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let each upload wait, for 10 s at most, until the event that is returned is set."""
     may_go, put = threading.Event(), Uploader._put
 
     def waits(uploader: Uploader, planned: Any) -> Any:
@@ -105,6 +104,13 @@ def test_an_upload_that_has_begun_is_not_lost_by_closing(drop: Drop, monkeypatch
         return put(uploader, planned)
 
     monkeypatch.setattr(Uploader, "_put", waits)
+    return may_go
+
+
+def test_an_upload_that_has_begun_is_not_lost_by_closing(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    drop.put("a.jpg", jpeg())
+    drop.plan()
+    may_go = uploads_that_wait(monkeypatch)
     drop.upload()
 
     answer = drop.client.delete(f"/drops/{drop.id}")
@@ -137,13 +143,7 @@ def test_the_boards_end_stops_an_upload_and_says_what_was_uploaded(drop: Drop, m
     for number in range(60):
         drop.put(f"{number:02}.jpg", jpeg(comment=str(number).encode()))
     drop.plan()
-    may_go, put = threading.Event(), Uploader._put
-
-    def waits(uploader: Uploader, planned: Any) -> Any:
-        may_go.wait(10)
-        return put(uploader, planned)
-
-    monkeypatch.setattr(Uploader, "_put", waits)
+    may_go = uploads_that_wait(monkeypatch)
     drop.upload(confirmed=60 * 47)
     threading.Timer(0.3, may_go.set).start()
 
